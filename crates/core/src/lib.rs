@@ -1,0 +1,69 @@
+//! The vocabulary of walkforward: what a bar, a window, a dataset, a policy, an order, a verdict is, and the
+//! traits at which the stages of a cycle meet.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number. The principal types are [`BarSeries`] (what
+//! every stage reads), [`Dataset`] (what ETL hands to training and evaluation), [`PolicySpec`] (everything that a
+//! policy needs besides its weights) and [`Verdict`] (what a gate answers).
+//!
+//! ```
+//! use walkforward_core::{Bar, BarSeries, Timeframe, Timestamp};
+//!
+//! let hour: Timeframe = "1h".parse()?;
+//! let start: Timestamp = "2024-01-01T00:00:00Z".parse()?;
+//! let mut bars = BarSeries::new(hour);
+//! bars.push(Bar::new(start, 100.0, 102.0, 99.0, 101.0, 3.5)?)?;
+//! assert_eq!(bars.bar(0).close_time(hour).to_string(), "2024-01-01T01:00:00.000Z");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod aggregate;
+mod bar;
+mod broker;
+mod clock;
+mod dataset;
+mod evaluation;
+mod features;
+mod gate;
+mod ids;
+mod order;
+mod policy;
+mod quality;
+pub mod risk;
+mod series;
+mod source;
+mod stage;
+mod symbol;
+mod time;
+mod timeframe;
+mod training;
+mod units;
+mod window;
+
+pub use aggregate::{AggregateError, Aggregator, aggregate};
+pub use bar::{Bar, BarError};
+pub use broker::{Broker, BrokerError};
+pub use clock::{Clock, ManualClock};
+pub use dataset::{Dataset, DatasetBuilder, DatasetRequest, GapKind};
+pub use evaluation::{EvaluationReport, Evaluator, MechanicalCheck, Metrics, SuppliedBy, TradeRecord};
+pub use features::{FeatureKind, FeatureSpec, FeatureSpecError};
+pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};
+pub use ids::{IdError, LineName, ModelId, ModelRef, RunId};
+pub use order::{Fill, Order, OrderSize, Side};
+pub use policy::{
+    Action, ActionMap, Activation, NetworkSpec, Normaliser, Observation, Policy, PolicyError, PolicySpec,
+    Probe,
+};
+pub use quality::{QualityFigures, QualityReport, RejectedRow};
+pub use risk::{ApprovedOrder, RiskLimits, RiskRejection};
+pub use series::{BarSeries, SeriesError};
+pub use source::{BarFeed, BarRequest, DataSource, SourceBars, SourceError};
+pub use stage::{
+    CancelToken, ErrorKind, NoProgress, Progress, ProgressUpdate, Stage, StageContext, StageError,
+};
+pub use symbol::{Symbol, SymbolError};
+pub use time::{TimeError, Timestamp};
+pub use timeframe::{Timeframe, TimeframeError};
+pub use training::{Launcher, Trainer, TrainingJob, TrainingOutcome};
+pub use units::{Cash, Price, Quantity, UnitError};
+pub use window::{Window, WindowError};

@@ -1,0 +1,175 @@
+//! What a policy is, apart from its weights.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FeatureSpec, Symbol, Timeframe, Timestamp};
+
+/// What a policy looks at for one decision: `[obs_dim]`, normalised feature rows oldest first, then the position as
+/// a fraction of equity, then the position's unrealised return.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation<'a>(pub &'a [f32]);
+
+/// The index of a decision in the policy's [`ActionMap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Action(pub u8);
+
+/// What each action means, as a target position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionMap {
+    /// Action 0: no position. Action 1: all equity in the asset.
+    LongFlat,
+}
+
+impl ActionMap {
+    /// Target position of each action, as a fraction of equity.
+    pub fn targets(self) -> &'static [f64] {
+        match self {
+            Self::LongFlat => &[0.0, 1.0],
+        }
+    }
+
+    /// Number of actions.
+    pub fn len(self) -> usize {
+        self.targets().len()
+    }
+
+    /// Never: every map has actions.
+    pub fn is_empty(self) -> bool {
+        self.targets().is_empty()
+    }
+
+    /// Target position of `action` as a fraction of equity; `None` when the map has no such action.
+    pub fn target(self, action: Action) -> Option<f64> {
+        self.targets().get(usize::from(action.0)).copied()
+    }
+}
+
+/// Shape of a policy network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NetworkSpec {
+    /// A multi-layer perceptron: `inputs -> hidden[0] -> .. -> outputs`, one activation between layers.
+    Mlp {
+        /// Length of an observation.
+        inputs: usize,
+        /// Widths of the hidden layers.
+        hidden: Vec<usize>,
+        /// Number of actions.
+        outputs: usize,
+        /// Between layers.
+        activation: Activation,
+    },
+}
+
+/// A function between layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+/// Turns raw features into what the network sees: `clamp((x - mean) / std, -clip, clip)` column by column.
+/// Fitted on training rows alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normaliser {
+    /// Mean of each column, `[n_features]`.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each column, above zero, `[n_features]`.
+    pub std: Vec<f32>,
+    /// Largest absolute value that the network sees.
+    pub clip: f32,
+}
+
+impl Normaliser {
+    /// Normalises one row in place, `[n_features]`.
+    pub fn apply(&self, row: &mut [f32]) {
+        for (x, (mean, std)) in row.iter_mut().zip(self.mean.iter().zip(&self.std)) {
+            *x = ((*x - mean) / std).clamp(-self.clip, self.clip);
+        }
+    }
+}
+
+/// Observations with the outputs that the policy gave when it was written: a loaded policy has to give the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Inputs, `[n_probes][obs_dim]`.
+    pub observations: Vec<Vec<f32>>,
+    /// Logits, `[n_probes][n_actions]`.
+    pub outputs: Vec<Vec<f32>>,
+    /// Largest absolute difference allowed; 0 means bit for bit.
+    pub tolerance: f32,
+}
+
+/// Everything that a policy needs besides its weights. It travels in the header of the weights file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySpec {
+    /// Version of this structure.
+    pub schema: u32,
+    /// What it was trained to trade.
+    pub symbol: Symbol,
+    /// Length of the bars that it decides on.
+    pub timeframe: Timeframe,
+    /// Shape of the network.
+    pub network: NetworkSpec,
+    /// What it sees of the market.
+    pub features: FeatureSpec,
+    /// Scaling of the features.
+    pub normaliser: Normaliser,
+    /// Feature rows in an observation.
+    pub lookback: usize,
+    /// Meaning of its outputs.
+    pub actions: ActionMap,
+    /// Close of the last bar that entered training in any way.
+    pub used_until: Timestamp,
+    /// Its recorded answers.
+    pub probe: Probe,
+}
+
+impl PolicySpec {
+    /// The version that this code writes and reads.
+    pub const SCHEMA: u32 = 1;
+    /// Numbers in an observation besides the feature rows: position, unrealised return.
+    pub const PORTFOLIO_INPUTS: usize = 2;
+
+    /// Length of an observation: `lookback * n_features + 2`.
+    pub fn obs_dim(&self) -> usize {
+        self.lookback * self.features.width() + Self::PORTFOLIO_INPUTS
+    }
+}
+
+/// Why a policy did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The observation has another length.
+    #[error("the observation has {actual} numbers: the policy expects {expected}")]
+    ObservationLength {
+        /// What the policy expects.
+        expected: usize,
+        /// What it was given.
+        actual: usize,
+    },
+    /// The network gave NaN or infinity.
+    #[error("the policy's output {index} is not finite")]
+    NotFinite {
+        /// Which output.
+        index: usize,
+    },
+    /// The implementation failed in its own way.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A frozen model that decides.
+pub trait Policy: Send + Sync {
+    /// The action of largest output; the lowest index on a tie.
+    fn act(&self, observation: Observation<'_>) -> Result<Action, PolicyError>;
+
+    /// What it was made for and what it needs.
+    fn spec(&self) -> &PolicySpec;
+}

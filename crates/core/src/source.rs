@@ -1,0 +1,63 @@
+//! Where bars come from.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{Bar, BarSeries, ErrorKind, QualityFigures, Symbol, Timeframe, Timestamp};
+
+/// A request for the most recent bars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BarRequest {
+    /// What is traded.
+    pub symbol: Symbol,
+    /// Length of the bars; none lets a source with one timeframe answer in its own.
+    pub timeframe: Option<Timeframe>,
+    /// Only bars that have closed by this time; none is the source's own "now".
+    pub as_of: Option<Timestamp>,
+    /// Bars of the grid wanted before `as_of`. A source may give more, and fewer when it has no more.
+    pub bars: usize,
+}
+
+/// The answer to a [`BarRequest`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceBars {
+    /// Closed bars, holes left open.
+    pub bars: BarSeries,
+    /// The "now" that the bars were cut at.
+    pub as_of: Timestamp,
+    /// Figures about the whole file, for sources that read one.
+    pub file: Option<QualityFigures>,
+    /// What the bars were read from, for the record: a file name, a service, a seed.
+    pub origin: String,
+}
+
+/// Why a source has no bars.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SourceError {
+    /// What to do about it.
+    pub kind: ErrorKind,
+    /// What is wrong, where, and what was expected.
+    pub message: String,
+}
+
+impl SourceError {
+    /// The request or the data can't be used.
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::BadInput, message: message.into() }
+    }
+}
+
+/// Gives past bars.
+#[async_trait]
+pub trait DataSource: Send + Sync {
+    /// The bars that `request` asks for.
+    async fn bars(&self, request: &BarRequest) -> Result<SourceBars, SourceError>;
+}
+
+/// Gives closed bars one by one as they come.
+#[async_trait]
+pub trait BarFeed: Send {
+    /// The next closed bar; `None` when there are no more.
+    async fn next_bar(&mut self) -> Result<Option<Bar>, SourceError>;
+}

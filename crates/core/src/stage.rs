@@ -1,0 +1,145 @@
+//! What every stage of a cycle is handed, and how it fails.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Clock;
+
+/// A stage of a cycle, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Bars in, dataset out.
+    Etl,
+    /// Dataset in, model out.
+    Train,
+    /// Model in, report out.
+    Evaluate,
+    /// Reports in, verdict out, pointer moved.
+    Promote,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Etl => "etl",
+            Self::Train => "train",
+            Self::Evaluate => "evaluate",
+            Self::Promote => "promote",
+        })
+    }
+}
+
+/// What the one who runs a stage has to know about its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// It may work next time: disk full, network gone, database locked.
+    Retry,
+    /// It can't work with this input: the text says what is wrong with it.
+    BadInput,
+    /// It was asked to stop.
+    Cancelled,
+    /// It should not have happened.
+    Bug,
+}
+
+/// A stage that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{stage}: {source}")]
+pub struct StageError {
+    /// Which.
+    pub stage: Stage,
+    /// What to do about it.
+    pub kind: ErrorKind,
+    /// What went wrong.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl StageError {
+    /// A failure of `stage`.
+    pub fn new(
+        stage: Stage,
+        kind: ErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { stage, kind, source: source.into() }
+    }
+
+    /// `stage` was asked to stop.
+    pub fn cancelled(stage: Stage) -> Self {
+        Self::new(stage, ErrorKind::Cancelled, "cancelled")
+    }
+}
+
+/// A flag that asks long work to stop. Clones share the flag.
+#[derive(Debug, Clone, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Asks to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// An error of kind `Cancelled` once somebody asked `stage` to stop.
+    pub fn check(&self, stage: Stage) -> Result<(), StageError> {
+        if self.is_cancelled() { Err(StageError::cancelled(stage)) } else { Ok(()) }
+    }
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressUpdate {
+    /// Which stage.
+    pub stage: Stage,
+    /// Units of work done.
+    pub done: u64,
+    /// Units of work in all; 0 while unknown.
+    pub total: u64,
+    /// A few words for a person.
+    pub message: String,
+}
+
+/// Who wants to know how far a stage is. Reporting never blocks or fails.
+pub trait Progress: Send + Sync {
+    /// Takes an update.
+    fn report(&self, update: ProgressUpdate);
+}
+
+/// Nobody wants to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn report(&self, _update: ProgressUpdate) {}
+}
+
+/// What every stage is handed.
+#[derive(Clone)]
+pub struct StageContext {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who wants to know how far it is.
+    pub progress: Arc<dyn Progress>,
+    /// The flag that asks it to stop.
+    pub cancel: CancelToken,
+    /// A folder of its own for files that nobody else needs.
+    pub work_dir: PathBuf,
+}
+
+impl StageContext {
+    /// Reports that `stage` has done `done` of `total`.
+    pub fn report(&self, stage: Stage, done: u64, total: u64, message: impl Into<String>) {
+        self.progress.report(ProgressUpdate { stage, done, total, message: message.into() });
+    }
+}
