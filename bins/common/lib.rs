@@ -1,1 +1,13 @@
-//! Configuration and wiring that both binaries share.
+//! What both binaries share: settings with their origins, the clock, and the choice of implementations by name.
+//!
+//! This is the only place that sees the whole workspace. It is a library for `bins/`, `tests/` and `examples/`;
+//! services embed the `walkforward-*` crates instead.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod failure;
+pub mod logging;
+pub mod settings;
+pub mod signals;
+pub mod wiring;

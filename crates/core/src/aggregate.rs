@@ -32,7 +32,7 @@ pub struct Aggregator {
 impl Aggregator {
     /// An aggregator from bars of `from` to bars of `to`.
     pub fn new(from: Timeframe, to: Timeframe) -> Result<Self, AggregateError> {
-        if to.minutes() % from.minutes() != 0 {
+        if !to.minutes().is_multiple_of(from.minutes()) {
             return Err(AggregateError::NotAMultiple { from, to });
         }
         Ok(Self { from, to, last: None, building: None })

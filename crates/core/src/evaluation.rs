@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Dataset, Fill, ModelRef, StageContext, StageError, Timestamp, Window};
+use crate::{Dataset, Fill, ModelId, ModelRef, StageContext, StageError, Timestamp, Window};
 
 /// Figures of a backtest. Undefined is null, and null passes no gate.
 ///
@@ -125,6 +125,12 @@ pub struct EvaluationReport {
 
 /// Measures models.
 pub trait Evaluator: Send + Sync {
+    /// Says before any work is done that it could not judge `candidate`: metrics supplied for another model, say.
+    /// Admits every model by default.
+    fn admit(&self, _candidate: &ModelId) -> Result<(), StageError> {
+        Ok(())
+    }
+
     /// Runs `model` over the bars of `dataset` that lie in `judged`, starting flat. The caller chooses the span,
     /// because models that are compared need the same one.
     fn evaluate(

@@ -23,6 +23,9 @@ pub struct TimeError {
 const RANGE_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// The instant `ms` milliseconds after the epoch; `None` outside the years 0000 to 9999.
     pub fn from_millis(ms: i64) -> Option<Self> {
         RANGE_MS.contains(&ms).then_some(Self(ms))

@@ -1,0 +1,314 @@
+//! What the settings mean: typed, checked, and refused before anything is written.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use walkforward_core::{
+    DatasetRequest, FeatureSpec, LineName, RiskLimits, Symbol, Timeframe, Timestamp,
+};
+use walkforward_engine::SessionConfig;
+use walkforward_etl::CsvOptions;
+use walkforward_evaluator::SuppliedMetrics;
+use walkforward_live::Speed;
+use walkforward_orchestrator::schedule::Schedule;
+use walkforward_promoter::ThresholdsGate;
+use walkforward_trainer::PpoConfig;
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// Most bars in a window: five years of minutes.
+const MAX_WINDOW_BARS: usize = 2_628_000;
+/// Hold-out when nobody sets one: 14 days of hours.
+const DEFAULT_HOLDOUT_BARS: usize = 336;
+/// The default hold-out takes at most this part of the window.
+const MAX_DEFAULT_HOLDOUT_PARTS: usize = 5;
+/// Most threads of a training.
+const MAX_THREADS: usize = 256;
+/// Largest metrics file that is read.
+const MAX_METRICS_BYTES: u64 = 1 << 20;
+
+/// Where bars come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceConfig {
+    /// Bars made by a formula.
+    Synthetic,
+    /// A bar file.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// How it is read.
+        options: CsvOptions,
+    },
+}
+
+/// Whether to run once or at every interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mode {
+    /// One run.
+    Once,
+    /// A run at every interval.
+    Loop(Schedule),
+}
+
+/// Everything that `orchestrate` needs to know.
+#[derive(Debug, Clone)]
+pub struct OrchestrateConfig {
+    /// Folder of the database and the records.
+    pub data_dir: PathBuf,
+    /// Folder of the models and the pointer.
+    pub models_dir: PathBuf,
+    /// The line that is run for.
+    pub line: LineName,
+    /// Where bars come from.
+    pub source: SourceConfig,
+    /// Largest share of missing bars.
+    pub max_missing_share: f64,
+    /// The bars wanted.
+    pub dataset: DatasetRequest,
+    /// Hyperparameters.
+    pub ppo: PpoConfig,
+    /// Where randomness comes from.
+    pub seed: u64,
+    /// Threads of a training.
+    pub threads: usize,
+    /// Cash, fees, slippage.
+    pub session: SessionConfig,
+    /// The gate's thresholds.
+    pub gate: ThresholdsGate,
+    /// Fewest bars under a verdict.
+    pub min_judged_bars: usize,
+    /// Metrics that replace the backtest.
+    pub supplied: Option<SuppliedMetrics>,
+    /// Accept metrics that already promoted a model.
+    pub allow_reused_metrics: bool,
+    /// Once or again and again.
+    pub mode: Mode,
+}
+
+impl OrchestrateConfig {
+    /// Checks `settings`; `once` is the flag `--once`.
+    pub fn from_settings(settings: &Settings, once: bool) -> Result<Self, Failure> {
+        let (gate, min_judged_bars) = gate(settings)?;
+        Ok(Self {
+            data_dir: folder(settings, "paths.data_dir")?,
+            models_dir: folder(settings, "paths.models_dir")?,
+            line: settings.require("line.name")?,
+            source: source(settings, "csv")?,
+            max_missing_share: share(settings, "data.max_missing_share")?.unwrap_or_default(),
+            dataset: dataset(settings)?,
+            ppo: ppo(settings)?,
+            seed: settings.require("training.seed")?,
+            threads: count(settings, "training.threads", 1..=MAX_THREADS)?,
+            session: session(settings)?,
+            gate,
+            min_judged_bars,
+            supplied: supplied(settings)?,
+            allow_reused_metrics: settings.require("evaluation.allow_reused_metrics")?,
+            mode: mode(settings, once)?,
+        })
+    }
+}
+
+/// Everything that `live-trader` needs to know.
+#[derive(Debug, Clone)]
+pub struct LiveConfig {
+    /// Folder of the models and the pointer.
+    pub models_dir: PathBuf,
+    /// The line that is traded.
+    pub line: LineName,
+    /// Where bars come from.
+    pub source: SourceConfig,
+    /// What is traded.
+    pub symbol: Symbol,
+    /// Length of the bars; none takes the source's own.
+    pub timeframe: Option<Timeframe>,
+    /// Where randomness comes from.
+    pub seed: u64,
+    /// Cash, fees, slippage.
+    pub session: SessionConfig,
+    /// How fast bars come.
+    pub speed: Speed,
+    /// Where decisions go.
+    pub journal: PathBuf,
+    /// First bar to trade.
+    pub from: Option<Timestamp>,
+    /// Stop after so many bars.
+    pub bars: Option<usize>,
+}
+
+impl LiveConfig {
+    /// Checks `settings`.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Failure> {
+        let bars = match settings.is_set("live.bars") {
+            true => Some(count(settings, "live.bars", 1..=usize::MAX)?),
+            false => None,
+        };
+        Ok(Self {
+            models_dir: folder(settings, "paths.models_dir")?,
+            line: settings.require("line.name")?,
+            source: source(settings, "replay")?,
+            symbol: settings.require("data.symbol")?,
+            timeframe: settings.get("data.timeframe")?,
+            seed: settings.require("training.seed")?,
+            session: session(settings)?,
+            speed: speed(settings)?,
+            journal: folder(settings, "live.journal")?,
+            from: settings.get("live.from")?,
+            bars,
+        })
+    }
+}
+
+/// Fastest paced replay.
+const MAX_SPEED: f64 = 1e9;
+
+fn speed(settings: &Settings) -> Result<Speed, Failure> {
+    let text: String = settings.require("live.speed")?;
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    match text.parse::<f64>() {
+        Ok(times) if times > 0.0 && times <= MAX_SPEED => Ok(Speed::Times(times)),
+        _ => Err(settings.refuse("live.speed", &format!("expected max, or a number above 0 and at most {MAX_SPEED}"))),
+    }
+}
+
+fn folder(settings: &Settings, key: &'static str) -> Result<PathBuf, Failure> {
+    let path: PathBuf = settings.require(key)?;
+    if path.as_os_str().is_empty() {
+        return Err(settings.refuse(key, "expected a path"));
+    }
+    Ok(path)
+}
+
+fn count(
+    settings: &Settings,
+    key: &'static str,
+    range: std::ops::RangeInclusive<usize>,
+) -> Result<usize, Failure> {
+    let value: usize = settings.require(key)?;
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(settings.refuse(key, &format!("expected a whole number from {} to {}", range.start(), range.end())))
+}
+
+fn share(settings: &Settings, key: &'static str) -> Result<Option<f64>, Failure> {
+    settings.number(key, 0.0..=1.0)
+}
+
+fn source(settings: &Settings, file_kind: &str) -> Result<SourceConfig, Failure> {
+    let path: Option<PathBuf> = settings.get("data.path")?;
+    let kind: String = settings.require("data.source")?;
+    // A path alone says enough: nobody who names a file wants made-up bars.
+    let is_file = kind == file_kind || (path.is_some() && !settings.is_set("data.source"));
+    if is_file {
+        let path = path.ok_or_else(|| settings.refuse("data.path", "a file source needs --path FILE"))?;
+        let options = CsvOptions {
+            columns: settings.get("data.columns")?,
+            drop_last: settings.require("data.drop_last")?,
+            max_rejected_rows: settings.require("data.max_rejected_rows")?,
+        };
+        return Ok(SourceConfig::File { path, options });
+    }
+    if kind != "synthetic" {
+        return Err(settings.refuse("data.source", &format!("expected synthetic or {file_kind}")));
+    }
+    for key in ["data.path", "data.columns"] {
+        if settings.is_set(key) {
+            return Err(settings.refuse(key, &format!("synthetic bars have no file; use --source {file_kind}")));
+        }
+    }
+    Ok(SourceConfig::Synthetic)
+}
+
+fn dataset(settings: &Settings) -> Result<DatasetRequest, Failure> {
+    let window_bars = count(settings, "data.window_bars", 1..=MAX_WINDOW_BARS)?;
+    let holdout_bars = match settings.is_set("data.holdout_bars") {
+        true => count(settings, "data.holdout_bars", 1..=MAX_WINDOW_BARS)?,
+        false => DEFAULT_HOLDOUT_BARS.min(window_bars / MAX_DEFAULT_HOLDOUT_PARTS).max(1),
+    };
+    if holdout_bars >= window_bars {
+        let problem = format!("the hold-out has to be shorter than the window, which has {window_bars} bars");
+        return Err(settings.refuse("data.holdout_bars", &problem));
+    }
+    Ok(DatasetRequest {
+        symbol: settings.require("data.symbol")?,
+        timeframe: settings.get("data.timeframe")?,
+        as_of: settings.get("data.as_of")?,
+        window_bars,
+        holdout_bars,
+        features: FeatureSpec::default(),
+    })
+}
+
+/// The pack with `--iterations` in it, as the trainer reads it.
+fn ppo(settings: &Settings) -> Result<PpoConfig, Failure> {
+    let refuse = |problem: &dyn fmt::Display| Failure::input(format!("[pack]: {problem}"));
+    let mut pack = serde_json::to_value(settings.pack()).map_err(|error| refuse(&error))?;
+    if let (Some(iterations), Some(pack)) = (settings.get::<u64>("training.iterations")?, pack.as_object_mut()) {
+        pack.insert("iterations".to_owned(), iterations.into());
+    }
+    PpoConfig::from_pack(&pack).map_err(|error| match settings.is_set("training.iterations") {
+        true => Failure::input(format!("[pack] with --iterations: {error}")),
+        false => refuse(&error),
+    })
+}
+
+fn session(settings: &Settings) -> Result<SessionConfig, Failure> {
+    let number = |key, most| settings.number(key, 0.0..=most).map(Option::unwrap_or_default);
+    let config = SessionConfig {
+        initial_cash: number("costs.initial_cash", SessionConfig::MAX_INITIAL_CASH)?,
+        fee_bps: number("costs.fee_bps", SessionConfig::MAX_BPS)?,
+        slippage_bps: number("costs.slippage_bps", SessionConfig::MAX_BPS)?,
+        risk: RiskLimits::default(),
+    };
+    config.validate().map_err(|error| Failure::input(error.to_string()))?;
+    Ok(config)
+}
+
+fn gate(settings: &Settings) -> Result<(ThresholdsGate, usize), Failure> {
+    let min_win_rate = share(settings, "gate.min_win_rate")?.unwrap_or_default();
+    let max_drawdown = share(settings, "gate.max_drawdown")?.unwrap_or_default();
+    let min_pnl = settings.number("gate.min_pnl_per_trade", -1.0..=1e6)?.unwrap_or_default();
+    let gate = ThresholdsGate::new(min_win_rate, max_drawdown, min_pnl)
+        .map_err(|error| Failure::input(error.to_string()))?;
+    Ok((gate, count(settings, "gate.min_judged_bars", 1..=MAX_WINDOW_BARS)?))
+}
+
+fn supplied(settings: &Settings) -> Result<Option<SuppliedMetrics>, Failure> {
+    let refuse = |error: &dyn fmt::Display| Failure::input(error.to_string());
+    let win_rate = share(settings, "evaluation.win_rate")?;
+    let max_drawdown = share(settings, "evaluation.max_drawdown")?;
+    let pnl_per_trade = settings.number("evaluation.pnl_per_trade", -1.0..=1e6)?;
+    let Some(path) = settings.get::<PathBuf>("evaluation.metrics_path")? else {
+        return SuppliedMetrics::from_values(win_rate, max_drawdown, pnl_per_trade)
+            .map_err(|error| refuse(&error));
+    };
+    if [win_rate, max_drawdown, pnl_per_trade].iter().any(Option::is_some) {
+        tracing::warn!("EVAL_METRICS_PATH is set: EVAL_WIN_RATE, EVAL_MAX_DRAWDOWN, EVAL_PNL_PER_TRADE are not used");
+    }
+    let unreadable = |error: &dyn fmt::Display| {
+        settings.refuse("evaluation.metrics_path", &format!("the metrics file can't be read: {error}"))
+    };
+    let size = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
+    if size > MAX_METRICS_BYTES {
+        return Err(unreadable(&format!("it has {size} bytes, the limit is {MAX_METRICS_BYTES}")));
+    }
+    let bytes = std::fs::read(&path).map_err(|error| unreadable(&error))?;
+    SuppliedMetrics::from_json(&path.display().to_string(), &bytes).map(Some).map_err(|error| refuse(&error))
+}
+
+fn mode(settings: &Settings, once: bool) -> Result<Mode, Failure> {
+    let minutes: f64 = settings.require("schedule.interval_minutes")?;
+    let schedule = Schedule::every_minutes(minutes)
+        .map_err(|error| settings.refuse("schedule.interval_minutes", &error.to_string()))?;
+    let mode: String = settings.require("schedule.mode")?;
+    match mode.as_str() {
+        "once" => Ok(Mode::Once),
+        "loop" if once => Ok(Mode::Once),
+        "loop" => Ok(Mode::Loop(schedule)),
+        _ => Err(settings.refuse("schedule.mode", "expected once or loop")),
+    }
+}

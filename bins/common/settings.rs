@@ -1,0 +1,414 @@
+//! Every setting of the product in one table, and where each value came from.
+//!
+//! Precedence: flag, then environment, then file, then default. A value is a text until [`Settings::get`] parses
+//! it, and an error names the origin that it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::failure::Failure;
+
+/// Which binary has a flag for a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    /// `orchestrate`.
+    Orchestrate,
+    /// `live-trader`.
+    LiveTrader,
+}
+
+/// What the person or the script at the other end wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Words and tables and, on a terminal, progress bars.
+    Human,
+    /// One JSON line per result.
+    Json,
+    /// Nothing.
+    Quiet,
+}
+
+impl Output {
+    /// The output that the flags `--json` and `--quiet` ask for.
+    pub fn choose(json: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Quiet,
+            (false, false) => Self::Human,
+        }
+    }
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Where it stands in the file: `section.name`.
+    pub key: &'static str,
+    /// Its environment variable.
+    pub env: &'static str,
+    /// Its flag, without dashes; none for settings that only file and environment have.
+    pub flag: Option<&'static str>,
+    /// What stands for the value in help.
+    pub value_name: &'static str,
+    /// Its default; none when it is optional or derived from others.
+    pub default: Option<&'static str>,
+    /// What it means, for help and for `config show`.
+    pub help: &'static str,
+    /// Whether `live-trader` has it too.
+    pub live: bool,
+}
+
+const fn setting(
+    key: &'static str,
+    env: &'static str,
+    flag: Option<&'static str>,
+    value_name: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Setting {
+    Setting { key, env, flag, value_name, default, help, live: false }
+}
+
+impl Setting {
+    const fn in_both(mut self) -> Self {
+        self.live = true;
+        self
+    }
+}
+
+/// The table. `walkforward.toml` lists the same keys in the same order; a test compares them.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    setting("paths.data_dir", "WALKFORWARD_DATA_DIR", Some("data-dir"), "DIR", Some("data"),
+        "Folder of the database, the ETL records and the journals"),
+    setting("paths.models_dir", "WALKFORWARD_MODELS_DIR", Some("models-dir"), "DIR", Some("models"),
+        "Folder of the models and of the pointer latest.json").in_both(),
+    setting("line.name", "WALKFORWARD_LINE", Some("line"), "NAME", Some("default"),
+        "Line of models that the run belongs to; each has its own champion").in_both(),
+    setting("data.source", "WALKFORWARD_SOURCE", Some("source"), "KIND", Some("synthetic"),
+        "Where bars come from: synthetic, csv (live-trader: synthetic, replay)").in_both(),
+    setting("data.path", "WALKFORWARD_PATH", Some("path"), "FILE", None,
+        "Bar file, plain or gzip").in_both(),
+    setting("data.columns", "WALKFORWARD_COLUMNS", Some("columns"), "LIST", None,
+        "Order of the file's columns, such as time,open,close,high,low,volume; - skips one").in_both(),
+    setting("data.symbol", "WALKFORWARD_SYMBOL", Some("symbol"), "PAIR", Some("BTC/USD"),
+        "What is traded").in_both(),
+    setting("data.timeframe", "WALKFORWARD_TIMEFRAME", Some("timeframe"), "LENGTH", None,
+        "Length of a bar: 1m, 15m, 1h, 4h, 1d; default: the file's own, 1h for synthetic bars").in_both(),
+    setting("data.as_of", "WALKFORWARD_AS_OF", Some("as-of"), "TIME", None,
+        "The run's now; default: end of the file, or a fixed date for synthetic bars"),
+    setting("data.window_bars", "WALKFORWARD_WINDOW_BARS", Some("window-bars"), "N", Some("8760"),
+        "Bars in the rolling window, hold-out included"),
+    setting("data.holdout_bars", "WALKFORWARD_HOLDOUT_BARS", Some("holdout-bars"), "N", None,
+        "Bars at the window's end that nobody trains on; default: 336, at most a fifth of the window"),
+    setting("data.max_missing_share", "WALKFORWARD_MAX_MISSING_SHARE", Some("max-missing-share"), "SHARE", Some("0.12"),
+        "Largest share of the window's bars that may be missing, 0 to 1"),
+    setting("data.drop_last", "WALKFORWARD_DROP_LAST", Some("drop-last"), "BOOL", Some("false"),
+        "Leave out the file's newest bar, for files downloaded before it had closed").in_both(),
+    setting("data.max_rejected_rows", "WALKFORWARD_MAX_REJECTED_ROWS", Some("max-rejected-rows"), "N", Some("0"),
+        "Rows of the file that may be no bar; they are left out and reported").in_both(),
+    setting("training.iterations", "WALKFORWARD_ITERATIONS", Some("iterations"), "N", None,
+        "PPO iterations; default: the pack's"),
+    setting("training.seed", "WALKFORWARD_SEED", Some("seed"), "N", Some("1"),
+        "Where all randomness comes from, that of synthetic bars too").in_both(),
+    setting("training.threads", "WALKFORWARD_THREADS", Some("threads"), "N", Some("1"),
+        "Threads that a training may use; the result does not depend on it"),
+    setting("costs.initial_cash", "WALKFORWARD_INITIAL_CASH", None, "CASH", Some("10000"),
+        "Quote currency at the start of a session").in_both(),
+    setting("costs.fee_bps", "WALKFORWARD_FEE_BPS", Some("fee-bps"), "BPS", Some("25"),
+        "Fee of a fill in hundredths of a per cent, taken from what is received").in_both(),
+    setting("costs.slippage_bps", "WALKFORWARD_SLIPPAGE_BPS", Some("slippage-bps"), "BPS", Some("5"),
+        "How much worse than the next bar's open a fill is, in hundredths of a per cent").in_both(),
+    setting("gate.min_win_rate", "MIN_WIN_RATE", None, "SHARE", Some("0.55"),
+        "Least share of winning trades, inclusive"),
+    setting("gate.max_drawdown", "MAX_DRAWDOWN", None, "SHARE", Some("0.2"),
+        "Largest fall from the peak of equity, inclusive"),
+    setting("gate.min_pnl_per_trade", "MIN_PNL_PER_TRADE", None, "RETURN", Some("0"),
+        "Least mean return of a trade on its entry value, inclusive"),
+    setting("gate.min_judged_bars", "WALKFORWARD_MIN_JUDGED_BARS", Some("min-judged-bars"), "N", Some("250"),
+        "Fewest unseen bars that a verdict may rest on"),
+    setting("evaluation.metrics_path", "EVAL_METRICS_PATH", None, "FILE", None,
+        "JSON file whose winRate, maxDrawdown and pnlPerTrade replace the backtest"),
+    setting("evaluation.win_rate", "EVAL_WIN_RATE", None, "SHARE", None,
+        "Replaces the backtest's win rate; the others then default to 1 and 0"),
+    setting("evaluation.max_drawdown", "EVAL_MAX_DRAWDOWN", None, "SHARE", None,
+        "Replaces the backtest's drawdown; the others then default to 0"),
+    setting("evaluation.pnl_per_trade", "EVAL_PNL_PER_TRADE", None, "RETURN", None,
+        "Replaces the backtest's return per trade; the others then default to 0 and 1"),
+    setting("evaluation.allow_reused_metrics", "WALKFORWARD_ALLOW_REUSED_METRICS", Some("allow-reused-metrics"), "BOOL", Some("false"),
+        "Accept a metrics file that already promoted a model"),
+    setting("schedule.mode", "ORCHESTRATION_MODE", None, "MODE", Some("loop"),
+        "once: run one cycle and leave; loop: run one at every interval"),
+    setting("schedule.interval_minutes", "ORCHESTRATION_INTERVAL_MINUTES", Some("interval-minutes"), "MINUTES", Some("360"),
+        "Minutes between the starts of cycles"),
+    setting("live.speed", "WALKFORWARD_SPEED", Some("speed"), "SPEED", Some("max"),
+        "max, or how many times faster than real time bars are replayed").live_only(),
+    setting("live.journal", "WALKFORWARD_JOURNAL", Some("journal"), "FILE", Some("data/live/journal.jsonl"),
+        "File to which each decision is appended").live_only(),
+    setting("live.from", "WALKFORWARD_FROM", Some("from"), "TIME", None,
+        "First bar to trade; earlier ones warm the features up; default: the first bar that can be decided").live_only(),
+    setting("live.bars", "WALKFORWARD_BARS", Some("bars"), "N", None,
+        "Stop after so many bars; default: end of the file, 1000 for synthetic bars").live_only(),
+];
+
+impl Setting {
+    const fn live_only(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
+    fn belongs_to(&self, binary: Binary) -> bool {
+        match binary {
+            Binary::Orchestrate => !self.key.starts_with("live."),
+            Binary::LiveTrader => self.live,
+        }
+    }
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag on the command line.
+    Flag(&'static str),
+    /// An environment variable.
+    Environment(&'static str),
+    /// The configuration file.
+    File(PathBuf),
+    /// Nobody set it.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "flag --{flag}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// The values of all settings of one binary.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (String, Origin)>,
+    pack: toml::Table,
+    file: Option<PathBuf>,
+}
+
+/// Largest configuration file that is read.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// The table of the file that goes to the trainer as it is.
+const PACK: &str = "pack";
+
+/// The arguments of `binary` for its settings.
+pub fn arguments(command: Command, binary: Binary) -> Command {
+    let settings = SETTINGS.iter().filter(|setting| setting.belongs_to(binary));
+    let command = command.arg(
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .global(true)
+            .help("Settings file, in the form of walkforward.toml [env: WALKFORWARD_CONFIG]"),
+    );
+    settings.fold(command, |command, setting| match setting.flag {
+        Some(flag) => command.arg(argument(setting, flag)),
+        None => command,
+    })
+}
+
+fn argument(setting: &Setting, flag: &'static str) -> Arg {
+    let default = setting.default.map(|value| format!(" [default: {value}]")).unwrap_or_default();
+    let arg = Arg::new(setting.key)
+        .long(flag)
+        .value_name(setting.value_name)
+        .global(true)
+        .allow_hyphen_values(true)
+        .action(ArgAction::Set)
+        .help(format!("{}{default}", setting.help));
+    match setting.value_name {
+        "BOOL" => arg.num_args(0..=1).default_missing_value("true").require_equals(true),
+        _ => arg,
+    }
+}
+
+impl Settings {
+    /// Collects the settings of `binary` from its arguments, the environment and the file.
+    pub fn collect(
+        binary: Binary,
+        flags: &ArgMatches,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Failure> {
+        let file = flags
+            .get_one::<String>("config")
+            .cloned()
+            .or_else(|| environment("WALKFORWARD_CONFIG"))
+            .map(PathBuf::from);
+        let table = file.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let (from_file, pack) = split_file(table, file.as_deref())?;
+        let mut values = BTreeMap::new();
+        for setting in SETTINGS.iter().filter(|setting| setting.belongs_to(binary)) {
+            let flag = setting.flag.and_then(|flag| {
+                let value = flags.try_get_one::<String>(setting.key).ok().flatten()?;
+                Some((value.clone(), Origin::Flag(flag)))
+            });
+            let from_environment =
+                || environment(setting.env).map(|value| (value, Origin::Environment(setting.env)));
+            let from_file = || {
+                let value = from_file.get(setting.key)?;
+                Some((value.clone(), Origin::File(file.clone().unwrap_or_default())))
+            };
+            let default = || setting.default.map(|value| (value.to_owned(), Origin::Default));
+            if let Some(value) = flag.or_else(from_environment).or_else(from_file).or_else(default) {
+                values.insert(setting.key, value);
+            }
+        }
+        Ok(Self { values, pack, file })
+    }
+
+    /// The value of `key`, if it is set.
+    pub fn get<T>(&self, key: &'static str) -> Result<Option<T>, Failure>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        let Some((text, origin)) = self.values.get(key) else { return Ok(None) };
+        let value = text.trim().parse().map_err(|error: T::Err| {
+            Failure::input(format!("{}: '{text}' from {origin} can't be used: {error}", name(key, origin)))
+        })?;
+        Ok(Some(value))
+    }
+
+    /// The value of `key`, which has a default.
+    pub fn require<T>(&self, key: &'static str) -> Result<T, Failure>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        self.get(key)?.ok_or_else(|| Failure::input(format!("{key} is not set and has no default")))
+    }
+
+    /// A number of `key` inside `range`; NaN and infinity are never inside.
+    pub fn number(&self, key: &'static str, range: std::ops::RangeInclusive<f64>) -> Result<Option<f64>, Failure> {
+        let Some(value) = self.get::<f64>(key)? else { return Ok(None) };
+        if value.is_finite() && range.contains(&value) {
+            return Ok(Some(value));
+        }
+        Err(self.refuse(key, &format!("expected a number from {} to {}", range.start(), range.end())))
+    }
+
+    /// An error about the value of `key`.
+    pub fn refuse(&self, key: &'static str, expected: &str) -> Failure {
+        match self.values.get(key) {
+            Some((text, origin)) => Failure::input(format!(
+                "{}: '{text}' from {origin} can't be used: {expected}",
+                name(key, origin)
+            )),
+            None => Failure::input(format!("{key} is not set: {expected}")),
+        }
+    }
+
+    /// Whether somebody set `key`, so that its value is not the default.
+    pub fn is_set(&self, key: &'static str) -> bool {
+        self.values.get(key).is_some_and(|(_, origin)| *origin != Origin::Default)
+    }
+
+    /// The file's table `[pack]`, for the trainer.
+    pub fn pack(&self) -> &toml::Table {
+        &self.pack
+    }
+
+    /// The settings file, if there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Every setting of `binary`: key, value, origin; settings without a value say what stands for it.
+    pub fn rows(&self, binary: Binary) -> Vec<(&'static str, Option<&str>, &Origin)> {
+        let listed = SETTINGS.iter().filter(|setting| setting.belongs_to(binary));
+        listed
+            .map(|setting| match self.values.get(setting.key) {
+                Some((value, origin)) => (setting.key, Some(value.as_str()), origin),
+                None => (setting.key, None, &Origin::Default),
+            })
+            .collect()
+    }
+}
+
+/// How a person who set `key` calls it.
+fn name(key: &'static str, origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(flag) => format!("--{flag}"),
+        Origin::Environment(name) => (*name).to_owned(),
+        Origin::File(_) | Origin::Default => key.to_owned(),
+    }
+}
+
+fn read_file(path: &Path) -> Result<toml::Table, Failure> {
+    let refuse = |problem: &dyn fmt::Display| {
+        Failure::input(format!("the settings file {} can't be used: {problem}", path.display()))
+    };
+    let size = std::fs::metadata(path).map_err(|error| refuse(&error))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(refuse(&format!("it has {size} bytes, the limit is {MAX_FILE_BYTES}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
+    text.parse().map_err(|error: toml::de::Error| refuse(&error))
+}
+
+/// The file's values by key, and its `[pack]`.
+fn split_file(
+    table: toml::Table,
+    path: Option<&Path>,
+) -> Result<(BTreeMap<String, String>, toml::Table), Failure> {
+    let path = path.unwrap_or_else(|| Path::new("")).display();
+    let (mut values, mut pack) = (BTreeMap::new(), toml::Table::new());
+    for (section, content) in table {
+        let toml::Value::Table(content) = content else {
+            return Err(Failure::input(format!("{path}: '{section}' stands outside a section such as [data]")));
+        };
+        if section == PACK {
+            pack = content;
+            continue;
+        }
+        for (name, value) in content {
+            let key = format!("{section}.{name}");
+            if !SETTINGS.iter().any(|setting| setting.key == key) {
+                return Err(Failure::input(format!(
+                    "{path}: there is no setting '{key}': `orchestrate config show` lists them{}",
+                    nearest(&key)
+                )));
+            }
+            values.insert(key.clone(), text_of(&value).ok_or_else(|| {
+                Failure::input(format!("{path}: '{key}' has to be a text, a number or true/false"))
+            })?);
+        }
+    }
+    Ok((values, pack))
+}
+
+fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        toml::Value::Datetime(time) => Some(time.to_string()),
+        toml::Value::Array(_) | toml::Value::Table(_) => None,
+    }
+}
+
+/// A setting that was probably meant.
+fn nearest(key: &str) -> String {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    let similar = SETTINGS.iter().find(|setting| {
+        let known = setting.key.rsplit('.').next().unwrap_or(setting.key);
+        known == name || known.contains(name) || name.contains(known)
+    });
+    similar.map(|setting| format!("; did you mean '{}'?", setting.key)).unwrap_or_default()
+}

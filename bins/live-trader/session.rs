@@ -1,0 +1,168 @@
+//! One session, and the check of its journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use walkforward::clock::SystemClock;
+use walkforward::config::{LiveConfig, SourceConfig};
+use walkforward::failure::{Failure, chain};
+use walkforward::settings::Output;
+use walkforward::signals;
+use walkforward_core::{Bar, BarFeed, BarRequest, CancelToken, ErrorKind, ModelRef, Timeframe, Timestamp};
+use walkforward_engine::FillModel;
+use walkforward_etl::{CsvSource, ReplayFeed, SyntheticFeed, SyntheticSource};
+use walkforward_live::{
+    LiveError, PaperBroker, SessionSummary, Trader, TraderHandle, TraderOptions, TraderPorts, replay_journal,
+};
+use walkforward_policy::load;
+use walkforward_store::PointerReader;
+
+use crate::print;
+
+/// Bars of a synthetic session that names no number.
+const DEFAULT_SYNTHETIC_BARS: usize = 1_000;
+/// How often a person sees where a paced session is.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The bars of a session: those that warm features up, and the feed.
+struct Market {
+    timeframe: Timeframe,
+    warm_up: Vec<Bar>,
+    feed: Box<dyn BarFeed>,
+}
+
+/// Trades until the bars end or a signal comes.
+pub(crate) fn run(config: &LiveConfig, output: Output) -> Result<(), Failure> {
+    let pointer = PointerReader::new(&config.models_dir, config.line.clone());
+    check_champion(&pointer, output)?;
+    let Market { timeframe, warm_up, feed } = market(config)?;
+    let options = TraderOptions {
+        session: config.session,
+        speed: config.speed,
+        warm_up,
+        ..TraderOptions::new(config.symbol.clone(), timeframe, config.journal.clone())
+    };
+    let ports = TraderPorts {
+        feed,
+        broker: Box::new(PaperBroker::new(FillModel::new(&config.session))),
+        champion: Box::new(pointer),
+        clock: Arc::new(SystemClock::start()),
+    };
+    let cancel = CancelToken::default();
+    let trader = Trader::new(options, ports, cancel.clone()).map_err(failure)?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
+    let summary = runtime.block_on(trade(trader, cancel, output))?;
+    print::summary(&summary, &config.journal, output);
+    Ok(())
+}
+
+/// A pointer that can't be trusted stops a session before it starts; later on, the old model would trade on.
+fn check_champion(pointer: &PointerReader, output: Output) -> Result<(), Failure> {
+    match pointer.read().map_err(|error| Failure::from(&error))? {
+        None => print::no_champion(&pointer.path(), output),
+        Some((_, ModelRef { dir, sha256, .. })) => {
+            load(&dir, &sha256).map_err(|error| Failure::input(chain(&error)))?;
+        }
+    }
+    Ok(())
+}
+
+async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<SessionSummary, Failure> {
+    let stop = signals::stop_requested().map_err(|error| Failure::stage(format!("{error:#}")))?;
+    let handle = trader.handle();
+    let session = trader.run();
+    let watch = show_status(handle, output);
+    tokio::pin!(session, stop, watch);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            summary = &mut session => return summary.map_err(failure),
+            () = &mut stop, if !stopping => {
+                stopping = true;
+                cancel.cancel();
+            }
+            () = &mut watch => {}
+        }
+    }
+}
+
+/// A line a second about a session that takes longer than that.
+async fn show_status(handle: TraderHandle, output: Output) {
+    let mut shown = 0;
+    loop {
+        tokio::time::sleep(STATUS_INTERVAL).await;
+        let status = handle.status();
+        if status.bars != shown {
+            shown = status.bars;
+            print::status(&status, output);
+        }
+    }
+}
+
+fn market(config: &LiveConfig) -> Result<Market, Failure> {
+    match &config.source {
+        SourceConfig::Synthetic => synthetic(config),
+        SourceConfig::File { path, options } => {
+            let source = CsvSource::new(path, options.clone());
+            let request = BarRequest {
+                symbol: config.symbol.clone(),
+                timeframe: config.timeframe,
+                as_of: None,
+                bars: usize::MAX,
+            };
+            let bars = source.read(&request).map_err(|error| Failure::input(chain(&error)))?.bars;
+            let timeframe = bars.timeframe();
+            let first = config.from.map_or(0, |from| bars.index_at_or_after(from));
+            let last = config.bars.map_or(bars.len(), |count| first.saturating_add(count).min(bars.len()));
+            if first >= last {
+                return Err(no_bars(config, &path.display().to_string()));
+            }
+            let warm_up = bars.slice(first.saturating_sub(TraderOptions::DEFAULT_HISTORY_BARS)..first);
+            let feed = Box::new(ReplayFeed::new(bars.slice(first..last)));
+            Ok(Market { timeframe, warm_up: warm_up.iter().collect(), feed })
+        }
+    }
+}
+
+fn no_bars(config: &LiveConfig, origin: &str) -> Failure {
+    let from = config.from.map_or_else(String::new, |from| format!(" at or after --from {from}"));
+    Failure::input(format!("{origin} has no bars{from}"))
+}
+
+/// Bars after the end of the built-in training window, unless `--from` says otherwise.
+fn synthetic(config: &LiveConfig) -> Result<Market, Failure> {
+    let source = SyntheticSource::new(config.seed);
+    let hour = "1h".parse().map_err(|error| Failure::stage(format!("{error}")))?;
+    let timeframe = config.timeframe.unwrap_or(hour);
+    let start: Timestamp = config.from.unwrap_or_else(SyntheticSource::default_as_of);
+    let request = BarRequest {
+        symbol: config.symbol.clone(),
+        timeframe: Some(timeframe),
+        as_of: Some(start),
+        bars: TraderOptions::DEFAULT_HISTORY_BARS,
+    };
+    let before = source.read(&request).map_err(|error| Failure::input(chain(&error)))?.bars;
+    let bars = config.bars.unwrap_or(DEFAULT_SYNTHETIC_BARS);
+    let span_ms = timeframe.millis().saturating_mul(i64::try_from(bars).unwrap_or(i64::MAX));
+    let end = timeframe.floor(start).plus_millis(span_ms);
+    let feed = Box::new(SyntheticFeed::new(&source, timeframe, start, Some(end)));
+    Ok(Market { timeframe, warm_up: before.iter().collect(), feed })
+}
+
+/// Decides the journal's bars again.
+pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure> {
+    let report = replay_journal(&config.journal, &config.models_dir).map_err(failure)?;
+    print::verified(&report, &config.journal, output);
+    if report.is_identical() {
+        return Ok(());
+    }
+    Err(Failure::stage(format!("{} decisions came out differently", report.mismatch_count)))
+}
+
+fn failure(error: LiveError) -> Failure {
+    match error.kind() {
+        ErrorKind::BadInput => Failure::input(chain(&error)),
+        _ => Failure::from_error(&error),
+    }
+}

@@ -1,0 +1,175 @@
+//! What a run prints.
+
+use walkforward::failure::Failure;
+use walkforward::settings::Output;
+use walkforward_core::{Comparison, GateCheck, Judgement, Metrics, Verdict};
+use walkforward_orchestrator::{RunReport, SubjectMetrics};
+use walkforward_store::RunOutcome;
+
+use crate::table::{Align, Table};
+
+/// Prints a run that ended in a verdict.
+#[expect(clippy::print_stdout, reason = "this is the command's output")]
+pub(super) fn report(report: &RunReport, output: Output) {
+    match output {
+        Output::Human => print!("{}", human(report)),
+        Output::Json => println!("{}", json(report)),
+        Output::Quiet => {}
+    }
+}
+
+/// Prints that another run holds the lock.
+#[expect(clippy::print_stdout, reason = "this is the command's output")]
+pub(super) fn skipped(reason: &str, output: Output) {
+    match output {
+        Output::Human => println!("skipped: {reason}"),
+        Output::Json => println!("{}", serde_json::json!({ "outcome": "skipped", "reason": reason })),
+        Output::Quiet => {}
+    }
+}
+
+/// Prints a run of the loop that failed; the loop goes on.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's output")]
+pub(super) fn failed(cycle: u64, failure: &Failure, output: Output) {
+    eprintln!("error: cycle {cycle}: {failure}");
+    if output == Output::Json {
+        let line = serde_json::json!({ "outcome": "failed", "cycle": cycle, "reason": failure.message });
+        println!("{line}");
+    }
+}
+
+fn json(report: &RunReport) -> String {
+    serde_json::to_string(report).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+fn human(report: &RunReport) -> String {
+    [heading(report), data(report), comparison(report), gates(&report.verdict), summary(report)].join("\n")
+}
+
+fn heading(report: &RunReport) -> String {
+    let days = |span: &walkforward_core::Window| {
+        let date = |time: walkforward_core::Timestamp| time.to_string()[..16].replace('T', " ");
+        format!("{} to {}", date(span.start()), date(span.end()))
+    };
+    format!(
+        "{} {} from {}\nwindow    {} ({} bars, the last {} held out)\nrun       {}\n",
+        report.symbol,
+        report.timeframe,
+        report.origin,
+        days(&report.window),
+        report.window_bars,
+        report.holdout_bars,
+        report.run_id,
+    )
+}
+
+fn data(report: &RunReport) -> String {
+    let window = &report.quality.window;
+    let holes = match window.missing_bars {
+        0 => "no bar missing".to_owned(),
+        missing => format!(
+            "{missing} bars missing ({:.2} %, longest hole {})",
+            100.0 * window.missing_share(),
+            window.longest_hole_bars
+        ),
+    };
+    let training = &report.training;
+    format!(
+        "data      {holes}, {} without volume\ntraining  {} iterations, {} steps, bars until {}\n",
+        window.zero_volume_bars, training.iterations, training.environment_steps, training.used_until,
+    )
+}
+
+type Figure = (&'static str, fn(&Metrics) -> Option<f64>, fn(f64) -> String);
+
+/// The figures that a person compares, in reading order.
+const FIGURES: &[Figure] = &[
+    ("total return", |m| m.total_return, percent),
+    ("Sharpe, annualised", |m| m.sharpe, plain),
+    ("max drawdown", |m| m.max_drawdown, percent),
+    ("closed trades", |m| m.trades.map(|trades| trades as f64), whole),
+    ("win rate", |m| m.win_rate, percent),
+    ("return per trade", |m| m.pnl_per_trade, percent),
+    ("time in the market", |m| m.exposure, percent),
+    ("fees, quote currency", |m| m.fees_quote, plain),
+];
+
+fn comparison(report: &RunReport) -> String {
+    let subjects: Vec<(&str, &SubjectMetrics)> = std::iter::once(("candidate", &report.candidate))
+        .chain(report.champion.iter().map(|champion| ("champion", champion)))
+        .chain(report.baselines.iter().map(|baseline| (baseline.subject.as_str(), baseline)))
+        .collect();
+    let on = match &report.judged_span {
+        Some(_) => format!("on {} bars", report.candidate.metrics.bars.unwrap_or(0)),
+        None => "supplied metrics".to_owned(),
+    };
+    let mut header = vec![(on.as_str(), Align::Left)];
+    header.extend(subjects.iter().map(|(name, _)| (*name, Align::Right)));
+    let mut table = Table::new(&header);
+    for (name, figure, format) in FIGURES {
+        let cells: Vec<Option<f64>> = subjects.iter().map(|(_, subject)| figure(&subject.metrics)).collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let cells = cells.into_iter().map(|value| value.map_or_else(|| "-".to_owned(), format));
+        table.row(std::iter::once((*name).to_owned()).chain(cells).collect());
+    }
+    table.to_string()
+}
+
+fn gates(verdict: &Verdict) -> String {
+    let columns =
+        [("gate", Align::Left), ("measured", Align::Right), ("threshold", Align::Right), ("verdict", Align::Left)];
+    let mut table = Table::new(&columns);
+    for check in &verdict.checks {
+        table.row(vec![check.name.clone(), measured(check), threshold(check), judgement(check).to_owned()]);
+    }
+    table.to_string()
+}
+
+fn measured(check: &GateCheck) -> String {
+    check.measured.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+}
+
+fn threshold(check: &GateCheck) -> String {
+    let sign = match check.comparison {
+        Comparison::AtLeast => ">=",
+        Comparison::AtMost => "<=",
+    };
+    format!("{sign} {}", check.threshold)
+}
+
+fn judgement(check: &GateCheck) -> &'static str {
+    match check.judgement {
+        Judgement::Pass => "pass",
+        Judgement::Fail => "FAIL",
+        Judgement::Unknown => "unknown",
+    }
+}
+
+fn summary(report: &RunReport) -> String {
+    let pointer = match (&report.outcome, &report.pointer) {
+        (RunOutcome::Promoted, Some(pointer)) => format!(" {pointer} names it now."),
+        _ => String::new(),
+    };
+    format!(
+        "{}: {} - {}{} ({:.1} s)\n",
+        report.outcome.as_str(),
+        report.model_id,
+        report.verdict.sentence,
+        pointer,
+        report.elapsed_s
+    )
+}
+
+fn percent(value: f64) -> String {
+    format!("{:.2} %", 100.0 * value)
+}
+
+fn plain(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn whole(value: f64) -> String {
+    format!("{value:.0}")
+}

@@ -1,0 +1,83 @@
+//! Settings of a session.
+
+use serde::{Deserialize, Serialize};
+use walkforward_core::RiskLimits;
+
+use crate::EngineError;
+
+/// What a session starts with and what trading costs in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionConfig {
+    /// Quote currency at the start, above 0.
+    pub initial_cash: f64,
+    /// Fee in basis points of what is received: the asset on a purchase, cash on a sale. 0 to [`Self::MAX_BPS`].
+    pub fee_bps: f64,
+    /// How much worse than the open a market order fills, in basis points. 0 to [`Self::MAX_BPS`].
+    pub slippage_bps: f64,
+    /// Bounds on orders.
+    pub risk: RiskLimits,
+}
+
+impl SessionConfig {
+    /// Largest fee and largest slippage: a tenth of the amount, beyond which a setting is a mistake of unit.
+    pub const MAX_BPS: f64 = 1_000.0;
+    /// Largest starting cash: beyond it a double can't hold a cent of profit.
+    pub const MAX_INITIAL_CASH: f64 = 1e12;
+
+    /// Refuses settings that are not finite or out of range.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] names the first setting that is wrong.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        let cash = self.initial_cash;
+        if !(cash > 0.0 && cash <= Self::MAX_INITIAL_CASH) {
+            let expected = "above 0, at most 1e12";
+            return Err(EngineError::Setting { name: "initial_cash", value: cash, expected });
+        }
+        for (name, value) in [("fee_bps", self.fee_bps), ("slippage_bps", self.slippage_bps)] {
+            if !(0.0..=Self::MAX_BPS).contains(&value) {
+                return Err(EngineError::Setting { name, value, expected: "0 to 1000 basis points" });
+            }
+        }
+        match self.risk.max_order_notional {
+            Some(limit) if limit.get() <= 0.0 => Err(EngineError::Setting {
+                name: "risk.max_order_notional",
+                value: limit.get(),
+                expected: "above 0, or absent for no limit",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Default for SessionConfig {
+    /// 10,000 in cash, fee 25 bps, slippage 5 bps, no limit per order.
+    fn default() -> Self {
+        Self { initial_cash: 10_000.0, fee_bps: 25.0, slippage_bps: 5.0, risk: RiskLimits::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(change: impl Fn(&mut SessionConfig), expected: &str) {
+        let mut config = SessionConfig::default();
+        change(&mut config);
+        let error = config.validate().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn impossible_settings_are_refused_by_name() {
+        assert_eq!(SessionConfig::default().validate(), Ok(()));
+        check(|config| config.initial_cash = 0.0, "initial_cash is 0");
+        check(|config| config.initial_cash = f64::INFINITY, "initial_cash is inf");
+        check(|config| config.fee_bps = f64::NAN, "fee_bps is NaN");
+        check(|config| config.fee_bps = -1.0, "fee_bps is -1");
+        check(|config| config.slippage_bps = 10_000.0, "slippage_bps is 10000");
+        let zero = walkforward_core::Cash::ZERO;
+        check(|config| config.risk.max_order_notional = Some(zero), "max_order_notional is 0");
+    }
+}

@@ -1,0 +1,223 @@
+//! The start of a bar in every spelling that publishers use, read from bytes without allocation.
+
+use chrono::NaiveDate;
+use walkforward_core::Timestamp;
+
+const MS_PER_DAY: i64 = 86_400_000;
+const MS_PER_HOUR: i64 = 3_600_000;
+const MS_PER_MINUTE: i64 = 60_000;
+/// Smallest count that is taken for an epoch time, March 1973 in seconds: shorter numbers are prices or volumes.
+const MIN_EPOCH: u64 = 100_000_000;
+/// From here (year 5138 in seconds) a count is milliseconds.
+const MIN_EPOCH_MS: u64 = 100_000_000_000;
+/// From here (year 5138 in milliseconds) a count is microseconds.
+const MIN_EPOCH_US: u64 = 100_000_000_000_000;
+const MAX_EPOCH_US: u64 = 100_000_000_000_000_000;
+
+/// Reads a time. A time without zone is UTC; digits beyond milliseconds are cut off.
+///
+/// `2019-10-17`, `2019-10-17 09-AM` (12-hour clock: `12-AM` is midnight, `12-PM` noon), `2020-01-01 00:00`,
+/// `2021-12-31 23:01:00.000000`, `2020-01-01 00:00:00+00:00`, RFC 3339, and counts of seconds, milliseconds or
+/// microseconds since 1970 (told apart by their size).
+pub(super) fn parse_time(cell: &[u8]) -> Option<Timestamp> {
+    let ms = match cell.get(4) {
+        Some(b'-') => calendar(cell)?,
+        _ => epoch(cell)?,
+    };
+    Timestamp::from_millis(ms)
+}
+
+fn epoch(cell: &[u8]) -> Option<i64> {
+    let whole = match cell.iter().position(|&byte| byte == b'.') {
+        Some(at) if cell[at + 1..].iter().all(|&byte| byte == b'0') => &cell[..at],
+        Some(_) => return None,
+        None => cell,
+    };
+    if whole.is_empty() || whole.len() > 17 {
+        return None;
+    }
+    let count = digits(whole)?;
+    let ms = match count {
+        MIN_EPOCH..MIN_EPOCH_MS => count * 1_000,
+        MIN_EPOCH_MS..MIN_EPOCH_US => count,
+        MIN_EPOCH_US..MAX_EPOCH_US => count / 1_000,
+        _ => return None,
+    };
+    i64::try_from(ms).ok()
+}
+
+fn calendar(cell: &[u8]) -> Option<i64> {
+    let (date, rest) = cell.split_at_checked(10)?;
+    if date[4] != b'-' || date[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..])?);
+    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+    let days = date.signed_duration_since(NaiveDate::default()).num_days();
+    let into_day = match rest {
+        [] => 0,
+        [b' ' | b'T' | b't', rest @ ..] => hours_12(rest).or_else(|| hours_24(rest))?,
+        _ => return None,
+    };
+    Some(days * MS_PER_DAY + into_day)
+}
+
+/// `09-AM`: milliseconds into the day.
+fn hours_12(text: &[u8]) -> Option<i64> {
+    let [tens, ones, b'-', half, b'M' | b'm'] = text else { return None };
+    let hour = digits(&[*tens, *ones])? as i64;
+    if !(1..=12).contains(&hour) {
+        return None;
+    }
+    match half.to_ascii_uppercase() {
+        b'A' => Some(hour % 12 * MS_PER_HOUR),
+        b'P' => Some((hour % 12 + 12) * MS_PER_HOUR),
+        _ => None,
+    }
+}
+
+/// `09:00`, `09:00:00`, with fraction and zone: milliseconds into the day, in UTC.
+fn hours_24(text: &[u8]) -> Option<i64> {
+    let (hour, rest) = two_digits(text)?;
+    let (minute, rest) = two_digits(rest.strip_prefix(b":")?)?;
+    let (second, rest) = match rest.strip_prefix(b":") {
+        Some(rest) => two_digits(rest)?,
+        None => (0, rest),
+    };
+    let (fraction_ms, rest) = match rest.strip_prefix(b".") {
+        Some(rest) => fraction_ms(rest)?,
+        None => (0, rest),
+    };
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let local = hour * MS_PER_HOUR + minute * MS_PER_MINUTE + second * 1_000 + fraction_ms;
+    Some(local - zone_ms(rest)?)
+}
+
+fn fraction_ms(text: &[u8]) -> Option<(i64, &[u8])> {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (fraction, rest) = text.split_at(end);
+    if fraction.is_empty() {
+        return None;
+    }
+    let digit = |at: usize| i64::from(fraction.get(at).map_or(0, |byte| byte - b'0'));
+    Some((digit(0) * 100 + digit(1) * 10 + digit(2), rest))
+}
+
+/// Milliseconds by which the zone is ahead of UTC.
+fn zone_ms(text: &[u8]) -> Option<i64> {
+    let (sign, rest) = match text.trim_ascii_start() {
+        [] | b"Z" | b"z" | b"UTC" | b"utc" => return Some(0),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let (hours, rest) = two_digits(rest)?;
+    let (minutes, rest) = match rest {
+        [] => (0, rest),
+        _ => two_digits(rest.strip_prefix(b":").unwrap_or(rest))?,
+    };
+    if !rest.is_empty() || hours > 23 || minutes > 59 {
+        return None;
+    }
+    Some(sign * (hours * MS_PER_HOUR + minutes * MS_PER_MINUTE))
+}
+
+fn two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (two, rest) = text.split_at_checked(2)?;
+    Some((digits(two)? as i64, rest))
+}
+
+/// The number that at most 18 digits spell; `None` for anything else.
+fn digits(text: &[u8]) -> Option<u64> {
+    text.iter()
+        .try_fold(0_u64, |number, &byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let time = parse_time(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(time.to_string(), expected, "{text}");
+    }
+
+    #[test]
+    fn the_12_hour_clock_begins_at_12() {
+        check("2019-10-17 09-AM", "2019-10-17T09:00:00.000Z");
+        check("2019-10-17 12-AM", "2019-10-17T00:00:00.000Z");
+        check("2019-10-17 12-PM", "2019-10-17T12:00:00.000Z");
+        check("2019-10-17 11-PM", "2019-10-17T23:00:00.000Z");
+    }
+
+    #[test]
+    fn dates_and_times_of_day_are_read_with_and_without_zone() {
+        check("2019-10-17", "2019-10-17T00:00:00.000Z");
+        check("2020-01-01 00:00:00+00:00", "2020-01-01T00:00:00.000Z");
+        check("2020-01-01 00:00", "2020-01-01T00:00:00.000Z");
+        check("2021-12-31 23:01:00.000000", "2021-12-31T23:01:00.000Z");
+        check("2021-12-31T23:01:00.25Z", "2021-12-31T23:01:00.250Z");
+        check("2021-12-31T23:01:00+0130", "2021-12-31T21:31:00.000Z");
+        check("2021-12-31 23:01:00-05", "2022-01-01T04:01:00.000Z");
+        check("2021-12-31 23:01:00 UTC", "2021-12-31T23:01:00.000Z");
+    }
+
+    #[test]
+    fn epoch_counts_are_told_apart_by_size() {
+        for text in ["1546300800", "1546300800.0", "1546300800000", "1546300800000000"] {
+            check(text, "2019-01-01T00:00:00.000Z");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_no_time() {
+        let texts = [
+            "",
+            "x",
+            "2019",
+            "2019-13-01",
+            "2019-02-30",
+            "2019-10-17 13-AM",
+            "2019-10-17 00-AM",
+            "2019-10-17 9-AM",
+            "2019-10-17 24:00",
+            "2019-10-17 10:60",
+            "2019-10-17 10:00:00+",
+            "2019-10-17 10:00:00.",
+            "2019-10-17x",
+            "-1546300800",
+            "1546300800.5",
+            "99999999",
+            "999999999999999999",
+            "17.10.2019",
+            "nan",
+            "2019-10-17 10",
+        ];
+        for text in texts {
+            assert_eq!(parse_time(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_core_reads_is_read_alike(ms in 100_000_000_000_i64..4_000_000_000_000) {
+            let time = Timestamp::from_millis(ms).unwrap();
+            prop_assert_eq!(parse_time(time.to_string().as_bytes()), Some(time));
+            prop_assert_eq!(parse_time(ms.to_string().as_bytes()), Some(time));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = parse_time(&bytes);
+        }
+
+        #[test]
+        fn near_times_never_panic(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.+APMZ-]{0,16}") {
+            let _ = parse_time(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Supplied metrics in the place of a backtest.
+
+use walkforward_core::{
+    Dataset, EvaluationReport, Evaluator, MechanicalCheck, Metrics, ModelRef, Stage, StageContext,
+    StageError, SuppliedBy, Window,
+};
+
+use super::SuppliedMetrics;
+use crate::Error;
+
+impl Evaluator for SuppliedMetrics {
+    /// The supplied metrics, once the bundle of `model` loads; dataset and span are not looked at. Whether its
+    /// decisions vary was for the supplier to see.
+    fn evaluate(
+        &self,
+        model: &ModelRef,
+        _dataset: &Dataset,
+        _judged: Window,
+        ctx: &StageContext,
+    ) -> Result<EvaluationReport, StageError> {
+        ctx.cancel.check(Stage::Evaluate)?;
+        self.check_model(model)?;
+        let (mechanical, metrics) = match walkforward_policy::load(&model.dir, &model.sha256) {
+            Ok(_) => (MechanicalCheck::passed(), self.metrics()),
+            Err(error) => {
+                let problems = vec![error.to_string()];
+                (MechanicalCheck { loads: false, varies: false, problems }, Metrics::default())
+            }
+        };
+        Ok(EvaluationReport {
+            subject: model.id.to_string(),
+            judged_span: None,
+            bar_close: Vec::new(),
+            net_return: Vec::new(),
+            position: Vec::new(),
+            fills: Vec::new(),
+            trades: Vec::new(),
+            metrics,
+            mechanical,
+            supplied_by: self.origin.clone(),
+        })
+    }
+}
+
+impl SuppliedMetrics {
+    fn metrics(&self) -> Metrics {
+        Metrics {
+            win_rate: Some(self.win_rate),
+            max_drawdown: Some(self.max_drawdown),
+            pnl_per_trade: Some(self.pnl_per_trade),
+            ..Metrics::default()
+        }
+    }
+
+    fn check_model(&self, model: &ModelRef) -> Result<(), Error> {
+        match &self.model_id {
+            Some(named) if *named != model.id => {
+                let origin = match &self.origin {
+                    SuppliedBy::File { path, .. } => path.clone(),
+                    SuppliedBy::Environment | SuppliedBy::Backtest => "the environment".to_owned(),
+                };
+                Err(Error::OtherModel { origin, named: named.clone(), judged: model.id.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}

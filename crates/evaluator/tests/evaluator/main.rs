@@ -1,0 +1,7 @@
+//! Evaluators over bundles on disk.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod backtest;
+mod common;
+mod mechanical;
+mod supplied;

@@ -1,0 +1,83 @@
+//! Why a session ends before its feed does.
+
+use std::path::PathBuf;
+
+use walkforward_core::{BrokerError, ErrorKind, SourceError, Timestamp};
+use walkforward_engine::EngineError;
+
+/// Why a session can't start or go on. What it had journalled is synced before it is returned.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// An option is out of range.
+    #[error("trader option {name} is {value}: expected {expected}")]
+    Option {
+        /// Which option.
+        name: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// The feed failed.
+    #[error("the bar feed failed: {0}")]
+    Feed(#[from] SourceError),
+    /// The broker failed, so the position is no longer certain.
+    #[error("the broker failed: {0}")]
+    Broker(#[from] BrokerError),
+    /// The journal can't be written or read.
+    #[error("the decision journal failed: {0}")]
+    Journal(#[from] walkforward_durable::Error),
+    /// A record of the journal is not one.
+    #[error("{path}: record {record} is no journal record: {reason}", path = path.display())]
+    Record {
+        /// The journal.
+        path: PathBuf,
+        /// Number of the record, from 1.
+        record: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The session or its features failed.
+    #[error("the session failed: {0}")]
+    Engine(#[from] EngineError),
+    /// A model of the journal can't be loaded.
+    #[error("the model {model} of the journal can't be loaded: {reason}")]
+    Model {
+        /// Its name.
+        model: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The feed left out more bars than the trader fills in.
+    #[error(
+        "no bar between {last} and {next}, {missing} bars: at most {max} are filled in, start a new session",
+        max = crate::MAX_HOLE_BARS
+    )]
+    Hole {
+        /// Start of the last bar.
+        last: Timestamp,
+        /// Start of the bar that came next.
+        next: Timestamp,
+        /// Bars between them.
+        missing: u64,
+    },
+    /// A background task died.
+    #[error("a task of the trader died: {0}")]
+    Task(String),
+}
+
+impl LiveError {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Option { .. } | Self::Hole { .. } | Self::Record { .. } | Self::Model { .. } => {
+                ErrorKind::BadInput
+            }
+            Self::Feed(error) => error.kind,
+            Self::Broker(error) => error.kind,
+            Self::Engine(EngineError::Setting { .. }) => ErrorKind::BadInput,
+            Self::Journal(_) => ErrorKind::Retry,
+            Self::Engine(_) | Self::Task(_) => ErrorKind::Bug,
+        }
+    }
+}

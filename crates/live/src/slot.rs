@@ -1,0 +1,61 @@
+//! The place where the trading policy lies.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use walkforward_core::{ModelId, Policy};
+
+/// A policy that trades, with what identifies it. Nothing in it changes while it is deployed.
+#[derive(Clone)]
+pub struct DeployedPolicy {
+    /// The policy.
+    pub policy: Arc<dyn Policy>,
+    /// The model that it is.
+    pub model_id: ModelId,
+    /// SHA-256 of its weights file, lower-case hex.
+    pub sha256: String,
+    /// 1 for the first model of the session, one more for each that follows.
+    pub model_version: u64,
+}
+
+impl fmt::Debug for DeployedPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeployedPolicy")
+            .field("model_id", &self.model_id)
+            .field("sha256", &self.sha256)
+            .field("model_version", &self.model_version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Holds the policy that trades, if there is one. Policy, hash and version are swapped as one.
+///
+/// Readers never wait. The bar loop reads once per bar and keeps what it read until the bar is done, so a swap
+/// takes effect between two bars.
+#[derive(Debug, Default)]
+pub struct PolicySlot {
+    current: ArcSwapOption<DeployedPolicy>,
+    last_version: AtomicU64,
+}
+
+impl PolicySlot {
+    /// A slot without a policy.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The policy that trades now; `None` before the first.
+    pub fn load(&self) -> Option<Arc<DeployedPolicy>> {
+        self.current.load_full()
+    }
+
+    /// Puts a checked policy in place under the next version, and returns what was deployed.
+    pub fn deploy(&self, policy: Arc<dyn Policy>, model_id: ModelId, sha256: String) -> Arc<DeployedPolicy> {
+        let model_version = self.last_version.fetch_add(1, Ordering::SeqCst) + 1;
+        let deployed = Arc::new(DeployedPolicy { policy, model_id, sha256, model_version });
+        self.current.store(Some(Arc::clone(&deployed)));
+        deployed
+    }
+}

@@ -1,0 +1,113 @@
+//! What a session came to.
+
+use serde::{Deserialize, Serialize};
+use walkforward_core::{Quantity, Timestamp};
+
+use crate::SkippedBar;
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The feed has no more bars.
+    FeedEnded,
+    /// Somebody asked it to stop.
+    Stopped,
+    /// It failed.
+    Failed,
+}
+
+/// Figures of a whole session. Ratios are fractions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionSummary {
+    /// Why it ended.
+    pub stop: StopReason,
+    /// Start of its first bar.
+    pub first_bar: Option<Timestamp>,
+    /// Start of its last bar.
+    pub last_bar: Option<Timestamp>,
+    /// Bars of the grid, filled-in ones included.
+    pub bars: u64,
+    /// Bars that the feed did not have.
+    pub missing_bars: u64,
+    /// Bars of the feed that were left out because their time had come before.
+    pub duplicate_bars: u64,
+    /// Bars of the feed that were left out because they came late.
+    pub out_of_order_bars: u64,
+    /// Bars of the feed that were left out because they lay beside the grid.
+    pub off_grid_bars: u64,
+    /// Bars on which a model decided.
+    pub decisions: u64,
+    /// Bars without a model.
+    pub no_model_bars: u64,
+    /// Orders that went to the broker.
+    pub orders: u64,
+    /// Orders that the risk checks refused.
+    pub rejected_orders: u64,
+    /// Fills.
+    pub fills: u64,
+    /// Changes from one model to another; the first model is none.
+    pub swaps: u64,
+    /// Models that were refused.
+    pub refused_models: u64,
+    /// Versions that traded, first and last; none without a model.
+    pub model_versions: Option<(u64, u64)>,
+    /// Cash plus position at the last close.
+    pub equity: f64,
+    /// Cash at the end.
+    pub cash: f64,
+    /// Position at the end.
+    pub position: Quantity,
+    /// All fees in quote currency.
+    pub fees_quote: f64,
+    /// `equity / initial cash - 1`.
+    pub total_return: f64,
+    /// Largest fall of equity from its peak, a positive fraction.
+    pub max_drawdown: f64,
+}
+
+impl SessionSummary {
+    pub(crate) fn new(initial_cash: f64) -> Self {
+        Self {
+            stop: StopReason::FeedEnded,
+            first_bar: None,
+            last_bar: None,
+            bars: 0,
+            missing_bars: 0,
+            duplicate_bars: 0,
+            out_of_order_bars: 0,
+            off_grid_bars: 0,
+            decisions: 0,
+            no_model_bars: 0,
+            orders: 0,
+            rejected_orders: 0,
+            fills: 0,
+            swaps: 0,
+            refused_models: 0,
+            model_versions: None,
+            equity: initial_cash,
+            cash: initial_cash,
+            position: Quantity::ZERO,
+            fees_quote: 0.0,
+            total_return: 0.0,
+            max_drawdown: 0.0,
+        }
+    }
+
+    pub(crate) fn count_skipped(&mut self, skipped: SkippedBar) {
+        *match skipped {
+            SkippedBar::Duplicate => &mut self.duplicate_bars,
+            SkippedBar::OutOfOrder => &mut self.out_of_order_bars,
+            SkippedBar::OffGrid => &mut self.off_grid_bars,
+        } += 1;
+    }
+
+    /// Notes that `version` trades; true when it replaces another.
+    pub(crate) fn note_version(&mut self, version: u64) -> bool {
+        let (first, last) = self.model_versions.unwrap_or((version, version));
+        self.model_versions = Some((first, version));
+        let is_swap = last != version;
+        self.swaps += u64::from(is_swap);
+        is_swap
+    }
+}

@@ -1,0 +1,230 @@
+//! Watches the line's pointer and puts new champions into the slot.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use walkforward_core::{CancelToken, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe};
+use walkforward_store::PointerReader;
+
+use crate::{DeployedPolicy, PolicySlot};
+
+/// Most reasons that are remembered as told. After so many, the first may be told again.
+const MAX_TOLD: usize = 64;
+
+/// What a look at the champion found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChampionLook {
+    /// Nothing has changed since the last look.
+    Unchanged,
+    /// The line has no champion.
+    NoChampion,
+    /// This is the champion.
+    Champion(ModelRef),
+}
+
+/// Why nobody knows which model is champion.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ChampionError {
+    /// What is wrong, and where.
+    pub message: String,
+}
+
+/// Knows which model is champion: the line's pointer, or whatever stands for it.
+pub trait ChampionSource: Send {
+    /// Looks. It may block and is never called in the bar loop. With `again` it must not answer `Unchanged`: the
+    /// last answer could not be used.
+    fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError>;
+}
+
+impl ChampionSource for PointerReader {
+    fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError> {
+        let failed = |error: walkforward_store::StoreError| ChampionError { message: error.to_string() };
+        let has_changed = self.changed().map_err(failed)?;
+        if !has_changed && !again {
+            return Ok(ChampionLook::Unchanged);
+        }
+        let found = self.read().map_err(failed)?;
+        Ok(found.map_or(ChampionLook::NoChampion, |(_, model)| ChampionLook::Champion(model)))
+    }
+}
+
+/// A line that never has a champion.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoChampion;
+
+impl ChampionSource for NoChampion {
+    fn look(&mut self, _again: bool) -> Result<ChampionLook, ChampionError> {
+        Ok(ChampionLook::NoChampion)
+    }
+}
+
+/// A model that was not put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelRefused {
+    /// The model, when the pointer could be read.
+    pub model_id: Option<ModelId>,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// What one poll came to.
+#[derive(Debug, Clone)]
+pub enum WatchOutcome {
+    /// The champion is the one that trades.
+    Unchanged,
+    /// There is no champion yet.
+    NoChampion,
+    /// A new champion is in the slot.
+    Deployed(Arc<DeployedPolicy>),
+    /// The old one goes on, because of this.
+    Refused(ModelRefused),
+}
+
+/// Loads each new champion away from the bar loop: hash, structure, probe, symbol, timeframe, history. Only what
+/// passes all of it is put into the slot; a failure leaves the slot as it is and is told once.
+pub struct PointerWatcher {
+    source: Arc<Mutex<Box<dyn ChampionSource>>>,
+    slot: Arc<PolicySlot>,
+    accepts: Accepts,
+    refusals: mpsc::Sender<ModelRefused>,
+    told: BTreeSet<String>,
+    look_again: bool,
+    has_deployed: bool,
+}
+
+/// What a session can trade.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepts {
+    pub(crate) symbol: Symbol,
+    pub(crate) timeframe: Timeframe,
+    pub(crate) history_bars: usize,
+}
+
+enum Found {
+    Unchanged,
+    NoChampion,
+    Loaded(ModelRef, Arc<dyn Policy>),
+    Refused(ModelRefused),
+}
+
+impl PointerWatcher {
+    pub(crate) fn new(
+        source: Box<dyn ChampionSource>,
+        slot: Arc<PolicySlot>,
+        accepts: Accepts,
+        refusals: mpsc::Sender<ModelRefused>,
+    ) -> Self {
+        let source = Arc::new(Mutex::new(source));
+        Self {
+            source,
+            slot,
+            accepts,
+            refusals,
+            told: BTreeSet::new(),
+            look_again: false,
+            has_deployed: false,
+        }
+    }
+
+    /// Polls until `cancel`, with `interval` between the end of a poll and the next one.
+    pub async fn run(mut self, interval: Duration, cancel: CancelToken) {
+        while !cancel.is_cancelled() {
+            tokio::time::sleep(interval).await;
+            self.poll().await;
+        }
+    }
+
+    /// Looks once, and deploys what is new.
+    pub async fn poll(&mut self) -> WatchOutcome {
+        let (source, accepts) = (Arc::clone(&self.source), self.accepts.clone());
+        let (current, again) = (self.slot.load(), self.look_again);
+        let had_champion = self.has_deployed;
+        let found = tokio::task::spawn_blocking(move || {
+            let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+            match source.look(again) {
+                Ok(ChampionLook::Unchanged) => Found::Unchanged,
+                Ok(ChampionLook::NoChampion) if had_champion => refused("the line's pointer is gone"),
+                Ok(ChampionLook::NoChampion) => Found::NoChampion,
+                Ok(ChampionLook::Champion(model)) => take(model, current.as_deref(), &accepts),
+                Err(error) => refused(&error.message),
+            }
+        });
+        let found = found.await.unwrap_or_else(|error| refused(&format!("loading it failed: {error}")));
+        self.look_again = matches!(found, Found::Refused(_));
+        match found {
+            Found::Unchanged => WatchOutcome::Unchanged,
+            Found::NoChampion => WatchOutcome::NoChampion,
+            Found::Loaded(model, policy) => {
+                self.told.clear();
+                self.has_deployed = true;
+                let deployed = self.slot.deploy(policy, model.id, model.sha256);
+                let (model, version) = (&deployed.model_id, deployed.model_version);
+                tracing::info!(%model, version, "a new model trades from the next bar on");
+                WatchOutcome::Deployed(deployed)
+            }
+            Found::Refused(refused) => {
+                self.tell(&refused);
+                WatchOutcome::Refused(refused)
+            }
+        }
+    }
+
+    fn tell(&mut self, refused: &ModelRefused) {
+        if self.told.len() == MAX_TOLD {
+            self.told.clear();
+        }
+        if !self.told.insert(refused.reason.clone()) {
+            return;
+        }
+        tracing::warn!(reason = %refused.reason, "a new model was refused, the old one goes on");
+        if self.refusals.try_send(refused.clone()).is_err() {
+            tracing::warn!("the trader is too busy to journal the refusal");
+        }
+    }
+}
+
+fn refused(reason: &str) -> Found {
+    Found::Refused(ModelRefused { model_id: None, reason: reason.to_owned() })
+}
+
+fn take(model: ModelRef, current: Option<&DeployedPolicy>, accepts: &Accepts) -> Found {
+    if current.is_some_and(|current| current.model_id == model.id && current.sha256 == model.sha256) {
+        return Found::Unchanged;
+    }
+    match load(&model.dir, &model.sha256, accepts) {
+        Ok(policy) => Found::Loaded(model, policy),
+        Err(reason) => {
+            let reason = format!("{}: {reason}", model.id);
+            Found::Refused(ModelRefused { model_id: Some(model.id), reason })
+        }
+    }
+}
+
+fn load(dir: &Path, sha256: &str, accepts: &Accepts) -> Result<Arc<dyn Policy>, String> {
+    let policy = walkforward_policy::load(dir, sha256).map_err(|error| error.to_string())?;
+    accepts.check(policy.spec())?;
+    Ok(policy)
+}
+
+impl Accepts {
+    fn check(&self, spec: &PolicySpec) -> Result<(), String> {
+        if spec.symbol != self.symbol || spec.timeframe != self.timeframe {
+            return Err(format!(
+                "it is a model of {} {}, and this session trades {} {}",
+                spec.symbol, spec.timeframe, self.symbol, self.timeframe
+            ));
+        }
+        let needed = spec.features.history_bars() + spec.lookback;
+        if needed > self.history_bars {
+            return Err(format!(
+                "its features need {needed} bars of history, and this session keeps {}",
+                self.history_bars
+            ));
+        }
+        Ok(())
+    }
+}

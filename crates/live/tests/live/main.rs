@@ -1,0 +1,9 @@
+//! The trader from start to stop.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod common;
+mod feed;
+mod journal;
+mod models;
+mod parity;
+mod pointer;

@@ -1,0 +1,253 @@
+//! Swapping models under a running session.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use walkforward_core::{Bar, BarFeed, FeatureKind, FeatureSpec, ModelRef, Quantity, SourceError};
+use walkforward_engine::feature_matrix;
+use walkforward_live::{
+    ChampionError, ChampionLook, ChampionSource, EventRecord, TraderHandle, replay_journal,
+};
+
+use crate::common::{Champion, LOOKBACK, Walk, Workplace, at, features, spec, walk, write_model};
+
+/// Bars until `done`, then a few more.
+struct StormFeed {
+    walk: Walk,
+    done: Arc<AtomicBool>,
+    bars_after: usize,
+}
+
+#[async_trait]
+impl BarFeed for StormFeed {
+    async fn next_bar(&mut self) -> Result<Option<Bar>, SourceError> {
+        if self.done.load(Ordering::SeqCst) {
+            if self.bars_after == 0 {
+                return Ok(None);
+            }
+            self.bars_after -= 1;
+        }
+        Ok(Some(self.walk.next_bar()))
+    }
+}
+
+/// Names another model as soon as the last one has traded.
+struct Relay {
+    models: Vec<ModelRef>,
+    next: u64,
+    last: u64,
+    handle: Arc<std::sync::OnceLock<TraderHandle>>,
+    done: Arc<AtomicBool>,
+}
+
+impl ChampionSource for Relay {
+    fn look(&mut self, _again: bool) -> Result<ChampionLook, ChampionError> {
+        let trading = self.handle.get().and_then(|handle| handle.status().model);
+        if self.next > 0 && trading.is_none_or(|model| model.model_version < self.next) {
+            return Ok(ChampionLook::Unchanged);
+        }
+        if self.next == self.last {
+            self.done.store(true, Ordering::SeqCst);
+            return Ok(ChampionLook::Unchanged);
+        }
+        self.next += 1;
+        Ok(ChampionLook::Champion(self.models[self.next as usize % self.models.len()].clone()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_200_swaps_each_bar_is_decided_once_by_one_model() {
+    let place = Workplace::new();
+    let models: Vec<ModelRef> = (0..5).map(|number| place.model(number)).collect();
+    let (handle, done) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+    let relay = Relay {
+        models: models.clone(),
+        next: 0,
+        last: 201,
+        handle: Arc::clone(&handle),
+        done: Arc::clone(&done),
+    };
+    let feed = StormFeed { walk: Walk::new(4), done, bars_after: 20 };
+    let trader = place.trader(place.options(), Box::new(feed), Box::new(relay));
+    handle.set(trader.handle()).ok().unwrap();
+    let summary = trader.run().await.unwrap();
+
+    assert_eq!((summary.swaps, summary.model_versions), (200, Some((1, 201))));
+    assert_eq!((summary.refused_models, summary.missing_bars, summary.no_model_bars), (0, 0, 0));
+    let bars = place.bars();
+    assert_eq!(bars.len() as u64, summary.bars);
+    let mut hash_of_version = BTreeMap::new();
+    let mut last_version = 0;
+    for (index, bar) in bars.iter().enumerate() {
+        assert_eq!(bar.open_time, at(index), "no bar is missed or decided twice");
+        let model = bar.model.clone().unwrap();
+        assert!(model.model_version >= last_version);
+        last_version = model.model_version;
+        let named = &models[model.model_version as usize % models.len()];
+        assert_eq!((&model.model_id, &model.sha256), (&named.id, &named.sha256), "never a mixture");
+        hash_of_version.insert(model.model_version, model.sha256);
+        assert_eq!(bar.action.is_some(), index > 5, "{index}");
+    }
+    assert_eq!(hash_of_version.len(), 201);
+    assert_eq!(summary.decisions, summary.bars - 6);
+    let replayed = replay_journal(&place.journal(), &place.models_dir()).unwrap();
+    assert!(replayed.is_identical());
+    assert_eq!((replayed.decisions, replayed.bars), (summary.decisions, summary.bars));
+}
+
+/// A feed that moves the champion at one bar, and then waits until `is_seen` before it goes on.
+struct MovingFeed {
+    walk: Walk,
+    bars: usize,
+    move_at: usize,
+    to: Option<ModelRef>,
+    champion: Champion,
+    looks: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl BarFeed for MovingFeed {
+    async fn next_bar(&mut self) -> Result<Option<Bar>, SourceError> {
+        if self.walk.index == self.bars {
+            return Ok(None);
+        }
+        if self.walk.index == self.move_at {
+            *self.champion.0.lock().unwrap() = self.to.clone();
+            let before = self.looks.load(Ordering::SeqCst);
+            while self.looks.load(Ordering::SeqCst) < before + 4 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+        Ok(Some(self.walk.next_bar()))
+    }
+}
+
+/// Counts the looks of a champion.
+struct Counted(Champion, Arc<AtomicU64>);
+
+impl ChampionSource for Counted {
+    fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.look(again)
+    }
+}
+
+const BARS: usize = 80;
+const MOVE_AT: usize = 40;
+
+/// Trades 80 bars; the champion moves from `from` to `to` before bar 40.
+async fn trade_with_move(
+    place: &Workplace,
+    from: &ModelRef,
+    to: Option<ModelRef>,
+) -> walkforward_live::SessionSummary {
+    let champion = Champion::of(from);
+    let looks = Arc::new(AtomicU64::new(0));
+    let feed = MovingFeed {
+        walk: Walk::new(4),
+        bars: BARS,
+        move_at: MOVE_AT,
+        to,
+        champion: champion.clone(),
+        looks: Arc::clone(&looks),
+    };
+    place.trade(Box::new(feed), Counted(champion, looks)).await.unwrap()
+}
+
+async fn check_refused(place: &Workplace, to: Option<ModelRef>, expected: &str) {
+    let from = place.model(1);
+    let summary = trade_with_move(place, &from, to).await;
+    assert_eq!((summary.swaps, summary.refused_models), (0, 1), "each failure is told once");
+    assert!(place.bars().iter().all(|bar| bar.model.as_ref().unwrap().sha256 == from.sha256));
+    let refused: Vec<String> = place
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            EventRecord::Refused { reason, .. } => Some(reason),
+            _ => None,
+        })
+        .collect();
+    assert!(refused[0].contains(expected), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_torn_bundle_keeps_the_old_policy_trading_and_is_named() {
+    let place = Workplace::new();
+    let torn = place.model(2);
+    let file = torn.dir.join(walkforward_policy::WEIGHTS_FILE);
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let name = format!("{}: ", torn.id);
+    check_refused(&place, Some(torn), &name).await;
+}
+
+#[tokio::test]
+async fn a_bundle_of_another_hash_keeps_the_old_policy_trading() {
+    let place = Workplace::new();
+    let mut other = place.model(2);
+    other.sha256 = place.model(3).sha256;
+    check_refused(&place, Some(other), "has SHA-256").await;
+}
+
+#[tokio::test]
+async fn a_model_of_another_market_keeps_the_old_policy_trading() {
+    let place = Workplace::new();
+    let mut ether = spec(features());
+    ether.symbol = "ETH/USD".parse().unwrap();
+    let ether = write_model(&place.models_dir(), 2, &ether);
+    check_refused(&place, Some(ether), "it is a model of ETH/USD 1h, and this session trades BTC/USD 1h").await;
+}
+
+#[tokio::test]
+async fn a_model_that_needs_more_history_than_there_is_keeps_the_old_policy_trading() {
+    let place = Workplace::new();
+    let long = FeatureSpec::new(vec![FeatureKind::Rsi { period: 10_000 }]).unwrap();
+    let long = write_model(&place.models_dir(), 2, &spec(long));
+    check_refused(&place, Some(long), "need 240002 bars of history, and this session keeps 4096").await;
+}
+
+#[tokio::test]
+async fn a_pointer_that_vanishes_keeps_the_old_policy_trading() {
+    check_refused(&Workplace::new(), None, "pointer is gone").await;
+}
+
+#[tokio::test]
+async fn a_model_with_other_features_decides_from_its_first_bar_on() {
+    let place = Workplace::new();
+    let other = FeatureSpec::new(vec![
+        FeatureKind::SmaTrend { fast: 3, slow: 20 },
+        FeatureKind::Volatility { period: 6 },
+    ])
+    .unwrap();
+    let other = spec(other);
+    let to = write_model(&place.models_dir(), 2, &other);
+    let summary = trade_with_move(&place, &place.model(1), Some(to.clone())).await;
+    assert_eq!((summary.swaps, summary.decisions), (1, BARS as u64 - 6));
+
+    let bars = walk(4, BARS);
+    let rows = feature_matrix(&other.features, &bars).unwrap().normalised(&other.normaliser).unwrap();
+    for (index, bar) in place.bars().iter().enumerate().skip(MOVE_AT) {
+        assert_eq!(bar.model.as_ref().unwrap().sha256, to.sha256);
+        assert_eq!(bar.first_history_bar, Some(at(0)));
+        let observation = bar.observation.as_ref().unwrap();
+        let seen = &observation[..observation.len() - 2];
+        assert_eq!(seen, rows.window(index, LOOKBACK).unwrap(), "as if it had been there from the start");
+    }
+}
+
+#[tokio::test]
+async fn a_swap_inherits_the_open_position() {
+    // The second model is the first one's equal with other weights: whichever bar it is, what is held stays held.
+    let place = Workplace::new();
+    let summary = trade_with_move(&place, &place.model(1), Some(place.model(3))).await;
+    assert_eq!((summary.swaps, summary.model_versions), (1, Some((1, 2))));
+    let held = place.bars()[MOVE_AT - 1].position;
+    assert_ne!(held, Quantity::ZERO, "the walk has to hold something at the swap");
+    let swapped = place.events().into_iter().rev().find_map(|event| match event {
+        EventRecord::Swapped { from: Some(_), position, to } => Some((position, to.model_version)),
+        _ => None,
+    });
+    assert_eq!(swapped, Some((held, 2)));
+}

@@ -1,0 +1,347 @@
+//! One run: ETL, train, evaluate, judge, promote.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use walkforward_core::{
+    Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher,
+    LineName, ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Timestamp,
+    TrainingJob, TrainingOutcome, Verdict, Window,
+};
+use walkforward_store::{
+    Champion, ModelRecord, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store,
+    StoreError, pointer_path,
+};
+
+use crate::launcher::on_blocking_thread;
+use crate::records;
+use crate::report::{RunReport, SubjectMetrics};
+
+/// The implementations that a pipeline runs.
+#[derive(Clone)]
+pub struct Stages {
+    /// ETL.
+    pub datasets: Arc<dyn DatasetBuilder>,
+    /// Training.
+    pub launcher: Arc<dyn Launcher>,
+    /// Evaluation.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Judgement.
+    pub gate: Arc<dyn Gate>,
+}
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    /// The line that gets the model.
+    pub line: LineName,
+    /// The bars.
+    pub dataset: DatasetRequest,
+    /// Hyperparameters, as the trainer reads them.
+    pub pack: serde_json::Value,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Threads that the training may use.
+    pub threads: usize,
+    /// Fewest unseen bars under a verdict.
+    pub min_judged_bars: usize,
+    /// The version of the program, for the record.
+    pub code_version: String,
+    /// SHA-256 of the metrics file that replaces the backtest, if one does.
+    pub supplied_sha256: Option<String>,
+    /// Accept a metrics file that already promoted a model.
+    pub allow_reused_metrics: bool,
+}
+
+/// Why a run did not end in a verdict.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another run goes on in the same data folder.
+    #[error("a run is going on in the same data folder: {0}")]
+    Busy(RunLockHeld),
+    /// A stage failed.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The records could not be read or written.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::RunLockHeld(held) => Self::Busy(held),
+            error => Self::Store(error),
+        }
+    }
+}
+
+/// Runs cycles over `Stages`, and keeps every step in a [`Store`] before it acts on it.
+#[derive(Clone)]
+pub struct Pipeline {
+    stages: Stages,
+    store: Arc<Store>,
+}
+
+/// A run on its way through the stages.
+struct Run<'a> {
+    pipeline: &'a Pipeline,
+    request: &'a RunRequest,
+    ctx: &'a StageContext,
+    id: RunId,
+    champion: Option<Champion>,
+}
+
+/// What evaluation came to: everything that the gate and the report need.
+struct Judged {
+    evidence: Evidence,
+    verdict: Verdict,
+}
+
+impl Pipeline {
+    /// A pipeline of `stages` over `store`.
+    pub fn new(stages: Stages, store: Arc<Store>) -> Self {
+        Self { stages, store }
+    }
+
+    /// Runs once. A refused model is no error: the verdict says why.
+    pub async fn run(&self, request: &RunRequest, ctx: &StageContext) -> Result<RunReport, RunError> {
+        let started = ctx.clock.monotonic();
+        let _lock = self.store.run_lock()?;
+        let champion = self.store.champion(&request.line)?;
+        self.refuse_reused_metrics(request)?;
+        let id = self.store.allocate_run_id()?;
+        self.stages.evaluator.admit(&ModelId::of_run(&id))?;
+        self.store.begin_run(&id, &request.line)?;
+        let run = Run { pipeline: self, request, ctx, id: id.clone(), champion };
+        let result = run.all_stages().await;
+        let (outcome, reason) = match &result {
+            Ok(report) => (report.outcome, report.verdict.reason.clone()),
+            Err(RunError::Stage(error)) if error.kind == ErrorKind::Cancelled => (RunOutcome::Cancelled, None),
+            Err(error) => (RunOutcome::Failed, Some(error.to_string())),
+        };
+        let closed = self.store.finish_run(&id, outcome, reason.as_deref());
+        let mut report = result?;
+        closed?;
+        report.elapsed_s = ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
+        Ok(report)
+    }
+
+    fn refuse_reused_metrics(&self, request: &RunRequest) -> Result<(), RunError> {
+        let Some(sha256) = &request.supplied_sha256 else { return Ok(()) };
+        if request.allow_reused_metrics || !self.store.file_hash_promoted(sha256)? {
+            return Ok(());
+        }
+        let problem = format!(
+            "the metrics file with SHA-256 {sha256} already promoted a model: evaluate the new one, or pass \
+             --allow-reused-metrics"
+        );
+        Err(StageError::new(Stage::Evaluate, ErrorKind::BadInput, problem).into())
+    }
+}
+
+impl Run<'_> {
+    async fn all_stages(&self) -> Result<RunReport, RunError> {
+        let (dataset, etl_path) = self.etl().await?;
+        let (record, training) = self.train(&dataset, &etl_path).await?;
+        let judged = self.evaluate(&dataset, record.clone()).await?;
+        let pointer = self.conclude(&record.model_id, &judged)?;
+        Ok(self.report(&dataset, &record, training, judged, pointer))
+    }
+
+    /// Bars in, dataset out; its record is on disk before anything uses it.
+    async fn etl(&self) -> Result<(Arc<Dataset>, PathBuf), RunError> {
+        self.ctx.cancel.check(Stage::Etl)?;
+        let dataset = self.pipeline.stages.datasets.build(&self.request.dataset, self.ctx).await?;
+        let record = records::etl(&self.id, &dataset, self.ctx.clock.now());
+        let path = self.pipeline.store.write_etl(&record)?;
+        Ok((Arc::new(dataset), path))
+    }
+
+    /// Dataset in, model out: trained in a staging folder, then adopted by rename.
+    async fn train(
+        &self,
+        dataset: &Arc<Dataset>,
+        etl_path: &Path,
+    ) -> Result<(ModelRecord, TrainingOutcome), RunError> {
+        self.ctx.cancel.check(Stage::Train)?;
+        let store = &self.pipeline.store;
+        let attempt = format!("{}-1", self.id);
+        let job = TrainingJob {
+            run_id: self.id.clone(),
+            attempt: attempt.clone(),
+            dataset: Arc::clone(dataset),
+            parent: None,
+            pack: self.request.pack.clone(),
+            seed: self.request.seed,
+            threads: self.request.threads,
+            out_dir: store.staging_dir(&attempt)?,
+        };
+        let launched = self.pipeline.stages.launcher.launch(job, self.ctx).await;
+        let training = match launched.and_then(|training| self.refuse_look_ahead(dataset, training)) {
+            Ok(training) => training,
+            Err(error) => {
+                store.discard_staging(&attempt)?;
+                return Err(error.into());
+            }
+        };
+        let record = records::trained(self.request, &self.id, dataset, &training, self.ctx.clock.now());
+        let record = ModelRecord { etl_path: etl_path.display().to_string(), ..record };
+        Ok((store.adopt(&attempt, record)?, training))
+    }
+
+    /// A trainer that says that it saw the hold-out is refused: its model could not be judged.
+    fn refuse_look_ahead(
+        &self,
+        dataset: &Dataset,
+        training: TrainingOutcome,
+    ) -> Result<TrainingOutcome, StageError> {
+        if training.used_until <= dataset.split {
+            return Ok(training);
+        }
+        let problem = format!(
+            "the trainer {} used bars until {}, but the hold-out starts at {}: it may use bars that close at or \
+             before that only",
+            training.trainer, training.used_until, dataset.split
+        );
+        Err(StageError::new(Stage::Train, ErrorKind::Bug, problem))
+    }
+
+    /// Candidate, champion and baselines on the same bars, then the gate.
+    async fn evaluate(&self, dataset: &Arc<Dataset>, mut record: ModelRecord) -> Result<Judged, RunError> {
+        self.ctx.cancel.check(Stage::Evaluate)?;
+        let store = &self.pipeline.store;
+        let evidence = self.measure(dataset, self.reference(&record)).await?;
+        let verdict = self.pipeline.stages.gate.assess(&evidence);
+        records::evaluated(&mut record, &evidence, self.champion.as_ref(), self.ctx.clock.now());
+        store.update_model(&record)?;
+        Ok(Judged { evidence, verdict })
+    }
+
+    fn reference(&self, record: &ModelRecord) -> ModelRef {
+        ModelRef {
+            id: record.model_id.clone(),
+            dir: self.pipeline.store.model_dir(&record.model_id),
+            sha256: record.sha256.clone(),
+            lineage_until: record.lineage_until,
+        }
+    }
+
+    async fn measure(&self, dataset: &Arc<Dataset>, candidate: ModelRef) -> Result<Evidence, RunError> {
+        let champion = self.champion.as_ref().map(|champion| champion.model_ref.clone());
+        let span = JudgedSpan::of(dataset, &candidate, champion.as_ref());
+        let (evaluator, data, ctx) =
+            (Arc::clone(&self.pipeline.stages.evaluator), Arc::clone(dataset), self.ctx.clone());
+        let judged = span.judged;
+        let measured = on_blocking_thread(Stage::Evaluate, move || {
+            let candidate = evaluator.evaluate(&candidate, &data, judged, &ctx)?;
+            if candidate.supplied_by != SuppliedBy::Backtest {
+                return Ok((candidate, None, Vec::new()));
+            }
+            ctx.report(Stage::Evaluate, 1, 3, "champion");
+            let champion =
+                champion.map(|champion| evaluator.evaluate(&champion, &data, judged, &ctx)).transpose()?;
+            ctx.report(Stage::Evaluate, 2, 3, "baselines");
+            let baselines = evaluator.baselines(&data, judged, &ctx)?;
+            ctx.report(Stage::Evaluate, 3, 3, "");
+            Ok((candidate, champion, baselines))
+        });
+        let (candidate, champion, baselines) = measured.await?;
+        Ok(Evidence {
+            candidate,
+            champion,
+            baselines,
+            unseen_bars: span.unseen_bars,
+            holdout_bars: span.holdout_bars,
+            min_judged_bars: self.request.min_judged_bars,
+        })
+    }
+
+    /// The verdict on the record, then the pointer.
+    fn conclude(&self, model: &ModelId, judged: &Judged) -> Result<Option<String>, RunError> {
+        self.ctx.cancel.check(Stage::Promote)?;
+        self.ctx.report(Stage::Promote, 0, 1, "");
+        let store = &self.pipeline.store;
+        let mut record = store.model(model)?;
+        records::judged(&mut record, &judged.verdict);
+        store.update_model(&record)?;
+        if judged.verdict.outcome != Outcome::Promote {
+            return Ok(None);
+        }
+        store.promote(&PromotionRequest {
+            line: &self.request.line,
+            expected_current: self.champion.as_ref().map(|champion| &champion.record.model_id),
+            to: model,
+            kind: PromotionKind::Promote,
+            reason: &judged.verdict.sentence,
+            verdict: &judged.verdict,
+            metrics: &judged.evidence.candidate.metrics,
+        })?;
+        self.ctx.report(Stage::Promote, 1, 1, "");
+        Ok(Some(pointer_path(store.models_dir(), &self.request.line).display().to_string()))
+    }
+
+    fn report(
+        &self,
+        dataset: &Dataset,
+        record: &ModelRecord,
+        training: TrainingOutcome,
+        judged: Judged,
+        pointer: Option<String>,
+    ) -> RunReport {
+        let Judged { evidence, verdict } = judged;
+        RunReport {
+            run_id: self.id.clone(),
+            model_id: record.model_id.clone(),
+            outcome: records::run_outcome(verdict.outcome),
+            line: self.request.line.clone(),
+            symbol: dataset.symbol.clone(),
+            timeframe: dataset.timeframe(),
+            origin: dataset.origin.clone(),
+            as_of: dataset.as_of,
+            window: dataset.window,
+            split: dataset.split,
+            window_bars: dataset.bars.len() - dataset.history_bars,
+            holdout_bars: dataset.bars.len() - dataset.split_index(),
+            judged_span: evidence.candidate.judged_span,
+            dataset_hash: dataset.hash.clone(),
+            quality: dataset.quality.clone(),
+            training,
+            sha256: record.sha256.clone(),
+            candidate: SubjectMetrics::from(&evidence.candidate),
+            champion: evidence.champion.as_ref().map(SubjectMetrics::from),
+            baselines: evidence.baselines.iter().map(SubjectMetrics::from).collect(),
+            verdict,
+            pointer,
+            elapsed_s: 0.0,
+        }
+    }
+}
+
+/// The bars that candidate and champion are judged on.
+struct JudgedSpan {
+    judged: Window,
+    unseen_bars: usize,
+    holdout_bars: usize,
+}
+
+impl JudgedSpan {
+    /// The bars after the hold-out's start and after every bar that either lineage has seen. When none is left, the
+    /// hold-out is measured all the same, and `unseen_bars = 0` tells the gate what that is worth.
+    fn of(dataset: &Dataset, candidate: &ModelRef, champion: Option<&ModelRef>) -> Self {
+        let holdout_bars = dataset.bars.len() - dataset.split_index();
+        let seen_until = champion.map_or(candidate.lineage_until, |champion| {
+            champion.lineage_until.max(candidate.lineage_until)
+        });
+        let start = seen_until.max(dataset.split);
+        let unseen_bars = dataset.bars.len() - dataset.bars.index_at_or_after(start).min(dataset.bars.len());
+        let whole: Window = holdout(dataset);
+        let judged = if unseen_bars > 0 { Window::new(start, whole.end()).unwrap_or(whole) } else { whole };
+        Self { judged, unseen_bars, holdout_bars }
+    }
+}
+
+fn holdout(dataset: &Dataset) -> Window {
+    let end: Timestamp = dataset.window.end();
+    Window::new(dataset.split, end).unwrap_or(dataset.window)
+}

@@ -1,0 +1,96 @@
+//! Where everything lies. Other programs rely on these names.
+
+use std::path::{Path, PathBuf};
+
+use walkforward_core::{LineName, ModelId, RunId};
+
+/// Weights with the policy's specification; its SHA-256 is the model's content hash.
+pub const POLICY_FILE: &str = "policy.safetensors";
+/// State of the optimizer, for a warm start.
+pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+/// A model's record.
+pub const METADATA_FILE: &str = "metadata.json";
+/// A line's pointer.
+pub const POINTER_FILE: &str = "latest.json";
+
+const LINES_DIR: &str = "lines";
+const STAGING_DIR: &str = ".staging";
+const LOCKS_DIR: &str = ".locks";
+
+/// Paths in the data folder and the models folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) models_dir: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn database(&self) -> PathBuf {
+        self.data_dir.join("walkforward.db")
+    }
+
+    pub(crate) fn run_lock(&self) -> PathBuf {
+        self.data_dir.join("run.lock")
+    }
+
+    /// Held while the store is opened and recovered.
+    pub(crate) fn store_lock(&self) -> PathBuf {
+        self.data_dir.join("store.lock")
+    }
+
+    pub(crate) fn etl_dir(&self) -> PathBuf {
+        self.data_dir.join("etl")
+    }
+
+    pub(crate) fn etl(&self, run: &RunId) -> PathBuf {
+        self.etl_dir().join(format!("etl-{run}.json"))
+    }
+
+    pub(crate) fn lines_dir(&self) -> PathBuf {
+        self.models_dir.join(LINES_DIR)
+    }
+
+    pub(crate) fn staging_root(&self) -> PathBuf {
+        self.models_dir.join(STAGING_DIR)
+    }
+
+    pub(crate) fn staging(&self, attempt: &str) -> PathBuf {
+        self.staging_root().join(attempt)
+    }
+
+    pub(crate) fn locks_dir(&self) -> PathBuf {
+        self.models_dir.join(LOCKS_DIR)
+    }
+
+    pub(crate) fn line_lock(&self, line: &LineName) -> PathBuf {
+        self.locks_dir().join(format!("line-{line}.lock"))
+    }
+
+    pub(crate) fn model_dir(&self, id: &ModelId) -> PathBuf {
+        self.models_dir.join(id.as_str())
+    }
+
+    pub(crate) fn metadata(&self, id: &ModelId) -> PathBuf {
+        self.model_dir(id).join(METADATA_FILE)
+    }
+
+    pub(crate) fn policy(&self, id: &ModelId) -> PathBuf {
+        self.model_dir(id).join(POLICY_FILE)
+    }
+}
+
+/// The pointer of `line` in `models_dir`: `latest.json` for the line `default`, else `lines/<line>/latest.json`.
+pub fn pointer_path(models_dir: &Path, line: &LineName) -> PathBuf {
+    if line.is_default() {
+        models_dir.join(POINTER_FILE)
+    } else {
+        models_dir.join(LINES_DIR).join(line.as_str()).join(POINTER_FILE)
+    }
+}
+
+/// Whether `name` can be the name of a staging folder.
+pub(crate) fn is_attempt_name(name: &str) -> bool {
+    const MAX_ATTEMPT_NAME: usize = 128;
+    (1..=MAX_ATTEMPT_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}

@@ -1,0 +1,165 @@
+//! Models: from a finished attempt to a directory that never changes, with a record that does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Transaction, params};
+use walkforward_core::{LineName, ModelId};
+use walkforward_durable::{Error, Step, read_bounded};
+
+use crate::layout::{METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, is_attempt_name};
+use crate::runs::parse;
+use crate::{ModelRecord, ModelStatus, Store, StoreError, sha256_file};
+
+/// Longest `metadata.json`, bytes.
+const MAX_METADATA_BYTES: u64 = 16 << 20;
+/// Most files in a bundle.
+const MAX_BUNDLE_FILES: usize = 64;
+
+impl Store {
+    /// Makes a model of what `attempt` has written: hashes and syncs its files, makes the weights read-only, writes
+    /// `metadata.json`, moves the folder to `models/model-<runId>` and records it. Returns the record with its hashes.
+    ///
+    /// A crash at any moment leaves either an attempt, which is removed at the next start, or a complete model.
+    pub fn adopt(&self, attempt: &str, mut record: ModelRecord) -> Result<ModelRecord, StoreError> {
+        if !is_attempt_name(attempt) {
+            return Err(StoreError::BadAttempt { name: attempt.to_owned() });
+        }
+        let staging = self.layout.staging(attempt);
+        let target = self.layout.model_dir(&record.model_id);
+        if record.model_id != ModelId::of_run(&record.run_id) {
+            return Err(StoreError::bad_model(
+                &target,
+                format!("it is not the model of run {}", record.run_id),
+            ));
+        }
+        if target.symlink_metadata().is_ok() {
+            return Err(StoreError::bad_model(&target, "it exists already: a model is adopted once"));
+        }
+        let files = bundle_files(&staging)?;
+        record.sha256 = sha256_file(&staging.join(POLICY_FILE))?;
+        let optimizer = staging.join(OPTIMIZER_FILE);
+        record.optimizer_sha256 =
+            if files.contains(&optimizer) { Some(sha256_file(&optimizer)?) } else { None };
+        for file in &files {
+            self.files.sync_file(file)?;
+            if file.extension().is_some_and(|extension| extension == "safetensors") {
+                self.files.set_read_only(file)?;
+            }
+        }
+        self.files.write_json_atomic(&staging.join(METADATA_FILE), &record)?;
+        self.files.rename_dir_durable(&staging, &target)?;
+        self.release_attempt(attempt);
+        self.database.write("record a model in", |tx| upsert_model(tx, &record))?;
+        Ok(record)
+    }
+
+    /// Rewrites a model's record. Its identity, its hashes and whether it was promoted can't be changed this way.
+    pub fn update_model(&self, record: &ModelRecord) -> Result<(), StoreError> {
+        let _line = self.line_lock(&record.line)?;
+        let kept = self.model(&record.model_id)?;
+        let path = self.layout.metadata(&record.model_id);
+        let refuse = |key: &str| Err(StoreError::bad_model(&path, format!("its {key} can't be changed")));
+        if (&kept.run_id, &kept.line, &kept.symbol, kept.timeframe)
+            != (&record.run_id, &record.line, &record.symbol, record.timeframe)
+        {
+            return refuse("run, line, symbol or timeframe");
+        }
+        if (&kept.sha256, &kept.optimizer_sha256) != (&record.sha256, &record.optimizer_sha256) {
+            return refuse("hash");
+        }
+        let promotion = |record: &ModelRecord| {
+            (record.promoted, record.promoted_at, record.status == ModelStatus::Promoted)
+        };
+        if promotion(&kept) != promotion(record) {
+            return refuse("promotion");
+        }
+        self.write_record(record)
+    }
+
+    /// Writes the record into the model's folder, then into the database.
+    pub(crate) fn write_record(&self, record: &ModelRecord) -> Result<(), StoreError> {
+        self.files.write_json_atomic(&self.layout.metadata(&record.model_id), record)?;
+        self.database.write("update a model in", |tx| upsert_model(tx, record))
+    }
+
+    /// A model's record.
+    pub fn model(&self, id: &ModelId) -> Result<ModelRecord, StoreError> {
+        read_record(&self.layout.models_dir, id)
+    }
+
+    /// Where a model lies, whether or not it is there.
+    pub fn model_dir(&self, id: &ModelId) -> PathBuf {
+        self.layout.model_dir(id)
+    }
+
+    /// The ids of a line's models, oldest first.
+    pub fn models(&self, line: &LineName) -> Result<Vec<ModelId>, StoreError> {
+        self.database.read(|db| {
+            let mut query = db.prepare("SELECT id FROM models WHERE line = ?1 ORDER BY created_at, id")?;
+            query.query_map([line.as_str()], |row| parse(row, 0))?.collect()
+        })
+    }
+}
+
+/// The files of a bundle in order; refused when the weights are missing or something is no plain file.
+fn bundle_files(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let read = |source| Error::Io { step: Step::Read, path: dir.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(read)? {
+        let entry = entry.map_err(read)?;
+        if !entry.file_type().map_err(read)?.is_file() {
+            return Err(StoreError::bad_model(&entry.path(), "a bundle holds plain files alone"));
+        }
+        if files.len() == MAX_BUNDLE_FILES {
+            return Err(StoreError::bad_model(
+                dir,
+                format!("a bundle holds at most {MAX_BUNDLE_FILES} files"),
+            ));
+        }
+        files.push(entry.path());
+    }
+    files.sort();
+    if !files.contains(&dir.join(POLICY_FILE)) {
+        return Err(StoreError::bad_model(dir, format!("the training wrote no {POLICY_FILE}")));
+    }
+    Ok(files)
+}
+
+/// Reads and checks `metadata.json` of a model.
+pub(crate) fn read_record(models_dir: &Path, id: &ModelId) -> Result<ModelRecord, StoreError> {
+    let dir = models_dir.join(id.as_str());
+    if !dir.is_dir() {
+        return Err(StoreError::UnknownModel { id: id.clone(), dir });
+    }
+    let path = dir.join(METADATA_FILE);
+    let bytes = read_bounded(&path, MAX_METADATA_BYTES)?;
+    let record: ModelRecord = serde_json::from_slice(&bytes).map_err(|error| {
+        StoreError::bad_model(&path, format!("it is cut off or not a model's record ({error})"))
+    })?;
+    if record.model_id != *id {
+        return Err(StoreError::bad_model(&path, format!("it is the record of {}", record.model_id)));
+    }
+    Ok(record)
+}
+
+pub(crate) fn upsert_model(tx: &Transaction<'_>, record: &ModelRecord) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT INTO models (id, run_id, line, status, created_at, sha256, used_until, lineage_until, metadata_path) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         ON CONFLICT (id) DO UPDATE SET line = excluded.line, status = excluded.status, sha256 = excluded.sha256, \
+         used_until = excluded.used_until, lineage_until = excluded.lineage_until",
+        params![
+            record.model_id.as_str(),
+            record.run_id.as_str(),
+            record.line.as_str(),
+            record.status.as_str(),
+            record.created_at.to_string(),
+            record.sha256,
+            record.used_until.to_string(),
+            record.lineage_until.to_string(),
+            format!("{}/{METADATA_FILE}", record.model_id),
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Reading pointers, with every check that stands between a file and a model that trades.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use walkforward_core::{LineName, ModelRef};
+use walkforward_durable::{Error, Step, read_bounded};
+
+use crate::layout::{METADATA_FILE, POLICY_FILE, pointer_path};
+use crate::models::read_record;
+use crate::{Champion, ModelRecord, Pointer, PointerProblem, Store, StoreError, sha256_file};
+
+/// Longest `latest.json`, bytes.
+const MAX_POINTER_BYTES: u64 = 1 << 20;
+
+impl Store {
+    /// The pointer of `line`, checked together with its model; none when the line has no champion. A pointer that
+    /// can't be trusted is an error, and stays as it is.
+    pub fn pointer(&self, line: &LineName) -> Result<Option<Pointer>, StoreError> {
+        Ok(self.champion(line)?.map(|champion| champion.pointer))
+    }
+
+    /// The champion of `line`, checked; none when the line has none.
+    pub fn champion(&self, line: &LineName) -> Result<Option<Champion>, StoreError> {
+        read_champion(&self.layout.models_dir, line)
+    }
+}
+
+/// Reads a line's pointer without the database.
+#[derive(Debug)]
+pub struct PointerReader {
+    models_dir: PathBuf,
+    line: LineName,
+    /// The file when it was last looked at; none before the first look.
+    seen: Option<Option<Stamp>>,
+}
+
+/// What changes when a file is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    modified_s: i64,
+    modified_ns: i64,
+    len: u64,
+}
+
+impl PointerReader {
+    /// A reader of the pointer of `line` in `models_dir`.
+    pub fn new(models_dir: impl Into<PathBuf>, line: LineName) -> Self {
+        Self { models_dir: models_dir.into(), line, seen: None }
+    }
+
+    /// The pointer's file.
+    pub fn path(&self) -> PathBuf {
+        pointer_path(&self.models_dir, &self.line)
+    }
+
+    /// The pointer and the model that it names, with all checks of [`Store::pointer`]; none when the line has no
+    /// champion.
+    pub fn read(&self) -> Result<Option<(Pointer, ModelRef)>, StoreError> {
+        let champion = read_champion(&self.models_dir, &self.line)?;
+        Ok(champion.map(|champion| (champion.pointer, champion.model_ref)))
+    }
+
+    /// Whether the file is another one than at the last call; always so at the first. Costs one look at the folder,
+    /// reads nothing. Call it before [`read`](Self::read), so that no change is missed.
+    pub fn changed(&mut self) -> Result<bool, StoreError> {
+        let path = self.path();
+        let stamp = match fs::metadata(&path) {
+            Ok(file) => Some(Stamp {
+                device: file.dev(),
+                inode: file.ino(),
+                modified_s: file.mtime(),
+                modified_ns: file.mtime_nsec(),
+                len: file.len(),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(Error::Io { step: Step::Read, path, source }.into()),
+        };
+        Ok(self.seen.replace(stamp) != Some(stamp))
+    }
+}
+
+/// The pointer as it stands in its file: its form and its line are checked, its model is not.
+pub(crate) fn parse_pointer(models_dir: &Path, line: &LineName) -> Result<Option<Pointer>, StoreError> {
+    let path = pointer_path(models_dir, line);
+    let bytes = match read_bounded(&path, MAX_POINTER_BYTES) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        bytes => bytes?,
+    };
+    let pointer: Pointer = serde_json::from_slice(&bytes)
+        .map_err(|error| StoreError::pointer(&path, PointerProblem::Malformed(error.to_string())))?;
+    if pointer.line != *line {
+        return Err(StoreError::pointer(&path, PointerProblem::OtherLine(pointer.line)));
+    }
+    Ok(Some(pointer))
+}
+
+/// The pointer of `line` with its model, every check passed.
+pub(crate) fn read_champion(models_dir: &Path, line: &LineName) -> Result<Option<Champion>, StoreError> {
+    let Some(pointer) = parse_pointer(models_dir, line)? else {
+        return Ok(None);
+    };
+    let record = check_model(models_dir, &pointer)
+        .map_err(|failure| failure.into_error(&pointer_path(models_dir, line)))?;
+    let dir = models_dir.join(pointer.model_id.as_str());
+    Ok(Some(Champion::new(pointer, record, dir)))
+}
+
+enum Failure {
+    Problem(PointerProblem),
+    Other(StoreError),
+}
+
+impl Failure {
+    fn into_error(self, path: &Path) -> StoreError {
+        match self {
+            Self::Problem(problem) => StoreError::pointer(path, problem),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<PointerProblem> for Failure {
+    fn from(problem: PointerProblem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+fn check_model(models_dir: &Path, pointer: &Pointer) -> Result<ModelRecord, Failure> {
+    check_path(models_dir, pointer, "metadataPath", &pointer.metadata_path, METADATA_FILE)?;
+    let weights = check_path(models_dir, pointer, "modelPath", &pointer.model_path, POLICY_FILE)?;
+    let actual = sha256_file(&weights)?;
+    if actual != pointer.sha256 {
+        let (model, expected) = (pointer.model_id.clone(), pointer.sha256.clone());
+        return Err(PointerProblem::OtherHash { model, file: weights, expected, actual }.into());
+    }
+    let other_record = |reason: String| PointerProblem::OtherRecord {
+        model: pointer.model_id.clone(),
+        file: models_dir.join(&pointer.metadata_path),
+        reason,
+    };
+    let record = match read_record(models_dir, &pointer.model_id) {
+        Ok(record) => record,
+        Err(StoreError::BadModel { reason, .. }) => return Err(other_record(reason).into()),
+        Err(other) => return Err(Failure::Other(other)),
+    };
+    if record.sha256 != pointer.sha256 {
+        return Err(other_record(format!("its sha256 is {}", record.sha256)).into());
+    }
+    if record.line != pointer.line || record.market() != pointer.market() {
+        return Err(
+            other_record(format!("it is a {} model of line '{}'", record.market(), record.line)).into()
+        );
+    }
+    Ok(record)
+}
+
+/// Where a path of the pointer leads, refused when it is not the named file of its model in the models folder.
+fn check_path(
+    models_dir: &Path,
+    pointer: &Pointer,
+    key: &'static str,
+    path: &str,
+    file: &str,
+) -> Result<PathBuf, Failure> {
+    let outside = || PointerProblem::OutsideModels { key, path: path.to_owned() };
+    if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(outside().into());
+    }
+    let expected = format!("{}/{file}", pointer.model_id);
+    if path != expected {
+        return Err(PointerProblem::OtherPath { key, path: path.to_owned(), expected }.into());
+    }
+    let full = models_dir.join(path);
+    let real = |path: &Path| match fs::canonicalize(path) {
+        Ok(real) => Ok(real),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let model = pointer.model_id.clone();
+            Err(Failure::from(PointerProblem::MissingFile { model, file: full.clone() }))
+        }
+        Err(source) => Err(Error::Io { step: Step::Read, path: path.to_owned(), source }.into()),
+    };
+    if !real(&full)?.starts_with(real(models_dir)?) {
+        return Err(outside().into());
+    }
+    Ok(full)
+}

@@ -1,0 +1,225 @@
+//! The JSON files that other programs read. Keys are camelCase; they are contracts.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use walkforward_core::{
+    LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId, SuppliedBy, Symbol, Timeframe,
+    Timestamp, TrainingOutcome, Verdict, Window,
+};
+
+/// `data/etl/etl-<runId>.json`: what a run was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EtlRecord {
+    /// The run.
+    pub run_id: RunId,
+    /// When the bars were read.
+    pub collected_at: Timestamp,
+    /// What they were read from.
+    pub source: String,
+    /// What is traded.
+    pub symbol: Symbol,
+    /// Length of the bars.
+    pub timeframe: Timeframe,
+    /// The window, hold-out included.
+    pub window: Window,
+    /// Bars in the window.
+    pub rows: usize,
+    /// Bars before the window that feed features.
+    pub history_rows: usize,
+    /// What is known about the bars; its own keys are snake_case.
+    pub quality: QualityReport,
+    /// The dataset's fingerprint, SHA-256.
+    pub hash: String,
+    /// The "now" of the run.
+    pub as_of: Timestamp,
+    /// Start of the hold-out.
+    pub split: Timestamp,
+}
+
+/// How far a model has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelStatus {
+    /// Its weights are there.
+    Trained,
+    /// It was measured and not yet judged.
+    Evaluated,
+    /// It became its line's champion, now or earlier.
+    Promoted,
+    /// The gate said no.
+    Rejected,
+    /// The evidence did not say.
+    Inconclusive,
+}
+
+impl ModelStatus {
+    /// The word in files and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trained => "trained",
+            Self::Evaluated => "evaluated",
+            Self::Promoted => "promoted",
+            Self::Rejected => "rejected",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl fmt::Display for ModelStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The rules by which a model was judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionGate {
+    /// Smallest win rate that passes; none when the rules have no such threshold.
+    pub min_win_rate: Option<f64>,
+    /// Largest drawdown that passes; likewise.
+    pub max_drawdown: Option<f64>,
+    /// Smallest PnL per trade that passes; likewise.
+    pub min_pnl_per_trade: Option<f64>,
+    /// Name of the rules.
+    pub preset: String,
+    /// What they came to.
+    pub outcome: Outcome,
+}
+
+/// `models/model-<runId>/metadata.json`: everything known about a model. Rewritten by the store alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelRecord {
+    /// Its name, also of its folder.
+    pub model_id: ModelId,
+    /// The run that made it.
+    pub run_id: RunId,
+    /// How far it has come.
+    pub status: ModelStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The run's `etl-<runId>.json`.
+    pub etl_path: String,
+    /// What the evaluation measured.
+    pub metrics: Option<Metrics>,
+    /// When it was measured.
+    pub evaluated_at: Option<Timestamp>,
+    /// Whether it has been a champion.
+    pub promoted: bool,
+    /// When it last became champion.
+    pub promoted_at: Option<Timestamp>,
+    /// The rules by which it was judged.
+    pub promotion_gate: Option<PromotionGate>,
+    /// Its line.
+    pub line: LineName,
+    /// What it trades.
+    pub symbol: Symbol,
+    /// Length of the bars that it decides on.
+    pub timeframe: Timeframe,
+    /// SHA-256 of `policy.safetensors`; filled in when the model is adopted.
+    pub sha256: String,
+    /// SHA-256 of `optimizer.safetensors`; filled in when the model is adopted.
+    pub optimizer_sha256: Option<String>,
+    /// Close of the last bar that its training saw in any way.
+    pub used_until: Timestamp,
+    /// The same over the model and all its ancestors.
+    pub lineage_until: Timestamp,
+    /// Close of the last bar that it was trained on.
+    pub trained_until: Timestamp,
+    /// When its training ended.
+    pub trained_at: Timestamp,
+    /// The model that its training continued from.
+    pub parent_id: Option<ModelId>,
+    /// Where all its randomness came from.
+    pub seed: u64,
+    /// Its hyperparameters.
+    pub pack: serde_json::Value,
+    /// Fingerprint of the dataset.
+    pub dataset_hash: String,
+    /// What the training came to.
+    pub training: TrainingOutcome,
+    /// What the gate said.
+    pub verdict: Option<Verdict>,
+    /// Where its metrics come from.
+    pub supplied_by: Option<SuppliedBy>,
+    /// The champion that it was compared with.
+    pub champion_id: Option<ModelId>,
+    /// What the champion measured on the same bars.
+    pub champion_metrics: Option<Metrics>,
+    /// Version of the program that made it.
+    pub code_version: String,
+}
+
+impl ModelRecord {
+    /// Symbol and timeframe in words.
+    pub(crate) fn market(&self) -> String {
+        market(&self.symbol, self.timeframe)
+    }
+}
+
+/// `models/latest.json`, or `models/lines/<line>/latest.json`: which model trades.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pointer {
+    /// The champion.
+    pub model_id: ModelId,
+    /// Its record, relative to the models folder.
+    pub metadata_path: String,
+    /// Its weights, relative to the models folder.
+    pub model_path: String,
+    /// Since when.
+    pub promoted_at: Timestamp,
+    /// What it measured.
+    pub metrics: Metrics,
+    /// SHA-256 of its weights.
+    pub sha256: String,
+    /// The line.
+    pub line: LineName,
+    /// What it trades.
+    pub symbol: Symbol,
+    /// Length of the bars that it decides on.
+    pub timeframe: Timeframe,
+    /// The rules that promoted it.
+    pub preset: String,
+    /// How far its evidence carries; null under the `thresholds` rules.
+    pub grade: Option<String>,
+    /// Counts the line's promotions and rollbacks up.
+    pub sequence: u64,
+}
+
+impl Pointer {
+    pub(crate) fn market(&self) -> String {
+        market(&self.symbol, self.timeframe)
+    }
+}
+
+/// A line's champion: its pointer, its record, and where it lies. Checked when it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Champion {
+    /// What the pointer says.
+    pub pointer: Pointer,
+    /// What its record says.
+    pub record: ModelRecord,
+    /// Where it lies.
+    pub model_ref: ModelRef,
+}
+
+impl Champion {
+    pub(crate) fn new(pointer: Pointer, record: ModelRecord, dir: PathBuf) -> Self {
+        let model_ref = ModelRef {
+            id: pointer.model_id.clone(),
+            dir,
+            sha256: pointer.sha256.clone(),
+            lineage_until: record.lineage_until,
+        };
+        Self { pointer, record, model_ref }
+    }
+}
+
+fn market(symbol: &Symbol, timeframe: Timeframe) -> String {
+    format!("{symbol} {timeframe}")
+}

@@ -1,0 +1,62 @@
+//! Continuing from a parent model.
+
+use walkforward_core::{ModelRef, NetworkSpec, Normaliser, TrainingJob};
+use walkforward_kernels::{Adam, AdamConfig};
+use walkforward_policy::{ActorCritic, BundleError, PolicySpec, load_bundle, load_optimizer};
+
+use crate::{PpoConfig, TrainerError};
+
+/// What a parent leaves to its child.
+pub(crate) struct Inheritance {
+    pub(crate) net: ActorCritic,
+    pub(crate) adam: Adam,
+    /// Kept, so that an input keeps its meaning to the inherited weights.
+    pub(crate) normaliser: Normaliser,
+}
+
+/// Loads `parent`, refused when it was made for something else than `job`. A parent without an optimiser file gives
+/// a fresh optimiser.
+pub(crate) fn inherit(
+    parent: &ModelRef,
+    job: &TrainingJob,
+    config: &PpoConfig,
+    network: &NetworkSpec,
+) -> Result<Inheritance, TrainerError> {
+    let bundle = load_bundle(&parent.dir, &parent.sha256)?;
+    let spec = walkforward_core::Policy::spec(&bundle.policy);
+    if let Some(reason) = difference(spec, job, config, network) {
+        return Err(TrainerError::Parent { reason });
+    }
+    let normaliser = spec.normaliser.clone();
+    let unusable = |error: candle_core::Error| TrainerError::Parent { reason: error.to_string() };
+    let net = ActorCritic::from_tensors(network.clone(), &bundle.tensors).map_err(unusable)?;
+    let adam = match load_optimizer(&parent.dir, &parent.sha256) {
+        Ok(state) => {
+            let (m, v) = (net.flatten(&state.m).map_err(unusable)?, net.flatten(&state.v).map_err(unusable)?);
+            Adam::restore(AdamConfig::default(), m, v, state.step)?
+        }
+        Err(BundleError::Missing { .. }) => Adam::new(net.parameter_count(), AdamConfig::default()),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Inheritance { net, adam, normaliser })
+}
+
+fn difference(
+    spec: &PolicySpec,
+    job: &TrainingJob,
+    config: &PpoConfig,
+    network: &NetworkSpec,
+) -> Option<String> {
+    let dataset = &job.dataset;
+    if spec.symbol != dataset.symbol || spec.timeframe != dataset.timeframe() {
+        let (symbol, timeframe) = (&dataset.symbol, dataset.timeframe());
+        return Some(format!("it trades {} {}, this is {symbol} {timeframe}", spec.symbol, spec.timeframe));
+    }
+    if spec.features != dataset.feature_spec {
+        return Some("it sees other features".to_owned());
+    }
+    if spec.lookback != config.lookback || &spec.network != network {
+        return Some("it has another lookback or other hidden layers".to_owned());
+    }
+    None
+}

@@ -1,0 +1,107 @@
+//! Markets and jobs for tests.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use walkforward_core::{
+    Bar, BarSeries, CancelToken, Dataset, FeatureKind, FeatureSpec, GapKind, ManualClock, NoProgress,
+    Progress, ProgressUpdate, QualityFigures, QualityReport, RunId, StageContext, Timeframe, Timestamp,
+    TrainingJob, Window,
+};
+
+pub(crate) const HISTORY_BARS: usize = 20;
+
+pub(crate) fn start() -> Timestamp {
+    "2024-01-01T00:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn hour() -> Timeframe {
+    "1h".parse().unwrap()
+}
+
+fn at(index: usize) -> Timestamp {
+    start().plus_millis(index as i64 * hour().millis())
+}
+
+/// Hourly bars that rise by `drift` a bar for `half_period` bars, then fall as long, with a little wobble.
+pub(crate) fn zigzag(bars: usize, half_period: usize, drift: f64) -> BarSeries {
+    let mut series = BarSeries::new(hour());
+    let mut open = 100.0;
+    for index in 0..bars {
+        let direction = if (index / half_period).is_multiple_of(2) { 1.0 } else { -1.0 };
+        let wobble = 0.1 * drift * ((index * 7 % 11) as f64 - 5.0);
+        let close = open * f64::exp(direction * drift + wobble);
+        let bar = Bar::new(at(index), open, f64::max(open, close), f64::min(open, close), close, 1.0);
+        series.push(bar.unwrap()).unwrap();
+        open = close;
+    }
+    series
+}
+
+pub(crate) fn features() -> FeatureSpec {
+    FeatureSpec::new(vec![FeatureKind::Returns { periods: vec![1, 4, 12] }]).unwrap()
+}
+
+/// All `bars`, the first [`HISTORY_BARS`] as history, the last `holdout_bars` held out.
+pub(crate) fn dataset(bars: BarSeries, holdout_bars: usize) -> Dataset {
+    let end = bars.last_close_time().unwrap();
+    let quality = QualityReport { file: None, window: QualityFigures::default() };
+    Dataset {
+        symbol: "BTC/USD".parse().unwrap(),
+        gap_kinds: vec![GapKind::Present; bars.len()],
+        history_bars: HISTORY_BARS,
+        window: Window::new(at(HISTORY_BARS), end).unwrap(),
+        split: end.plus_millis(-(holdout_bars as i64) * hour().millis()),
+        as_of: end,
+        feature_spec: features(),
+        hash: "test".to_owned(),
+        quality,
+        origin: "zigzag".to_owned(),
+        bars,
+    }
+}
+
+/// A pack whose training takes a fraction of a second without optimisation.
+pub(crate) fn tiny() -> serde_json::Value {
+    serde_json::json!({
+        "iterations": 2, "num_envs": 4, "num_steps": 16, "num_minibatches": 4, "update_epochs": 2,
+        "hidden": [8], "lookback": 2, "episode_bars": 24,
+    })
+}
+
+pub(crate) fn job(dataset: Dataset, pack: serde_json::Value, seed: u64, out_dir: &Path) -> TrainingJob {
+    TrainingJob {
+        run_id: RunId::at(start()),
+        attempt: "1".to_owned(),
+        dataset: Arc::new(dataset),
+        parent: None,
+        pack,
+        seed,
+        threads: 1,
+        out_dir: out_dir.to_owned(),
+    }
+}
+
+pub(crate) fn context() -> StageContext {
+    context_with(Arc::new(NoProgress), CancelToken::default())
+}
+
+pub(crate) fn context_with(progress: Arc<dyn Progress>, cancel: CancelToken) -> StageContext {
+    StageContext {
+        clock: Arc::new(ManualClock::at(start())),
+        progress,
+        cancel,
+        work_dir: std::env::temp_dir(),
+    }
+}
+
+/// Keeps what is reported.
+#[derive(Default)]
+pub(crate) struct Recorder(pub(crate) Mutex<Vec<ProgressUpdate>>);
+
+impl Progress for Recorder {
+    fn report(&self, update: ProgressUpdate) {
+        self.0.lock().unwrap().push(update);
+    }
+}

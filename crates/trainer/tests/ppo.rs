@@ -1,0 +1,285 @@
+//! What a training owes to those who run it.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use common::{Recorder, context, context_with, dataset, hour, job, start, tiny, zigzag};
+use serde_json::{Value, json};
+use walkforward_core::{
+    Bar, BarSeries, CancelToken, Dataset, ErrorKind, ModelId, ModelRef, Progress, ProgressUpdate, RunId,
+    StageError, Trainer, TrainingOutcome,
+};
+use walkforward_engine::{SessionConfig, feature_matrix, run_policy, run_target};
+use walkforward_policy::{
+    OPTIMIZER_FILE, Policy, WEIGHTS_FILE, load_bundle, load_mlp, load_optimizer, sha256_hex,
+};
+use walkforward_trainer::PpoTrainer;
+
+fn trainer() -> PpoTrainer {
+    PpoTrainer::new(SessionConfig::default())
+}
+
+fn small_dataset() -> Dataset {
+    dataset(zigzag(200, 20, 0.01), 40)
+}
+
+fn train(dataset: Dataset, pack: Value, seed: u64, dir: &Path) -> Result<TrainingOutcome, StageError> {
+    trainer().train(&job(dataset, pack, seed, dir), &context())
+}
+
+/// Both files of the bundle.
+fn bundle_bytes(dataset: Dataset, seed: u64) -> [Vec<u8>; 2] {
+    let dir = tempfile::tempdir().unwrap();
+    train(dataset, tiny(), seed, dir.path()).unwrap();
+    [WEIGHTS_FILE, OPTIMIZER_FILE].map(|name| std::fs::read(dir.path().join(name)).unwrap())
+}
+
+fn file_count(dir: &Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+fn check_refused(dataset: Dataset, pack: Value, expected: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let error = train(dataset, pack, 1, dir.path()).unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+    assert_eq!(error.kind, ErrorKind::BadInput);
+    assert_eq!(file_count(dir.path()), 0);
+}
+
+fn parent_in(dir: &Path) -> ModelRef {
+    let bytes = std::fs::read(dir.join(WEIGHTS_FILE)).unwrap();
+    ModelRef {
+        id: ModelId::of_run(&RunId::at(start())),
+        dir: dir.to_owned(),
+        sha256: sha256_hex(&bytes),
+        lineage_until: start(),
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let first = bundle_bytes(small_dataset(), 1);
+    assert_eq!(bundle_bytes(small_dataset(), 1), first);
+    assert_ne!(bundle_bytes(small_dataset(), 2)[0], first[0]);
+}
+
+#[test]
+fn the_hold_out_does_not_reach_the_weights() {
+    let changed = |from: usize| {
+        let mut bars = BarSeries::new(hour());
+        for (index, bar) in zigzag(200, 20, 0.01).iter().enumerate() {
+            let price = 1_000.0 + index as f64;
+            let other = Bar::flat(bar.open_time(), price).unwrap();
+            bars.push(if index < from { bar } else { other }).unwrap();
+        }
+        bundle_bytes(dataset(bars, 40), 1)
+    };
+    assert_eq!(changed(160), bundle_bytes(small_dataset(), 1));
+    assert_ne!(changed(159)[0], bundle_bytes(small_dataset(), 1)[0], "the last bar before it does");
+}
+
+#[test]
+fn the_outcome_says_what_was_used_and_measured() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = small_dataset();
+    let outcome = train(dataset.clone(), tiny(), 1, dir.path()).unwrap();
+    assert_eq!((outcome.trainer.as_str(), outcome.iterations, outcome.environment_steps), ("ppo", 2, 128));
+    assert_eq!(outcome.used_until, dataset.split);
+    let names: Vec<&str> = outcome.metrics.keys().map(String::as_str).collect();
+    let expected = [
+        "approx_kl",
+        "clipfrac",
+        "entropy",
+        "episode_return",
+        "explained_variance",
+        "learning_rate",
+        "loss",
+        "mean_reward",
+        "policy_loss",
+        "value_loss",
+    ];
+    assert_eq!(names, expected);
+    let policy = load_mlp(dir.path(), &parent_in(dir.path()).sha256).unwrap();
+    assert_eq!(policy.spec().used_until, dataset.split);
+    assert_eq!(policy.spec().lookback, 2);
+    assert_eq!(file_count(dir.path()), 2);
+}
+
+#[test]
+fn every_iteration_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let context = context_with(recorder.clone(), CancelToken::default());
+    trainer().train(&job(small_dataset(), tiny(), 1, dir.path()), &context).unwrap();
+    let steps: Vec<_> = recorder.0.lock().unwrap().iter().map(|u| (u.done, u.total)).collect();
+    assert_eq!(steps, [(1, 2), (2, 2)]);
+}
+
+#[test]
+fn an_obvious_pattern_is_learned() {
+    let dataset = dataset(zigzag(1_200, 20, 0.01), 200);
+    let dir = tempfile::tempdir().unwrap();
+    let pack = json!({
+        "iterations": 15, "num_envs": 8, "num_steps": 64, "num_minibatches": 4, "learning_rate": 3e-3,
+        "hidden": [32], "lookback": 2, "episode_bars": 100,
+    });
+    train(dataset.clone(), pack, 1, dir.path()).unwrap();
+    let policy = load_mlp(dir.path(), &parent_in(dir.path()).sha256).unwrap();
+    let rows = feature_matrix(&dataset.feature_spec, &dataset.bars).unwrap();
+    let rows = rows.normalised(&policy.spec().normaliser).unwrap();
+    let present = vec![true; dataset.bars.len()];
+    let (range, config) = (1_000..1_200, SessionConfig::default());
+    let learned = run_policy(&policy, &dataset.bars, &present, &rows, range.clone(), &config).unwrap();
+    let held = run_target(|_| 1.0, &dataset.bars, &present, range, &config).unwrap();
+    let total_return = |equity: &[f64]| equity.last().unwrap() / config.initial_cash - 1.0;
+    // Five rises of 20 % each; the half-period of warm-up and the costs take some of it.
+    let (learned, held) = (total_return(&learned.equity), total_return(&held.equity));
+    assert!(learned > 0.5 && learned > held + 0.5, "{learned} {held}");
+}
+
+#[test]
+fn too_few_bars_for_an_episode_are_refused_with_the_number_needed() {
+    check_refused(small_dataset(), json!({}), "one episode needs 257");
+    let all_held_out = dataset(zigzag(200, 20, 0.01), 200);
+    check_refused(all_held_out, tiny(), "0 bars before the hold-out have features: one episode needs 25");
+}
+
+#[test]
+fn a_pack_that_makes_no_sense_is_bad_input() {
+    check_refused(small_dataset(), json!({ "gamma": 2.0 }), "gamma is 2");
+    check_refused(small_dataset(), json!({ "gama": 0.9 }), "gama");
+    let costly = PpoTrainer::new(SessionConfig { fee_bps: -1.0, ..SessionConfig::default() });
+    let dir = tempfile::tempdir().unwrap();
+    let error = costly.train(&job(small_dataset(), tiny(), 1, dir.path()), &context()).unwrap_err();
+    assert!(error.kind == ErrorKind::BadInput && error.to_string().contains("fee_bps"), "{error}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_may_be_there_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = train(small_dataset(), tiny(), 1, &dir.path().join("no")).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Retry, "{error}");
+}
+
+/// Cancels at the first report.
+struct CancelAtOnce(CancelToken);
+
+impl Progress for CancelAtOnce {
+    fn report(&self, update: ProgressUpdate) {
+        assert_eq!(update.done, 1, "nothing is reported after the request to stop");
+        self.0.cancel();
+    }
+}
+
+#[test]
+fn a_cancelled_training_stops_and_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let cancel = CancelToken::default();
+    let context = context_with(Arc::new(CancelAtOnce(cancel.clone())), cancel);
+    let error = trainer().train(&job(small_dataset(), tiny(), 1, dir.path()), &context).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Cancelled);
+    assert_eq!(file_count(dir.path()), 0);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the promise is about real time")]
+fn a_training_of_the_default_size_stops_within_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let cancel = CancelToken::default();
+    let context = context_with(Arc::new(walkforward_core::NoProgress), cancel.clone());
+    let job = job(dataset(zigzag(1_000, 20, 0.01), 100), json!({ "iterations": 100_000 }), 1, dir.path());
+    let (error, waited) = std::thread::scope(|scope| {
+        let training = scope.spawn(|| trainer().train(&job, &context).unwrap_err());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let asked = std::time::Instant::now();
+        cancel.cancel();
+        (training.join().unwrap(), asked.elapsed())
+    });
+    assert_eq!(error.kind, ErrorKind::Cancelled);
+    assert!(waited.as_secs_f64() < 1.0, "{waited:?}");
+}
+
+#[test]
+fn a_warm_start_continues_from_its_parent_with_a_smaller_step() {
+    let (parent_dir, child_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(small_dataset(), tiny(), 1, parent_dir.path()).unwrap();
+    let parent = parent_in(parent_dir.path());
+    // Other bars, so that a fitted normaliser would differ.
+    let mut child = job(dataset(zigzag(240, 20, 0.02), 40), tiny(), 2, child_dir.path());
+    child.parent = Some(parent.clone());
+    let outcome = trainer().train(&child, &context()).unwrap();
+    // The second of two annealed iterations: half of 1e-3, times 0.2.
+    assert!((outcome.metrics["learning_rate"] - 1e-4).abs() < 1e-12);
+    let before = load_bundle(&parent.dir, &parent.sha256).unwrap();
+    let after = parent_in(child_dir.path());
+    let steps = |model: &ModelRef| load_optimizer(&model.dir, &model.sha256).unwrap().step;
+    assert_eq!(steps(&after), 2 * steps(&parent));
+    let after = load_bundle(&after.dir, &after.sha256).unwrap();
+    assert_eq!(after.policy.spec().normaliser, before.policy.spec().normaliser);
+    let largest_move = before
+        .tensors
+        .iter()
+        .flat_map(|(name, (_, old))| old.iter().zip(&after.tensors[name].1).map(|(a, b)| (a - b).abs()));
+    assert!(largest_move.fold(0.0, f32::max) < 0.02, "16 steps of at most 2e-4 from the parent");
+}
+
+#[test]
+fn a_parent_without_optimizer_file_is_enough() {
+    let (parent_dir, child_dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(small_dataset(), tiny(), 1, parent_dir.path()).unwrap();
+    std::fs::remove_file(parent_dir.path().join(OPTIMIZER_FILE)).unwrap();
+    let mut child = job(small_dataset(), tiny(), 2, child_dir.path());
+    child.parent = Some(parent_in(parent_dir.path()));
+    trainer().train(&child, &context()).unwrap();
+}
+
+#[test]
+fn a_parent_that_was_made_for_something_else_is_refused() {
+    let parent_dir = tempfile::tempdir().unwrap();
+    train(small_dataset(), tiny(), 1, parent_dir.path()).unwrap();
+    let parent = parent_in(parent_dir.path());
+    let check = |dataset: Dataset, pack: Value, parent: ModelRef, expected: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = job(dataset, pack, 2, dir.path());
+        child.parent = Some(parent);
+        let error = trainer().train(&child, &context()).unwrap_err();
+        assert!(error.kind == ErrorKind::BadInput && error.to_string().contains(expected), "{error}");
+    };
+    let other_symbol = Dataset { symbol: "ETH/USD".parse().unwrap(), ..small_dataset() };
+    check(other_symbol, tiny(), parent.clone(), "it trades BTC/USD 1h");
+    let mut wider = tiny();
+    wider["hidden"] = json!([9]);
+    check(small_dataset(), wider, parent.clone(), "other hidden layers");
+    check(small_dataset(), tiny(), ModelRef { sha256: "00".to_owned(), ..parent }, "SHA-256");
+}
+
+/// Not a test by itself: run by the one below in a process of its own, because the tensor library takes its number
+/// of threads from the environment.
+#[test]
+#[ignore = "run by the_number_of_threads_does_not_reach_the_weights"]
+fn train_with_minibatches_of_512_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let pack = json!({
+        "iterations": 1, "num_envs": 16, "num_steps": 64, "num_minibatches": 2, "update_epochs": 2,
+        "episode_bars": 24,
+    });
+    train(small_dataset(), pack, 1, dir.path()).unwrap();
+    eprintln!("sha256 {}", parent_in(dir.path()).sha256);
+}
+
+#[test]
+fn the_number_of_threads_does_not_reach_the_weights() {
+    let hash_with = |threads: &str| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "train_with_minibatches_of_512_rows"])
+            .env("RAYON_NUM_THREADS", threads)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("sha256 ")).expect(&text).to_owned()
+    };
+    assert_eq!(hash_with("1"), hash_with("2"));
+}

@@ -1,0 +1,227 @@
+//! Bad input: an error that names the thing, exit 2, nothing written, nothing lost.
+
+use std::fmt::Write as _;
+
+use crate::support::{GOOD_METRICS, World};
+
+/// Hourly bars with a gentle wave, as CSV with a header.
+fn bars_csv(rows: usize) -> String {
+    let mut text = "time,open,high,low,close,volume\n".to_owned();
+    for hour in 0..rows {
+        let price = 100.0 + 10.0 * (hour as f64 / 9.0).sin();
+        let time = 1_577_836_800_000_i64 + hour as i64 * 3_600_000;
+        writeln!(text, "{time},{price},{},{},{price},5", price + 1.0, price - 1.0).unwrap();
+    }
+    text
+}
+
+/// The bars with the cell in row `row` (1 is the first bar) and column `column` replaced.
+fn with_cell(row: usize, column: usize, cell: &str) -> String {
+    let mut lines: Vec<String> = bars_csv(2_000).lines().map(str::to_owned).collect();
+    let mut cells: Vec<&str> = lines[row].split(',').collect();
+    cells[column] = cell;
+    lines[row] = cells.join(",");
+    lines.join("\n") + "\n"
+}
+
+/// A run on a file with this content is refused with these words, and nothing but the checks left a trace.
+fn check_file(content: impl AsRef<[u8]>, args: &[&str], parts: &[&str]) {
+    let world = World::new();
+    let file = world.file("bars.csv", content);
+    world.once(&[&["--path", &file], args].concat(), &[]).expect_refusal(parts);
+    assert!(!world.path("models/latest.json").exists());
+    let is_model = |name: String| name.starts_with("model-");
+    let models = std::fs::read_dir(world.path("models")).unwrap();
+    assert!(!models.flatten().any(|entry| is_model(entry.file_name().to_string_lossy().into_owned())));
+    assert_eq!(std::fs::read_dir(world.path("data/etl")).map_or(0, Iterator::count), 0);
+}
+
+#[test]
+fn a_file_that_is_missing_empty_or_truncated_is_refused_by_name() {
+    World::new().once(&["--path", "absent.csv"], &[]).expect_refusal(&["absent.csv"]);
+    check_file("", &[], &["bars.csv", "empty"]);
+    check_file("time,open,high,low,close,volume\n", &[], &["bars.csv"]);
+    let whole = bars_csv(2_000);
+    check_file(&whole[..whole.len() - 12], &[], &["bars.csv", "line 2001"]);
+    check_file([0x1f, 0x8b, 8, 0, 1, 2, 3], &[], &["bars.csv"]);
+    check_file([0xff, 0xfe, 0x00, 0x41, 0x0a], &[], &["bars.csv"]);
+}
+
+#[test]
+fn corrupt_cells_are_refused_with_line_and_reason() {
+    for (column, cell, reason) in [
+        (1, "NaN", "open"),
+        (2, "inf", "high"),
+        (3, "-5", "low"),
+        (4, "0", "close"),
+        (2, "1", "high is below"),
+        (3, "500", "low is above"),
+        (4, "abc", "abc"),
+        (5, "-1", "volume"),
+        (0, "soon", "soon"),
+    ] {
+        check_file(with_cell(700, column, cell), &[], &["bars.csv", "line 701", reason]);
+    }
+}
+
+#[test]
+fn a_row_that_is_no_bar_is_tolerated_on_request_and_reported() {
+    let world = World::new();
+    let file = world.file("bars.csv", with_cell(1_900, 4, "abc"));
+    let report = world.once(&["--path", &file, "--max-rejected-rows", "1"], &[]).expect_code(0).json();
+    let figures = &report["quality"]["file"];
+    assert_eq!(figures["rejected_count"], 1);
+    assert_eq!(figures["rejected_rows"][0]["line"], 1_901);
+    assert_eq!(figures["missing_bars"], 1);
+}
+
+#[test]
+fn a_column_mapping_that_does_not_fit_is_refused() {
+    let text = bars_csv(2_000);
+    check_file(&text, &["--columns", "time,open,high"], &["columns"]);
+    check_file(&text, &["--columns", "time,high,low,open,close,volume"], &["bars.csv", "line"]);
+    check_file(&text, &["--columns", "time,open,high,low,close,weight"], &["weight"]);
+    let flat: String = (0..2_000).fold(String::new(), |mut text, hour| {
+        writeln!(text, "{},100,100,100,100,5", 1_577_836_800_000_i64 + hour * 3_600_000).unwrap();
+        text
+    });
+    check_file(flat, &[], &["--columns"]);
+}
+
+#[test]
+fn too_many_missing_bars_are_refused_with_the_numbers() {
+    let mut lines: Vec<String> = bars_csv(2_000).lines().map(str::to_owned).collect();
+    lines.drain(1_000..1_300);
+    check_file(lines.join("\n") + "\n", &[], &["300", "0.12"]);
+}
+
+#[test]
+fn a_window_longer_than_the_data_is_refused_with_both_lengths() {
+    check_file(bars_csv(1_000), &[], &["1500", "1000"]);
+}
+
+#[test]
+fn settings_that_are_no_number_or_out_of_range_are_refused_by_name() {
+    let world = World::new();
+    for (name, values) in [
+        ("MIN_WIN_RATE", &["abc", "NaN", "", "1.5", "-0.1", "inf"][..]),
+        ("MAX_DRAWDOWN", &["abc", "NaN", "1.5", "-0.1"]),
+        ("MIN_PNL_PER_TRADE", &["abc", "NaN", "inf"]),
+        ("ORCHESTRATION_INTERVAL_MINUTES", &["0", "-5", "NaN", "abc", "inf"]),
+        ("ORCHESTRATION_MODE", &["twice"]),
+        ("EVAL_WIN_RATE", &["abc", "NaN", "1.1"]),
+        ("EVAL_MAX_DRAWDOWN", &["-1", "x"]),
+        ("EVAL_PNL_PER_TRADE", &["inf"]),
+    ] {
+        for value in values {
+            world.once(&[], &[(name, value)]).expect_refusal(&[name]);
+            world.expect_untouched();
+        }
+    }
+    for args in [
+        ["--window-bars", "0"],
+        ["--window-bars", "many"],
+        ["--holdout-bars", "1500"],
+        ["--iterations", "0"],
+        ["--seed", "-1"],
+        ["--timeframe", "7x"],
+        ["--symbol", "../etc"],
+        ["--line", "../other"],
+        ["--as-of", "tomorrow"],
+        ["--source", "ftp"],
+        ["--fee-bps", "-1"],
+        ["--max-missing-share", "2"],
+        ["--columns", "time,open"],
+    ] {
+        let window: &[&str] = if args[0] == "--holdout-bars" { &["--window-bars", "1500"] } else { &[] };
+        world.orchestrate(&[&["--once"], window, &args].concat(), &[]).expect_refusal(&[args[0]]);
+        world.expect_untouched();
+    }
+}
+
+#[test]
+fn a_metrics_file_that_is_missing_or_malformed_is_never_a_pass() {
+    let world = World::new();
+    for content in [
+        "",
+        "{",
+        "[]",
+        r#"{"winRate": 0.6, "maxDrawdown": 0.1"#,
+        r#"{"winRate": 0.6, "maxDrawdown": 0.1}"#,
+        r#"{"winRate": "0.6", "maxDrawdown": 0.1, "pnlPerTrade": 0.1}"#,
+        r#"{"winRate": NaN, "maxDrawdown": 0.1, "pnlPerTrade": 0.1}"#,
+        r#"{"winRate": 0.6, "maxDrawdown": 0.1, "pnlPerTrade": Infinity}"#,
+        r#"{"winRate": 0.6, "maxDrawdown": 0.1, "pnlPerTrade": 1e999}"#,
+        r#"{"winRate": 1.6, "maxDrawdown": 0.1, "pnlPerTrade": 0.1}"#,
+    ] {
+        let file = world.file("metrics.json", content);
+        world.once(&[], &[("EVAL_METRICS_PATH", &file)]).expect_refusal(&["metrics.json"]);
+        world.expect_untouched();
+    }
+    world.once(&[], &[("EVAL_METRICS_PATH", "absent.json")]).expect_refusal(&["absent.json"]);
+    world.expect_untouched();
+}
+
+/// A folder with a champion whose pointer or bundle is then spoiled.
+fn check_spoiled(spoil: impl Fn(&World, &str), parts: &[&str]) {
+    let world = World::new();
+    let model = world.promote()["modelId"].as_str().unwrap().to_owned();
+    spoil(&world, &model);
+    let pointer = std::fs::read(world.path("models/latest.json")).unwrap();
+    world.once(&[], GOOD_METRICS).expect_refusal(parts);
+    let args = ["--source", "synthetic", "--bars", "5", "--journal", "journal.jsonl"];
+    world.live_trader(&args).expect_refusal(parts);
+    assert_eq!(std::fs::read(world.path("models/latest.json")).unwrap(), pointer, "the pointer was touched");
+}
+
+fn edit_pointer(world: &World, key: &str, value: &str) {
+    let mut pointer = world.read_json("models/latest.json");
+    pointer[key] = value.into();
+    std::fs::write(world.path("models/latest.json"), pointer.to_string()).unwrap();
+}
+
+fn edit_bundle(world: &World, model: &str, edit: impl Fn(&mut Vec<u8>)) {
+    let path = world.path(&format!("models/{model}/policy.safetensors"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    edit(&mut bytes);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+}
+
+#[test]
+fn a_truncated_pointer_is_refused_and_kept() {
+    check_spoiled(|world, _| drop(world.file("models/latest.json", "{\"modelId\": \"mo")), &["latest.json"]);
+}
+
+#[test]
+fn a_pointer_that_leaves_the_models_folder_is_refused() {
+    check_spoiled(|world, _| edit_pointer(world, "modelPath", "../../etc/policy.safetensors"), &["latest.json"]);
+    check_spoiled(|world, _| edit_pointer(world, "modelPath", "/etc/passwd"), &["latest.json"]);
+    check_spoiled(|world, _| edit_pointer(world, "modelId", "../outside"), &["latest.json"]);
+}
+
+#[test]
+fn a_pointer_with_another_hash_is_refused() {
+    check_spoiled(|world, _| edit_pointer(world, "sha256", &"0".repeat(64)), &["policy.safetensors"]);
+}
+
+#[test]
+fn a_torn_changed_or_missing_bundle_is_refused() {
+    check_spoiled(
+        |world, model| edit_bundle(world, model, |bytes| bytes.truncate(100)),
+        &["policy.safetensors"],
+    );
+    check_spoiled(
+        |world, model| {
+            edit_bundle(world, model, |bytes| {
+                let last = bytes.len() - 1;
+                bytes[last] ^= 1;
+            });
+        },
+        &["policy.safetensors"],
+    );
+    check_spoiled(
+        |world, model| std::fs::remove_dir_all(world.path(&format!("models/{model}"))).unwrap(),
+        &["latest.json"],
+    );
+}

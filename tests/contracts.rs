@@ -1,0 +1,176 @@
+//! What other tools rely on: environment variables, files, keys, exit codes.
+
+use serde_json::{Value, json};
+
+use crate::support::{GOOD_METRICS, World};
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_run_leaves_the_documented_files_and_keys() {
+    let world = World::new();
+    let report = world.promote();
+    let (run, model) = (report["runId"].as_str().unwrap(), report["modelId"].as_str().unwrap());
+    assert_eq!(model, format!("model-{run}"));
+
+    let etl = world.read_json(&format!("data/etl/etl-{run}.json"));
+    let metadata = world.read_json(&format!("models/{model}/metadata.json"));
+    let pointer = world.read_json("models/latest.json");
+    for (name, value) in [("etl", &etl), ("metadata", &metadata), ("pointer", &pointer)] {
+        insta::assert_snapshot!(format!("keys_of_{name}"), keys(value).join("\n"));
+    }
+    assert_eq!(metadata["status"], "promoted");
+    assert_eq!(metadata["promoted"], true);
+    assert_eq!(metadata["metrics"]["winRate"], 0.62);
+    assert_eq!(pointer["modelId"], model);
+    assert_eq!(pointer["sha256"], report["sha256"]);
+    assert!(world.path(&format!("models/{model}/policy.safetensors")).is_file());
+    assert!(world.path(&format!("models/{model}/optimizer.safetensors")).is_file());
+}
+
+#[test]
+fn a_rejected_model_is_exit_0_and_moves_no_pointer() {
+    let world = World::new();
+    let ran = world.once(&[], &[("EVAL_WIN_RATE", "0.5")]).expect_code(0);
+    let report = ran.json();
+    assert_eq!(report["outcome"], "rejected");
+    assert!(!world.path("models/latest.json").exists());
+    let model = report["modelId"].as_str().unwrap();
+    let metadata = world.read_json(&format!("models/{model}/metadata.json"));
+    assert_eq!((&metadata["status"], &metadata["promoted"]), (&json!("rejected"), &json!(false)));
+}
+
+#[test]
+fn thresholds_are_inclusive() {
+    let world = World::new();
+    let at_the_edge =
+        [("EVAL_WIN_RATE", "0.55"), ("EVAL_MAX_DRAWDOWN", "0.2"), ("EVAL_PNL_PER_TRADE", "0")];
+    assert_eq!(world.once(&[], &at_the_edge).expect_code(0).json()["outcome"], "promoted");
+    for (name, value) in
+        [("EVAL_WIN_RATE", "0.5499"), ("EVAL_MAX_DRAWDOWN", "0.2001"), ("EVAL_PNL_PER_TRADE", "-0.0001")]
+    {
+        let mut env = at_the_edge.to_vec();
+        env.retain(|(other, _)| *other != name);
+        env.push((name, value));
+        assert_eq!(world.once(&[], &env).expect_code(0).json()["outcome"], "rejected", "{name}");
+    }
+}
+
+#[test]
+fn metrics_that_are_not_supplied_default_to_values_that_fail() {
+    let world = World::new();
+    for one in GOOD_METRICS {
+        let report = world.once(&[], &[*one]).expect_code(0).json();
+        let metrics = &report["candidate"]["metrics"];
+        assert_eq!(report["outcome"], "rejected", "{one:?}");
+        let expected = |name: &str, key: &str, default: f64| {
+            let value = if one.0 == name { one.1.parse().unwrap() } else { default };
+            assert_eq!(metrics[key], value, "{one:?} {key}");
+        };
+        expected("EVAL_WIN_RATE", "winRate", 0.0);
+        expected("EVAL_MAX_DRAWDOWN", "maxDrawdown", 1.0);
+        expected("EVAL_PNL_PER_TRADE", "pnlPerTrade", 0.0);
+    }
+}
+
+#[test]
+fn thresholds_come_from_the_environment() {
+    let world = World::new();
+    let supplied = [("EVAL_WIN_RATE", "0.3"), ("EVAL_MAX_DRAWDOWN", "0.6"), ("EVAL_PNL_PER_TRADE", "-0.1")];
+    let loose = [("MIN_WIN_RATE", "0.3"), ("MAX_DRAWDOWN", "0.6"), ("MIN_PNL_PER_TRADE", "-0.1")];
+    let report = world.once(&[], &[supplied, loose].concat()).expect_code(0).json();
+    assert_eq!(report["outcome"], "promoted");
+    let model = report["modelId"].as_str().unwrap();
+    let gate = &world.read_json(&format!("models/{model}/metadata.json"))["promotionGate"];
+    assert_eq!(
+        (&gate["minWinRate"], &gate["maxDrawdown"], &gate["minPnlPerTrade"]),
+        (&json!(0.3), &json!(0.6), &json!(-0.1))
+    );
+}
+
+#[test]
+fn a_metrics_file_replaces_the_backtest_and_promotes_once() {
+    let world = World::new();
+    let file = world.file("metrics.json", r#"{"winRate": 0.62, "maxDrawdown": 0.12, "pnlPerTrade": 0.04}"#);
+    let env = [("EVAL_METRICS_PATH", file.as_str())];
+    let report = world.once(&[], &env).expect_code(0).json();
+    assert_eq!(report["outcome"], "promoted");
+    assert_eq!(report["judgedSpan"], Value::Null);
+    let model = report["modelId"].as_str().unwrap();
+    let metadata = world.read_json(&format!("models/{model}/metadata.json"));
+    assert_eq!(metadata["suppliedBy"]["kind"], "file");
+
+    world.once(&[], &env).expect_refusal(&["already promoted", "--allow-reused-metrics"]);
+    let again = world.once(&["--allow-reused-metrics"], &env).expect_code(0).json();
+    assert_eq!(again["outcome"], "promoted");
+}
+
+#[test]
+fn a_metrics_file_of_another_model_is_refused_before_anything_is_written() {
+    let world = World::new();
+    let file = world.file(
+        "metrics.json",
+        r#"{"modelId": "model-2020-01-01T00-00-00-000Z", "winRate": 0.62, "maxDrawdown": 0.12, "pnlPerTrade": 0.04}"#,
+    );
+    world.once(&[], &[("EVAL_METRICS_PATH", &file)]).expect_refusal(&["model-2020-01-01T00-00-00-000Z"]);
+    assert!(!world.path("models/latest.json").exists());
+    assert_eq!(std::fs::read_dir(world.path("data/etl")).map_or(0, Iterator::count), 0);
+}
+
+#[test]
+fn orchestration_mode_once_runs_once() {
+    let world = World::new();
+    let args = [crate::support::SMALL, &["--json"]].concat();
+    let env = [GOOD_METRICS, &[("ORCHESTRATION_MODE", "once")]].concat();
+    let report = world.orchestrate(&args, &env).expect_code(0).json();
+    assert_eq!(report["outcome"], "promoted");
+}
+
+#[test]
+fn the_built_in_backtest_judges_without_supplied_metrics() {
+    let world = World::new();
+    let report = world.once(&[], &[]).expect_code(0).json();
+    assert_ne!(report["judgedSpan"], Value::Null);
+    assert_eq!(report["candidate"]["metrics"]["bars"], 300);
+    let names: Vec<_> = report["baselines"].as_array().unwrap().iter().map(|it| &it["subject"]).collect();
+    assert_eq!(names, ["flat", "buy_and_hold"]);
+}
+
+#[test]
+fn two_champions_in_a_row_are_compared_on_the_same_bars() {
+    let world = World::new();
+    let lenient = [("MIN_WIN_RATE", "0"), ("MAX_DRAWDOWN", "1"), ("MIN_PNL_PER_TRADE", "-1")];
+    let first = world.once(&["--iterations", "12"], &lenient).expect_code(0).json();
+    assert_eq!(first["outcome"], "promoted", "{first}");
+    assert_eq!(first["champion"], Value::Null);
+    let second = world.once(&["--iterations", "12"], &lenient).expect_code(0).json();
+    assert_eq!(second["champion"]["subject"], first["modelId"]);
+    assert_eq!(second["champion"]["metrics"]["bars"], second["candidate"]["metrics"]["bars"]);
+    // The same seed on the same bars made the same model, so both did the same.
+    assert_eq!(second["champion"]["metrics"], second["candidate"]["metrics"]);
+
+    let table = world.orchestrate(&[&["--once"], crate::support::SMALL].concat(), &lenient).expect_code(0);
+    assert!(table.stdout.contains("candidate") && table.stdout.contains("champion"), "{}", table.stdout);
+}
+
+#[test]
+fn a_second_run_in_the_same_folder_is_skipped_with_the_holder_named() {
+    let world = World::new();
+    let mut first = world
+        .command("orchestrate")
+        .args(["--once", "--quiet", "--iterations", "1000000"])
+        .spawn()
+        .unwrap();
+    let lock = world.path("data/run.lock");
+    while std::fs::read_to_string(&lock).map_or(true, |text| text.is_empty()) {
+        assert_eq!(first.try_wait().unwrap(), None, "the first run ended");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let second = world.once(&[], &[]).expect_code(0).json();
+    assert_eq!(second["outcome"], "skipped");
+    assert!(second["reason"].as_str().unwrap().contains(&first.id().to_string()), "{second}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}

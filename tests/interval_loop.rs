@@ -1,0 +1,83 @@
+//! `orchestrate` without `--once`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::{GOOD_METRICS, SMALL, World};
+
+fn start(world: &World, args: &[&str]) -> Child {
+    world
+        .command("orchestrate")
+        .args(["--json"])
+        .args(args)
+        .envs(GOOD_METRICS.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends `signal` and gives the exit code; fails when the process is still there after 5 s.
+fn stop(child: &mut Child, signal: Signal) -> Option<i32> {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+    let asked = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        assert!(asked.elapsed() < Duration::from_secs(5), "still running 5 s after {signal:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_first_run_starts_at_once_and_the_next_at_the_interval() {
+    let world = World::new();
+    let args = [SMALL, &["--interval-minutes", "0.02"]].concat();
+    let mut child = start(&world, &args);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let reports: Vec<Value> =
+        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert_eq!(stop(&mut child, Signal::TERM), Some(0));
+    for report in &reports {
+        assert_eq!(report["outcome"], "promoted", "{report}");
+    }
+    assert_ne!(reports[0]["runId"], reports[1]["runId"]);
+}
+
+#[test]
+fn a_signal_stops_a_training_cleanly_and_the_next_run_works() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let world = World::new();
+        let mut child = start(&world, &["--iterations", "1000000"]);
+        while std::fs::read_dir(world.path("models/.staging")).map_or(0, Iterator::count) == 0 {
+            assert_eq!(child.try_wait().unwrap(), None);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(stop(&mut child, signal), Some(0));
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert!(!world.path("models/latest.json").exists());
+        world.promote();
+    }
+}
+
+#[test]
+fn a_cycle_that_fails_is_reported_and_the_loop_goes_on() {
+    let world = World::new();
+    let mut child = start(&world, &["--path", "absent.csv", "--interval-minutes", "0.02"]);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let outcomes: Vec<Value> =
+        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert_eq!(stop(&mut child, Signal::TERM), Some(0));
+    for outcome in outcomes {
+        assert_eq!(outcome["outcome"], "failed");
+        assert!(outcome["reason"].as_str().unwrap().contains("absent.csv"), "{outcome}");
+    }
+}
