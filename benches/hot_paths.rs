@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use walkforward_core::{
-    ActionMap, Activation, BarRequest, BarSeries, FeatureSpec, ModelId, NetworkSpec, Normaliser, Observation, PolicySpec, Probe,
+    ActionMap, Activation, BarRequest, BarSeries, FeatureSpec, ModelId, NetworkSpec, Normaliser, Observation,
+    PolicySpec, Probe,
 };
 use walkforward_engine::{FeatureEngine, SessionConfig, TradingSession};
 use walkforward_etl::SyntheticSource;
@@ -50,7 +51,9 @@ fn spec() -> PolicySpec {
 /// Small weights that differ from each other.
 fn weights(spec: &PolicySpec) -> Tensors {
     let mut tensors = Tensors::new();
-    for (layer, (inputs, outputs)) in [(spec.obs_dim(), HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 2)].into_iter().enumerate() {
+    for (layer, (inputs, outputs)) in
+        [(spec.obs_dim(), HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 2)].into_iter().enumerate()
+    {
         let weight = (0..inputs * outputs).map(|index| ((index * 37 % 101) as f32 - 50.0) / 500.0).collect();
         tensors.insert(format!("actor.{layer}.weight"), (vec![outputs, inputs], weight));
         tensors.insert(format!("actor.{layer}.bias"), (vec![outputs], vec![0.0; outputs]));

@@ -33,7 +33,8 @@ impl Trainer for TrendTrainer {
 
 fn fit(job: &TrainingJob) -> Result<TrainingOutcome> {
     let (data, split) = (&job.dataset, job.dataset.split_index());
-    let profits = (0..PERIODS.len()).map(|column| (column, profit(&data.bars.closes()[..split], PERIODS[column])));
+    let profits =
+        (0..PERIODS.len()).map(|column| (column, profit(&data.bars.closes()[..split], PERIODS[column])));
     let (best, profit) = profits.max_by(|a, b| a.1.total_cmp(&b.1)).context("nothing to try")?;
     write_bundle(&job.out_dir, &spec(data), &weights(best), None)?;
     Ok(TrainingOutcome {

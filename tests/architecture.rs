@@ -33,7 +33,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that have to build without the machine-learning stack.
-const WITHOUT_CANDLE: &[&str] = &["core", "durable", "stats", "kernels", "engine", "store", "etl", "promoter", "orchestrator"];
+const WITHOUT_CANDLE: &[&str] =
+    &["core", "durable", "stats", "kernels", "engine", "store", "etl", "promoter", "orchestrator"];
 
 fn metadata() -> Metadata {
     MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).exec().unwrap()
@@ -65,8 +66,10 @@ fn every_crate_keeps_to_its_arrows() {
             assert!(allowed.contains(&used.as_str()), "{name} must not depend on {used}");
         }
     }
-    let unlisted: Vec<_> =
-        dependencies.keys().filter(|name| !crates.contains(name.as_str()) && *name != "walkforward").collect();
+    let unlisted: Vec<_> = dependencies
+        .keys()
+        .filter(|name| !crates.contains(name.as_str()) && *name != "walkforward")
+        .collect();
     assert!(unlisted.is_empty(), "give these crates their arrows: {unlisted:?}");
 }
 
@@ -95,9 +98,10 @@ fn the_loop_and_the_store_build_without_candle() {
         let (mut open, mut seen) = (vec![&package.id], BTreeSet::new());
         while let Some(id) = open.pop() {
             assert_ne!(names[id], "candle-core", "{} reaches candle", package.name);
-            let normal = edges[id].deps.iter().filter(|dep| {
-                dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-            });
+            let normal = edges[id]
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
             open.extend(normal.map(|dep| &dep.pkg).filter(|id| seen.insert(*id)));
         }
     }

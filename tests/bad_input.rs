@@ -195,7 +195,10 @@ fn a_truncated_pointer_is_refused_and_kept() {
 
 #[test]
 fn a_pointer_that_leaves_the_models_folder_is_refused() {
-    check_spoiled(|world, _| edit_pointer(world, "modelPath", "../../etc/policy.safetensors"), &["latest.json"]);
+    check_spoiled(
+        |world, _| edit_pointer(world, "modelPath", "../../etc/policy.safetensors"),
+        &["latest.json"],
+    );
     check_spoiled(|world, _| edit_pointer(world, "modelPath", "/etc/passwd"), &["latest.json"]);
     check_spoiled(|world, _| edit_pointer(world, "modelId", "../outside"), &["latest.json"]);
 }

@@ -45,8 +45,7 @@ fn a_rejected_model_is_exit_0_and_moves_no_pointer() {
 #[test]
 fn thresholds_are_inclusive() {
     let world = World::new();
-    let at_the_edge =
-        [("EVAL_WIN_RATE", "0.55"), ("EVAL_MAX_DRAWDOWN", "0.2"), ("EVAL_PNL_PER_TRADE", "0")];
+    let at_the_edge = [("EVAL_WIN_RATE", "0.55"), ("EVAL_MAX_DRAWDOWN", "0.2"), ("EVAL_PNL_PER_TRADE", "0")];
     assert_eq!(world.once(&[], &at_the_edge).expect_code(0).json()["outcome"], "promoted");
     for (name, value) in
         [("EVAL_WIN_RATE", "0.5499"), ("EVAL_MAX_DRAWDOWN", "0.2001"), ("EVAL_PNL_PER_TRADE", "-0.0001")]
@@ -158,11 +157,8 @@ fn two_champions_in_a_row_are_compared_on_the_same_bars() {
 #[test]
 fn a_second_run_in_the_same_folder_is_skipped_with_the_holder_named() {
     let world = World::new();
-    let mut first = world
-        .command("orchestrate")
-        .args(["--once", "--quiet", "--iterations", "1000000"])
-        .spawn()
-        .unwrap();
+    let mut first =
+        world.command("orchestrate").args(["--once", "--quiet", "--iterations", "1000000"]).spawn().unwrap();
     let lock = world.path("data/run.lock");
     while std::fs::read_to_string(&lock).map_or(true, |text| text.is_empty()) {
         assert_eq!(first.try_wait().unwrap(), None, "the first run ended");

@@ -22,7 +22,8 @@ fn pointed_at(world: &World) -> Option<String> {
     let pointer: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).expect("the pointer is torn");
     let model = pointer["modelId"].as_str().unwrap().to_owned();
     let folder = world.path(&format!("models/{model}"));
-    walkforward_policy::load(&folder, pointer["sha256"].as_str().unwrap()).expect("the champion does not load");
+    walkforward_policy::load(&folder, pointer["sha256"].as_str().unwrap())
+        .expect("the champion does not load");
     assert!(folder.join("metadata.json").is_file());
     Some(model)
 }

@@ -37,7 +37,8 @@ fn bars_of_the_hold_out_change_no_weight() {
         let split = bars.last_close_time().unwrap().plus_millis(-300 * hour.millis());
         for bar in bars.iter() {
             let scale = if changed && bar.open_time() >= split { 0.5 } else { 1.0 };
-            let [open, high, low, close] = [bar.open(), bar.high(), bar.low(), bar.close()].map(|it| it * scale);
+            let [open, high, low, close] =
+                [bar.open(), bar.high(), bar.low(), bar.close()].map(|it| it * scale);
             writeln!(text, "{},{open},{high},{low},{close},{}", bar.open_time(), bar.volume()).unwrap();
         }
         text

@@ -17,7 +17,11 @@ fn announce(test: &str) -> bool {
 }
 
 fn namespace() -> &'static [&'static str] {
-    if rustix::process::geteuid().is_root() { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] }
+    if rustix::process::geteuid().is_root() {
+        &["--mount"]
+    } else {
+        &["--user", "--map-root-user", "--mount"]
+    }
 }
 
 /// Runs a small run after `mount`, a shell command, in a mount namespace of its own.

@@ -1,16 +1,23 @@
-//! End-to-end tests through the real binaries, in reading order: the shape of the code, one run, its contracts, its
-//! files, bad input, determinism, crashes, the loop, the trader.
+//! End-to-end tests through the real binaries. In reading order: the shape of the code (`architecture`,
+//! `documents`), what a run promises (`contracts`, `settings`, `determinism`), real files (`shared_files`), what it
+//! refuses (`bad_input`, `disks`), what it survives (`crash`), the loop (`interval_loop`), the trader (`live_trader`).
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking"
+)]
 
 mod support;
 
 mod architecture;
-mod contracts;
-mod settings;
-mod shared_files;
 mod bad_input;
-mod determinism;
+mod contracts;
 mod crash;
+mod determinism;
+mod disks;
+mod documents;
 mod interval_loop;
 mod live_trader;
-mod documents;
-mod disks;
+mod settings;
+mod shared_files;

@@ -13,7 +13,11 @@ struct Known {
 
 const FILES: [Known; 7] = [
     Known { file: "Coinbase_BTCUSD_1h.csv", args: &[], figures: [20_111, 0, 0, 0, 28, 30] },
-    Known { file: "Coinbase_ETHUSD_1h.csv", args: &["--symbol", "ETH/USD"], figures: [16_863, 0, 0, 0, 9, 10] },
+    Known {
+        file: "Coinbase_ETHUSD_1h.csv",
+        args: &["--symbol", "ETH/USD"],
+        figures: [16_863, 0, 0, 0, 9, 10],
+    },
     Known {
         file: "Coinbase_BTCUSD_d.csv",
         args: &["--window-bars", "1200", "--holdout-bars", "300"],
@@ -31,7 +35,8 @@ const FILES: [Known; 7] = [
 
 #[test]
 fn a_run_on_each_real_file_ends_in_a_verdict_and_knows_its_defects_shared_data() {
-    let Some(shared) = shared_data("a_run_on_each_real_file_ends_in_a_verdict_and_knows_its_defects_shared_data")
+    let Some(shared) =
+        shared_data("a_run_on_each_real_file_ends_in_a_verdict_and_knows_its_defects_shared_data")
     else {
         return;
     };

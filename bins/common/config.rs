@@ -3,9 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use walkforward_core::{
-    DatasetRequest, FeatureSpec, LineName, RiskLimits, Symbol, Timeframe, Timestamp,
-};
+use walkforward_core::{DatasetRequest, FeatureSpec, LineName, RiskLimits, Symbol, Timeframe, Timestamp};
 use walkforward_engine::SessionConfig;
 use walkforward_etl::CsvOptions;
 use walkforward_evaluator::SuppliedMetrics;
@@ -170,7 +168,8 @@ fn speed(settings: &Settings) -> Result<Speed, Failure> {
     }
     match text.parse::<f64>() {
         Ok(times) if times > 0.0 && times <= MAX_SPEED => Ok(Speed::Times(times)),
-        _ => Err(settings.refuse("live.speed", &format!("expected max, or a number above 0 and at most {MAX_SPEED}"))),
+        _ => Err(settings
+            .refuse("live.speed", &format!("expected max, or a number above 0 and at most {MAX_SPEED}"))),
     }
 }
 
@@ -217,7 +216,9 @@ fn source(settings: &Settings, file_kind: &str) -> Result<SourceConfig, Failure>
     }
     for key in ["data.path", "data.columns"] {
         if settings.is_set(key) {
-            return Err(settings.refuse(key, &format!("synthetic bars have no file; use --source {file_kind}")));
+            return Err(
+                settings.refuse(key, &format!("synthetic bars have no file; use --source {file_kind}"))
+            );
         }
     }
     Ok(SourceConfig::Synthetic)
@@ -247,7 +248,9 @@ fn dataset(settings: &Settings) -> Result<DatasetRequest, Failure> {
 fn ppo(settings: &Settings) -> Result<PpoConfig, Failure> {
     let refuse = |problem: &dyn fmt::Display| Failure::input(format!("[pack]: {problem}"));
     let mut pack = serde_json::to_value(settings.pack()).map_err(|error| refuse(&error))?;
-    if let (Some(iterations), Some(pack)) = (settings.get::<u64>("training.iterations")?, pack.as_object_mut()) {
+    if let (Some(iterations), Some(pack)) =
+        (settings.get::<u64>("training.iterations")?, pack.as_object_mut())
+    {
         pack.insert("iterations".to_owned(), iterations.into());
     }
     PpoConfig::from_pack(&pack).map_err(|error| match settings.is_set("training.iterations") {
@@ -287,7 +290,9 @@ fn supplied(settings: &Settings) -> Result<Option<SuppliedMetrics>, Failure> {
             .map_err(|error| refuse(&error));
     };
     if [win_rate, max_drawdown, pnl_per_trade].iter().any(Option::is_some) {
-        tracing::warn!("EVAL_METRICS_PATH is set: EVAL_WIN_RATE, EVAL_MAX_DRAWDOWN, EVAL_PNL_PER_TRADE are not used");
+        tracing::warn!(
+            "EVAL_METRICS_PATH is set: EVAL_WIN_RATE, EVAL_MAX_DRAWDOWN, EVAL_PNL_PER_TRADE are not used"
+        );
     }
     let unreadable = |error: &dyn fmt::Display| {
         settings.refuse("evaluation.metrics_path", &format!("the metrics file can't be read: {error}"))

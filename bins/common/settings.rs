@@ -294,7 +294,11 @@ impl Settings {
     }
 
     /// A number of `key` inside `range`; NaN and infinity are never inside.
-    pub fn number(&self, key: &'static str, range: std::ops::RangeInclusive<f64>) -> Result<Option<f64>, Failure> {
+    pub fn number(
+        &self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<f64>,
+    ) -> Result<Option<f64>, Failure> {
         let Some(value) = self.get::<f64>(key)? else { return Ok(None) };
         if value.is_finite() && range.contains(&value) {
             return Ok(Some(value));
@@ -370,7 +374,9 @@ fn split_file(
     let (mut values, mut pack) = (BTreeMap::new(), toml::Table::new());
     for (section, content) in table {
         let toml::Value::Table(content) = content else {
-            return Err(Failure::input(format!("{path}: '{section}' stands outside a section such as [data]")));
+            return Err(Failure::input(format!(
+                "{path}: '{section}' stands outside a section such as [data]"
+            )));
         };
         if section == PACK {
             pack = content;
@@ -384,9 +390,12 @@ fn split_file(
                     nearest(&key)
                 )));
             }
-            values.insert(key.clone(), text_of(&value).ok_or_else(|| {
-                Failure::input(format!("{path}: '{key}' has to be a text, a number or true/false"))
-            })?);
+            values.insert(
+                key.clone(),
+                text_of(&value).ok_or_else(|| {
+                    Failure::input(format!("{path}: '{key}' has to be a text, a number or true/false"))
+                })?,
+            );
         }
     }
     Ok((values, pack))

@@ -33,7 +33,7 @@ pub fn store(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Arc<S
 /// The pipeline of `config` over `store`.
 pub fn pipeline(config: &OrchestrateConfig, store: Arc<Store>) -> Pipeline {
     let source = source(&config.source, config.seed);
-    let etl = EtlConfig { max_missing_share: config.max_missing_share, ..EtlConfig::default() };
+    let etl = EtlConfig { max_missing_share: config.max_missing_share };
     let evaluator: Arc<dyn Evaluator> = match &config.supplied {
         Some(supplied) => Arc::new(supplied.clone()),
         None => Arc::new(BacktestEvaluator::new(config.session)),

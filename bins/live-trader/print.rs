@@ -32,7 +32,11 @@ pub(crate) fn status(status: &TraderStatus, output: Output) {
         |model| format!("{} (version {})", model.model_id, model.model_version),
     );
     let bar = status.last_bar.map(|time| time.to_string()).unwrap_or_default();
-    println!("{bar}  equity {:.2}  position {:.0} %  {model}", status.equity, 100.0 * status.position_fraction);
+    println!(
+        "{bar}  equity {:.2}  position {:.0} %  {model}",
+        status.equity,
+        100.0 * status.position_fraction
+    );
 }
 
 /// What a session came to.

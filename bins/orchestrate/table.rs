@@ -43,12 +43,13 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths: Vec<usize> = (0..self.header.len()).map(|column| self.width(column)).collect();
         let line = |cells: &dyn Fn(usize) -> String| -> String {
-            let parts = self.header.iter().zip(&widths).enumerate().map(|(column, ((_, align), &width))| {
-                match align {
-                    Align::Left => format!("{:<width$}", cells(column)),
-                    Align::Right => format!("{:>width$}", cells(column)),
-                }
-            });
+            let parts =
+                self.header.iter().zip(&widths).enumerate().map(
+                    |(column, ((_, align), &width))| match align {
+                        Align::Left => format!("{:<width$}", cells(column)),
+                        Align::Right => format!("{:>width$}", cells(column)),
+                    },
+                );
             parts.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         writeln!(f, "{}", line(&|column| self.header[column].0.clone()))?;

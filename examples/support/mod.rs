@@ -14,7 +14,7 @@ use walkforward_store::Store;
 use walkforward_trainer::PpoTrainer;
 
 /// The product's own stages over synthetic bars.
-pub fn stages() -> Stages {
+pub(crate) fn stages() -> Stages {
     let session = SessionConfig::default();
     Stages {
         datasets: Arc::new(EtlPipeline::new(Arc::new(SyntheticSource::new(1)), EtlConfig::default())),
@@ -25,7 +25,7 @@ pub fn stages() -> Stages {
 }
 
 /// A run small enough to watch: 2,000 hourly bars, the last 300 held out.
-pub fn small_request() -> Result<RunRequest> {
+pub(crate) fn small_request() -> Result<RunRequest> {
     Ok(RunRequest {
         line: "default".parse()?,
         dataset: DatasetRequest {
@@ -47,7 +47,7 @@ pub fn small_request() -> Result<RunRequest> {
 }
 
 /// Runs `stages` once in a temporary folder and prints what came of it.
-pub fn run(stages: Stages, request: &RunRequest) -> Result<RunReport> {
+pub(crate) fn run(stages: Stages, request: &RunRequest) -> Result<RunReport> {
     let folder = tempfile::tempdir()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let store = Store::open(&folder.path().join("data"), &folder.path().join("models"), Arc::clone(&clock))?;

@@ -118,8 +118,12 @@ fn comparison(report: &RunReport) -> String {
 }
 
 fn gates(verdict: &Verdict) -> String {
-    let columns =
-        [("gate", Align::Left), ("measured", Align::Right), ("threshold", Align::Right), ("verdict", Align::Left)];
+    let columns = [
+        ("gate", Align::Left),
+        ("measured", Align::Right),
+        ("threshold", Align::Right),
+        ("verdict", Align::Left),
+    ];
     let mut table = Table::new(&columns);
     for check in &verdict.checks {
         table.row(vec![check.name.clone(), measured(check), threshold(check), judgement(check).to_owned()]);

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{FeatureSpec, Symbol, Timeframe, Timestamp};
 
 /// What a policy looks at for one decision: `[obs_dim]`, normalised feature rows oldest first, then the position as
-/// a fraction of equity, then the position's unrealised return.
+/// a fraction of equity, then ten times the position's unrealised return, at most 5 in
+/// absolute value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation<'a>(pub &'a [f32]);
 

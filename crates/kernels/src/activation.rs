@@ -16,7 +16,7 @@ const NUMERATOR: [f32; 7] = [
     -2.760_768_5e-16,
 ];
 /// Even coefficients of the denominator, x^0 to x^6.
-const DENOMINATOR: [f32; 4] = [4.893_525_2e-3, 2.268_434_6e-3, 1.185_347_1e-4, 1.198_258_4e-6];
+const DENOMINATOR: [f32; 4] = [4.893_525e-3, 2.268_434_6e-3, 1.185_347_1e-4, 1.198_258_4e-6];
 
 /// Hyperbolic tangent to within [`TANH_MAX_ERROR`]; odd to the bit, never beyond 1 in magnitude, NaN for NaN.
 ///

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use walkforward_core::{
-    Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher,
-    LineName, ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Timestamp,
-    TrainingJob, TrainingOutcome, Verdict, Window,
+    Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
+    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Timestamp, TrainingJob,
+    TrainingOutcome, Verdict, Window,
 };
 use walkforward_store::{
-    Champion, ModelRecord, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store,
-    StoreError, pointer_path,
+    Champion, ModelRecord, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store, StoreError,
+    pointer_path,
 };
 
 use crate::launcher::on_blocking_thread;
@@ -117,7 +117,9 @@ impl Pipeline {
         let result = run.all_stages().await;
         let (outcome, reason) = match &result {
             Ok(report) => (report.outcome, report.verdict.reason.clone()),
-            Err(RunError::Stage(error)) if error.kind == ErrorKind::Cancelled => (RunOutcome::Cancelled, None),
+            Err(RunError::Stage(error)) if error.kind == ErrorKind::Cancelled => {
+                (RunOutcome::Cancelled, None)
+            }
             Err(error) => (RunOutcome::Failed, Some(error.to_string())),
         };
         let closed = self.store.finish_run(&id, outcome, reason.as_deref());
@@ -330,9 +332,8 @@ impl JudgedSpan {
     /// hold-out is measured all the same, and `unseen_bars = 0` tells the gate what that is worth.
     fn of(dataset: &Dataset, candidate: &ModelRef, champion: Option<&ModelRef>) -> Self {
         let holdout_bars = dataset.bars.len() - dataset.split_index();
-        let seen_until = champion.map_or(candidate.lineage_until, |champion| {
-            champion.lineage_until.max(candidate.lineage_until)
-        });
+        let seen_until = champion
+            .map_or(candidate.lineage_until, |champion| champion.lineage_until.max(candidate.lineage_until));
         let start = seen_until.max(dataset.split);
         let unseen_bars = dataset.bars.len() - dataset.bars.index_at_or_after(start).min(dataset.bars.len());
         let whole: Window = holdout(dataset);

@@ -81,9 +81,8 @@ pub(crate) fn evaluated(
 
 /// Adds the verdict. A model that may be promoted stays `evaluated` until the pointer names it.
 pub(crate) fn judged(record: &mut ModelRecord, verdict: &Verdict) {
-    let threshold = |name: &str| {
-        verdict.checks.iter().find(|check| check.name == name).map(|check| check.threshold)
-    };
+    let threshold =
+        |name: &str| verdict.checks.iter().find(|check| check.name == name).map(|check| check.threshold);
     record.promotion_gate = Some(PromotionGate {
         min_win_rate: threshold("winRate"),
         max_drawdown: threshold("maxDrawdown"),

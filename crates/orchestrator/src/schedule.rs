@@ -14,7 +14,9 @@ const MIN_INTERVAL_MS: f64 = 1_000.0;
 
 /// An interval that no schedule can have.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("the interval is {minutes} minutes: expected a number above 0 (at least a second) and at most {MAX_INTERVAL_MINUTES}")]
+#[error(
+    "the interval is {minutes} minutes: expected a number above 0 (at least a second) and at most {MAX_INTERVAL_MINUTES}"
+)]
 pub struct IntervalError {
     minutes: f64,
 }

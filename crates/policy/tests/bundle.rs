@@ -1,4 +1,5 @@
 //! Bundles: what is written loads, what is not what was written does not.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod common;
 
@@ -112,6 +113,17 @@ fn an_absent_folder_is_a_write_error() {
     let dir = tempfile::tempdir().unwrap();
     let error = write_bundle(&dir.path().join("no"), &spec(), &weights(1), None).unwrap_err();
     assert!(matches!(error, BundleError::Write { .. }), "{error}");
+}
+
+#[test]
+fn weights_that_can_not_be_replaced_leave_no_half_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join(WEIGHTS_FILE).join("in the way")).unwrap();
+    let error = write_bundle(dir.path(), &spec(), &weights(1), None).unwrap_err();
+    assert!(matches!(error, BundleError::Write(_)), "{error}");
+    let names: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [WEIGHTS_FILE]);
 }
 
 #[test]

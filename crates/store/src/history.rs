@@ -1,6 +1,6 @@
 //! The history of champions, and how it is made to agree with the pointers.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::json;
 use walkforward_core::{LineName, ModelId, SuppliedBy, Timestamp};
 
@@ -156,21 +156,7 @@ impl Store {
             committed_at: Some(pointer.map_or(now, |pointer| pointer.promoted_at)),
         };
         self.database.write("record a found pointer in", |tx| {
-            tx.execute(
-                "INSERT INTO promotions (line, sequence, from_model, to_model, kind, reason, state, created_at, \
-                 committed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    line.as_str(),
-                    to_sql(row.sequence),
-                    row.from.as_ref().map(ModelId::as_str),
-                    row.to.as_ref().map(ModelId::as_str),
-                    row.kind.as_str(),
-                    row.reason,
-                    row.state.as_str(),
-                    row.created_at.to_string(),
-                    row.committed_at.map(|time| time.to_string()),
-                ],
-            )?;
+            insert_committed(tx, line, &row)?;
             insert_event(tx, now, row.kind.event(), &event_payload(line, &row))?;
             Ok(())
         })?;
@@ -208,6 +194,24 @@ impl Store {
             )
         })
     }
+}
+
+fn insert_committed(tx: &Transaction<'_>, line: &LineName, row: &PromotionRow) -> rusqlite::Result<usize> {
+    tx.execute(
+        "INSERT INTO promotions (line, sequence, from_model, to_model, kind, reason, state, created_at, \
+         committed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            line.as_str(),
+            to_sql(row.sequence),
+            row.from.as_ref().map(ModelId::as_str),
+            row.to.as_ref().map(ModelId::as_str),
+            row.kind.as_str(),
+            row.reason,
+            row.state.as_str(),
+            row.created_at.to_string(),
+            row.committed_at.map(|time| time.to_string()),
+        ],
+    )
 }
 
 fn event_payload(line: &LineName, row: &PromotionRow) -> serde_json::Value {

@@ -10,6 +10,8 @@ use crate::TrainerError;
 const MAX_BATCH: usize = 1 << 20;
 /// Most rows of a minibatch. Up to here the tensor library's bits were seen not to depend on the number of threads.
 const MAX_MINIBATCH: usize = 512;
+/// Most numbers in the observations of one rollout: 1 GiB of them.
+const MAX_ROLLOUT_NUMBERS: usize = 1 << 28;
 const MAX_ITERATIONS: u64 = 1_000_000;
 const MAX_EPOCHS: usize = 1_000;
 const MAX_EPISODE_BARS: usize = 1_000_000;
@@ -187,7 +189,7 @@ impl PpoConfig {
     /// The network for observations of `features`.
     ///
     /// # Errors
-    /// When an observation would be too long.
+    /// When an observation or a rollout of them would be too long.
     pub(crate) fn network(
         &self,
         features: &FeatureSpec,
@@ -197,6 +199,11 @@ impl PpoConfig {
         if inputs > MAX_OBSERVATION {
             let expected = format!("at most {MAX_OBSERVATION} numbers in an observation, these are {inputs}");
             return refused("lookback", self.lookback, expected);
+        }
+        let numbers = inputs.saturating_mul(self.num_envs * self.num_steps);
+        if numbers > MAX_ROLLOUT_NUMBERS {
+            let expected = format!("at most {MAX_ROLLOUT_NUMBERS} numbers with {inputs} in an observation");
+            return refused("num_envs x num_steps", self.num_envs * self.num_steps, expected);
         }
         let (hidden, outputs) = (self.hidden.clone(), actions.len());
         Ok(NetworkSpec::Mlp { inputs, hidden, outputs, activation: Activation::Tanh })
@@ -271,5 +278,13 @@ mod tests {
         let periods = (1..=200).collect();
         let features = FeatureSpec::new(vec![walkforward_core::FeatureKind::Returns { periods }]).unwrap();
         assert!(config.network(&features, ActionMap::LongFlat).is_err());
+    }
+
+    #[test]
+    fn a_rollout_that_no_memory_holds_is_refused() {
+        let pack = json!({ "num_envs": 1024, "num_steps": 1024, "num_minibatches": 2048, "lookback": 1000 });
+        let config = PpoConfig::from_pack(&pack).unwrap();
+        let error = config.network(&FeatureSpec::default(), ActionMap::LongFlat).unwrap_err();
+        assert!(error.to_string().contains("num_envs x num_steps is 1048576"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Supplied metrics in the place of a backtest.
 
 use walkforward_core::{
-    Dataset, EvaluationReport, Evaluator, MechanicalCheck, Metrics, ModelRef, Stage, StageContext,
+    Dataset, EvaluationReport, Evaluator, MechanicalCheck, Metrics, ModelId, ModelRef, Stage, StageContext,
     StageError, SuppliedBy, Window,
 };
 
@@ -9,6 +9,11 @@ use super::SuppliedMetrics;
 use crate::Error;
 
 impl Evaluator for SuppliedMetrics {
+    /// Metrics that name another model are refused.
+    fn admit(&self, candidate: &ModelId) -> Result<(), StageError> {
+        Ok(self.check_model(candidate)?)
+    }
+
     /// The supplied metrics, once the bundle of `model` loads; dataset and span are not looked at. Whether its
     /// decisions vary was for the supplier to see.
     fn evaluate(
@@ -19,7 +24,7 @@ impl Evaluator for SuppliedMetrics {
         ctx: &StageContext,
     ) -> Result<EvaluationReport, StageError> {
         ctx.cancel.check(Stage::Evaluate)?;
-        self.check_model(model)?;
+        self.check_model(&model.id)?;
         let (mechanical, metrics) = match walkforward_policy::load(&model.dir, &model.sha256) {
             Ok(_) => (MechanicalCheck::passed(), self.metrics()),
             Err(error) => {
@@ -52,14 +57,14 @@ impl SuppliedMetrics {
         }
     }
 
-    fn check_model(&self, model: &ModelRef) -> Result<(), Error> {
+    fn check_model(&self, model: &ModelId) -> Result<(), Error> {
         match &self.model_id {
-            Some(named) if *named != model.id => {
+            Some(named) if named != model => {
                 let origin = match &self.origin {
                     SuppliedBy::File { path, .. } => path.clone(),
                     SuppliedBy::Environment | SuppliedBy::Backtest => "the environment".to_owned(),
                 };
-                Err(Error::OtherModel { origin, named: named.clone(), judged: model.id.clone() })
+                Err(Error::OtherModel { origin, named: named.clone(), judged: model.clone() })
             }
             _ => Ok(()),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -97,17 +98,32 @@ pub(crate) fn spec(features: FeatureSpec) -> PolicySpec {
 
 /// Writes model `number`, whose weights differ for each number.
 pub(crate) fn write_model(models_dir: &Path, number: usize, spec: &PolicySpec) -> ModelRef {
+    write_inclined_model(models_dir, number, spec, 0.05 * number as f32)
+}
+
+/// As [`write_model`], with what speaks for being long whatever the market does.
+pub(crate) fn write_inclined_model(
+    models_dir: &Path,
+    number: usize,
+    spec: &PolicySpec,
+    inclination: f32,
+) -> ModelRef {
     let id = ModelId::of_run(&RunId::at(at(number)));
     let dir = models_dir.join(id.as_str());
     std::fs::create_dir_all(&dir).unwrap();
+    let sha256 = write_weights(&dir, number, spec, inclination);
+    ModelRef { id, dir, sha256, lineage_until: spec.used_until }
+}
+
+/// Writes the weights into an existing folder and returns their hash.
+pub(crate) fn write_weights(dir: &Path, number: usize, spec: &PolicySpec, inclination: f32) -> String {
     let inputs = spec.obs_dim();
     let weight = |index: usize| ((index * 7 + number * 13) % 11) as f32 / 5.0 - 1.0;
     let tensors = BTreeMap::from([
         ("actor.0.weight".to_owned(), (vec![2, inputs], (0..2 * inputs).map(weight).collect())),
-        ("actor.0.bias".to_owned(), (vec![2], vec![0.0, 0.05 * number as f32])),
+        ("actor.0.bias".to_owned(), (vec![2], vec![0.0, inclination])),
     ]);
-    let written = walkforward_policy::write_bundle(&dir, spec, &tensors, None).unwrap();
-    ModelRef { id, dir, sha256: written.sha256, lineage_until: spec.used_until }
+    walkforward_policy::write_bundle(dir, spec, &tensors, None).unwrap().sha256
 }
 
 pub(crate) struct ListFeed(pub(crate) VecDeque<Bar>);
@@ -122,6 +138,42 @@ impl ListFeed {
 impl BarFeed for ListFeed {
     async fn next_bar(&mut self) -> Result<Option<Bar>, SourceError> {
         Ok(self.0.pop_front())
+    }
+}
+
+/// A walk during which something happens before some bars; each time it waits until the trader has looked twice.
+pub(crate) struct EventfulFeed {
+    pub(crate) walk: Walk,
+    pub(crate) bars: usize,
+    pub(crate) events: Vec<(usize, Box<dyn FnMut() + Send>)>,
+    pub(crate) looks: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl BarFeed for EventfulFeed {
+    async fn next_bar(&mut self) -> Result<Option<Bar>, SourceError> {
+        if self.walk.index == self.bars {
+            return Ok(None);
+        }
+        for (_, event) in self.events.iter_mut().filter(|(bar, _)| *bar == self.walk.index) {
+            event();
+            // The look that is under way may have seen the state before; the second one after it is done.
+            let before = self.looks.load(Ordering::SeqCst);
+            while self.looks.load(Ordering::SeqCst) < before + 3 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
+        }
+        Ok(Some(self.walk.next_bar()))
+    }
+}
+
+/// Counts the looks at a champion.
+pub(crate) struct Counted<S>(pub(crate) S, pub(crate) Arc<AtomicU64>);
+
+impl<S: ChampionSource> ChampionSource for Counted<S> {
+    fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.look(again)
     }
 }
 
@@ -196,6 +248,13 @@ impl Workplace {
     pub(crate) fn bars(&self) -> Vec<BarRecord> {
         let bar = |record| if let JournalRecord::Bar(bar) = record { Some(*bar) } else { None };
         self.records().into_iter().filter_map(bar).collect()
+    }
+
+    /// Why models were refused.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let reason =
+            |event| if let EventRecord::Refused { reason, .. } = event { Some(reason) } else { None };
+        self.events().into_iter().filter_map(reason).collect()
     }
 
     pub(crate) fn events(&self) -> Vec<EventRecord> {

@@ -59,7 +59,10 @@ async fn a_feed_that_fails_ends_the_session_with_its_figures_journalled() {
     let place = Workplace::new();
     let feed = Box::new(FailingFeed(*ListFeed::of(walk(1, 10).iter())));
     let error = place.trade(feed, NoChampion).await.unwrap_err();
-    assert_eq!((error.to_string(), error.kind()), ("the bar feed failed: the line is dead".into(), ErrorKind::Retry));
+    assert_eq!(
+        (error.to_string(), error.kind()),
+        ("the bar feed failed: the line is dead".into(), ErrorKind::Retry)
+    );
     let records = place.records();
     let Some(JournalRecord::End(summary)) = records.last() else { panic!("{records:?}") };
     assert_eq!((summary.stop, summary.bars), (StopReason::Failed, 10));

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use walkforward_core::{Bar, BarFeed, FeatureKind, FeatureSpec, ModelRef, Quantity, SourceError};
+use walkforward_core::{Bar, BarFeed, FeatureKind, FeatureSpec, ModelRef, Quantity, Side, SourceError};
 use walkforward_engine::feature_matrix;
 use walkforward_live::{
     ChampionError, ChampionLook, ChampionSource, EventRecord, TraderHandle, replay_journal,
 };
 
-use crate::common::{Champion, LOOKBACK, Walk, Workplace, at, features, spec, walk, write_model};
+use crate::common::{
+    Champion, Counted, EventfulFeed, LOOKBACK, Walk, Workplace, at, features, spec, walk,
+    write_inclined_model, write_model,
+};
 
 /// Bars until `done`, then a few more.
 struct StormFeed {
@@ -97,43 +100,6 @@ async fn under_200_swaps_each_bar_is_decided_once_by_one_model() {
     assert_eq!((replayed.decisions, replayed.bars), (summary.decisions, summary.bars));
 }
 
-/// A feed that moves the champion at one bar, and then waits until `is_seen` before it goes on.
-struct MovingFeed {
-    walk: Walk,
-    bars: usize,
-    move_at: usize,
-    to: Option<ModelRef>,
-    champion: Champion,
-    looks: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl BarFeed for MovingFeed {
-    async fn next_bar(&mut self) -> Result<Option<Bar>, SourceError> {
-        if self.walk.index == self.bars {
-            return Ok(None);
-        }
-        if self.walk.index == self.move_at {
-            *self.champion.0.lock().unwrap() = self.to.clone();
-            let before = self.looks.load(Ordering::SeqCst);
-            while self.looks.load(Ordering::SeqCst) < before + 4 {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            }
-        }
-        Ok(Some(self.walk.next_bar()))
-    }
-}
-
-/// Counts the looks of a champion.
-struct Counted(Champion, Arc<AtomicU64>);
-
-impl ChampionSource for Counted {
-    fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        self.0.look(again)
-    }
-}
-
 const BARS: usize = 80;
 const MOVE_AT: usize = 40;
 
@@ -145,12 +111,13 @@ async fn trade_with_move(
 ) -> walkforward_live::SessionSummary {
     let champion = Champion::of(from);
     let looks = Arc::new(AtomicU64::new(0));
-    let feed = MovingFeed {
+    let moved = champion.clone();
+    let mut to = Some(to);
+    let event = Box::new(move || *moved.0.lock().unwrap() = to.take().unwrap());
+    let feed = EventfulFeed {
         walk: Walk::new(4),
         bars: BARS,
-        move_at: MOVE_AT,
-        to,
-        champion: champion.clone(),
+        events: vec![(MOVE_AT, event)],
         looks: Arc::clone(&looks),
     };
     place.trade(Box::new(feed), Counted(champion, looks)).await.unwrap()
@@ -161,14 +128,7 @@ async fn check_refused(place: &Workplace, to: Option<ModelRef>, expected: &str) 
     let summary = trade_with_move(place, &from, to).await;
     assert_eq!((summary.swaps, summary.refused_models), (0, 1), "each failure is told once");
     assert!(place.bars().iter().all(|bar| bar.model.as_ref().unwrap().sha256 == from.sha256));
-    let refused: Vec<String> = place
-        .events()
-        .into_iter()
-        .filter_map(|event| match event {
-            EventRecord::Refused { reason, .. } => Some(reason),
-            _ => None,
-        })
-        .collect();
+    let refused = place.refusals();
     assert!(refused[0].contains(expected), "{refused:?}");
 }
 
@@ -197,7 +157,8 @@ async fn a_model_of_another_market_keeps_the_old_policy_trading() {
     let mut ether = spec(features());
     ether.symbol = "ETH/USD".parse().unwrap();
     let ether = write_model(&place.models_dir(), 2, &ether);
-    check_refused(&place, Some(ether), "it is a model of ETH/USD 1h, and this session trades BTC/USD 1h").await;
+    check_refused(&place, Some(ether), "it is a model of ETH/USD 1h, and this session trades BTC/USD 1h")
+        .await;
 }
 
 #[tokio::test]
@@ -239,15 +200,22 @@ async fn a_model_with_other_features_decides_from_its_first_bar_on() {
 
 #[tokio::test]
 async fn a_swap_inherits_the_open_position() {
-    // The second model is the first one's equal with other weights: whichever bar it is, what is held stays held.
     let place = Workplace::new();
-    let summary = trade_with_move(&place, &place.model(1), Some(place.model(3))).await;
-    assert_eq!((summary.swaps, summary.model_versions), (1, Some((1, 2))));
-    let held = place.bars()[MOVE_AT - 1].position;
-    assert_ne!(held, Quantity::ZERO, "the walk has to hold something at the swap");
+    let inclined = |number, inclination| {
+        write_inclined_model(&place.models_dir(), number, &spec(features()), inclination)
+    };
+    let (bull, bear) = (inclined(1, 1_000.0), inclined(2, -1_000.0));
+    let summary = trade_with_move(&place, &bull, Some(bear)).await;
+    assert_eq!((summary.swaps, summary.model_versions, summary.fills), (1, Some((1, 2)), 2));
+
+    let bars = place.bars();
+    let held = bars[MOVE_AT].position;
+    assert!(held > Quantity::ZERO);
     let swapped = place.events().into_iter().rev().find_map(|event| match event {
         EventRecord::Swapped { from: Some(_), position, to } => Some((position, to.model_version)),
         _ => None,
     });
     assert_eq!(swapped, Some((held, 2)));
+    let sold = bars[MOVE_AT + 1].fills[0];
+    assert_eq!((sold.side, sold.quantity), (Side::Sell, held), "the new model sells what the old one bought");
 }
