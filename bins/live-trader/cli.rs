@@ -28,6 +28,7 @@ pub(crate) fn command() -> Command {
         .about(ABOUT)
         .after_help(EXAMPLES)
         .max_term_width(110)
+        .args_override_self(true)
         .arg(flag("json", "Print the result as one JSON line"))
         .arg(flag("quiet", "Print nothing but errors (and what --json asks for)"))
         .subcommand(Command::new("verify").about("Decides a journal's bars again and compares the actions"));

@@ -152,6 +152,12 @@ fn synthetic(config: &LiveConfig) -> Result<Market, Failure> {
 
 /// Decides the journal's bars again.
 pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure> {
+    if !config.journal.is_file() {
+        return Err(Failure::input(format!(
+            "there is no journal {}: name it with --journal",
+            config.journal.display()
+        )));
+    }
     let report = replay_journal(&config.journal, &config.models_dir).map_err(failure)?;
     print::verified(&report, &config.journal, output);
     if report.is_identical() {

@@ -38,6 +38,7 @@ pub(crate) fn command() -> Command {
         .about(ABOUT)
         .after_help(EXAMPLES)
         .max_term_width(110)
+        .args_override_self(true)
         .arg(Arg::new(ONCE).long(ONCE).action(ArgAction::SetTrue).help("Run one cycle and leave"))
         .arg(flag(JSON, "Print the result as one JSON line"))
         .arg(flag(QUIET, "Print nothing but errors (and what --json asks for)"))
