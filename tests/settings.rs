@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use walkforward::settings::SETTINGS;
+use walkforward_trainer::PpoConfig;
 
 use crate::support::World;
 
@@ -61,6 +62,23 @@ fn the_commented_file_is_accepted_as_it_is() {
     let world = World::new();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/walkforward.toml");
     world.orchestrate(&["config", "show", "--config", file], &[]).expect_code(0);
+}
+
+#[test]
+fn the_commented_file_lists_the_trainers_defaults() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/walkforward.toml")).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let defaults = serde_json::to_value(PpoConfig::default()).unwrap();
+    let defaults = defaults.as_object().unwrap();
+    let listed = serde_json::to_value(&table["pack"]).unwrap();
+    for (key, value) in defaults.iter().filter(|(_, value)| !value.is_null()) {
+        assert_eq!(&listed[key], value, "{key}");
+    }
+    let optional = defaults.iter().filter(|(_, value)| value.is_null());
+    for (key, _) in optional {
+        assert!(text.contains(&format!("# {key} = ")), "{key}");
+    }
+    assert_eq!(PpoConfig::from_pack(&listed).unwrap(), PpoConfig::default());
 }
 
 #[test]

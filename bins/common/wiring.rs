@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use walkforward_core::{CancelToken, Clock, DataSource, Evaluator, Progress, StageContext};
+use async_trait::async_trait;
+use walkforward_core::{
+    CancelToken, Clock, DataSource, Dataset, DatasetBuilder, DatasetRequest, Evaluator, Progress,
+    StageContext, StageError,
+};
 use walkforward_etl::{CsvSource, EtlConfig, EtlPipeline, SyntheticSource};
 use walkforward_evaluator::BacktestEvaluator;
-use walkforward_orchestrator::{InProcessLauncher, Pipeline, RunRequest, Stages};
+use walkforward_orchestrator::{InProcessLauncher, RunRequest, Stages};
 use walkforward_store::Store;
 use walkforward_trainer::PpoTrainer;
 
@@ -27,24 +31,48 @@ pub fn source(config: &SourceConfig, seed: u64) -> Arc<dyn DataSource> {
 /// Opens the store in the folders of `config` and brings it in order.
 pub fn store(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Arc<Store>, Failure> {
     let store = Store::open(&config.data_dir, &config.models_dir, Arc::clone(clock));
-    store.map(Arc::new).map_err(|error| Failure::from(&error))
+    let store = store.map_err(|error| Failure::from(&error))?;
+    for problem in &store.recovery().problems {
+        tracing::warn!(problem, "found while opening the store");
+    }
+    Ok(Arc::new(store))
 }
 
-/// The pipeline of `config` over `store`.
-pub fn pipeline(config: &OrchestrateConfig, store: Arc<Store>) -> Pipeline {
+/// The stages of `config`.
+pub fn stages(config: &OrchestrateConfig) -> Stages {
     let source = source(&config.source, config.seed);
     let etl = EtlConfig { max_missing_share: config.max_missing_share };
     let evaluator: Arc<dyn Evaluator> = match &config.supplied {
         Some(supplied) => Arc::new(supplied.clone()),
         None => Arc::new(BacktestEvaluator::new(config.session)),
     };
-    let stages = Stages {
+    Stages {
         datasets: Arc::new(EtlPipeline::new(source, etl)),
         launcher: Arc::new(InProcessLauncher::new(Arc::new(PpoTrainer::new(config.session)))),
         evaluator,
         gate: Arc::new(config.gate.clone()),
-    };
-    Pipeline::new(stages, store)
+    }
+}
+
+/// A dataset that was built before the run, so that bars which can't be used leave no trace on disk.
+pub struct BuiltAhead(Dataset);
+
+impl BuiltAhead {
+    /// Builds the dataset of `request` now.
+    pub async fn build(
+        stages: &Stages,
+        request: &RunRequest,
+        ctx: &StageContext,
+    ) -> Result<Self, StageError> {
+        Ok(Self(stages.datasets.build(&request.dataset, ctx).await?))
+    }
+}
+
+#[async_trait]
+impl DatasetBuilder for BuiltAhead {
+    async fn build(&self, _request: &DatasetRequest, _ctx: &StageContext) -> Result<Dataset, StageError> {
+        Ok(self.0.clone())
+    }
 }
 
 /// What `config` asks a run to do.

@@ -9,26 +9,41 @@ use crate::table::{Align, Table};
 /// Prints every setting with its value and its origin, after a check of all of them.
 #[expect(clippy::print_stdout, reason = "this is the command's output")]
 pub(crate) fn print(settings: &Settings, json: bool) -> Result<(), Failure> {
-    OrchestrateConfig::from_settings(settings, false)?;
-    let rows = settings.rows(Binary::Orchestrate);
+    let config = OrchestrateConfig::from_settings(settings, false)?;
+    let rows = rows(settings, &config)?;
     if json {
         let rows: Vec<_> = rows
             .iter()
-            .map(|(key, value, origin)| {
-                serde_json::json!({ "key": key, "value": value, "origin": origin.to_string() })
-            })
+            .map(|(key, value, origin)| serde_json::json!({ "key": key, "value": value, "origin": origin }))
             .collect();
         println!("{}", serde_json::Value::from(rows));
         return Ok(());
     }
     let mut table = Table::new(&[("setting", Align::Left), ("value", Align::Left), ("origin", Align::Left)]);
     for (key, value, origin) in rows {
-        table.row(vec![key.to_owned(), value.unwrap_or("-").to_owned(), origin.to_string()]);
-    }
-    for (key, value) in settings.pack() {
-        let file = settings.file().map(|path| path.display().to_string()).unwrap_or_default();
-        table.row(vec![format!("pack.{key}"), value.to_string(), format!("file {file}")]);
+        table.row(vec![key, value.unwrap_or_else(|| "-".to_owned()), origin]);
     }
     print!("{table}");
     Ok(())
+}
+
+type Row = (String, Option<String>, String);
+
+/// Every setting and every hyperparameter: name, value, origin.
+fn rows(settings: &Settings, config: &OrchestrateConfig) -> Result<Vec<Row>, Failure> {
+    let listed = settings.rows(Binary::Orchestrate).into_iter();
+    let mut rows: Vec<Row> = listed
+        .map(|(key, value, origin)| (key.to_owned(), value.map(str::to_owned), origin.to_string()))
+        .collect();
+    let pack = serde_json::to_value(&config.ppo).map_err(|error| Failure::stage(error.to_string()))?;
+    for (key, value) in pack.as_object().into_iter().flatten() {
+        let from_file = settings.pack().contains_key(key).then(|| settings.file()).flatten();
+        let mut origin =
+            from_file.map_or_else(|| "default".to_owned(), |path| format!("file {}", path.display()));
+        if key == "iterations" && settings.is_set("training.iterations") {
+            "training.iterations".clone_into(&mut origin);
+        }
+        rows.push((format!("pack.{key}"), (!value.is_null()).then(|| value.to_string()), origin));
+    }
+    Ok(rows)
 }

@@ -7,10 +7,11 @@ use walkforward::clock::SystemClock;
 use walkforward::config::{Mode, OrchestrateConfig};
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
+use walkforward::wiring::BuiltAhead;
 use walkforward::{signals, wiring};
-use walkforward_core::{CancelToken, Clock, Timestamp};
+use walkforward_core::{CancelToken, Clock, LineName, StageContext, Timestamp};
 use walkforward_orchestrator::schedule::Schedule;
-use walkforward_orchestrator::{CycleOutcome, Pipeline, RunError, RunReport, RunRequest, drive};
+use walkforward_orchestrator::{CycleOutcome, Pipeline, RunError, RunReport, Stages, drive};
 use walkforward_store::Store;
 
 use crate::progress;
@@ -20,39 +21,77 @@ mod print;
 /// Runs what `settings` ask for.
 pub(crate) fn run(settings: &Settings, output: Output, once: bool) -> Result<(), Failure> {
     let config = OrchestrateConfig::from_settings(settings, once)?;
-    let request = wiring::run_request(&config)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let store = wiring::store(&config, &clock)?;
-    let pipeline = wiring::pipeline(&config, Arc::clone(&store));
-    let runner = Arc::new(Runner { pipeline, request, clock, store, output, config });
-    let result = match runner.config.mode {
-        Mode::Once => runtime.block_on(run_once(runner)),
-        Mode::Loop(schedule) => runtime.block_on(run_loop(runner, schedule)),
+    let result = match config.mode {
+        Mode::Once => runtime.block_on(stoppable(|cancel| run_once(config, clock, output, cancel))),
+        Mode::Loop(schedule) => {
+            let store = wiring::store(&config, &clock)?;
+            let settings = settings.clone();
+            runtime.block_on(run_loop(Loop { settings, line: config.line, store, clock, output }, schedule))
+        }
     };
     runtime.shutdown_background();
     result
 }
 
-/// One run; a signal stops it.
-async fn run_once(runner: Arc<Runner>) -> Result<(), Failure> {
+/// Runs `work` to its end; a signal asks it to stop.
+async fn stoppable<F: Future<Output = Result<(), Failure>>>(
+    work: impl FnOnce(CancelToken) -> F,
+) -> Result<(), Failure> {
     let stop = stop_requested()?;
     let cancel = CancelToken::default();
-    let run = runner.run(cancel.clone());
-    tokio::pin!(run, stop);
+    let work = work(cancel.clone());
+    tokio::pin!(work, stop);
     tokio::select! {
-        result = &mut run => return result,
+        result = &mut work => return result,
         () = &mut stop => cancel.cancel(),
     }
-    run.await
+    work.await
+}
+
+/// One run. The bars are read before the store is opened: what can't be used leaves no trace.
+async fn run_once(
+    config: OrchestrateConfig,
+    clock: Arc<dyn Clock>,
+    output: Output,
+    cancel: CancelToken,
+) -> Result<(), Failure> {
+    let (stages, request) = (wiring::stages(&config), wiring::run_request(&config)?);
+    let ctx = context(&config, &clock, output, cancel);
+    let built = BuiltAhead::build(&stages, &request, &ctx).await.map_err(|error| Failure::from(&error))?;
+    let store = wiring::store(&config, &clock)?;
+    let pipeline = Pipeline::new(Stages { datasets: Arc::new(built), ..stages }, store);
+    let result = pipeline.run(&request, &ctx).await;
+    drop(ctx);
+    conclude(result, output)
+}
+
+fn context(
+    config: &OrchestrateConfig,
+    clock: &Arc<dyn Clock>,
+    output: Output,
+    cancel: CancelToken,
+) -> StageContext {
+    let progress = progress::on_terminal(output == Output::Human);
+    wiring::stage_context(clock, progress, cancel, config.data_dir.clone())
+}
+
+fn conclude(result: Result<RunReport, RunError>, output: Output) -> Result<(), Failure> {
+    match result {
+        Ok(report) => print::report(&report, output),
+        Err(RunError::Busy(held)) => print::skipped(&RunError::Busy(held).to_string(), output),
+        Err(error) => return Err(Failure::from(error)),
+    }
+    Ok(())
 }
 
 /// A run at once and at every interval, until a signal.
-async fn run_loop(runner: Arc<Runner>, schedule: Schedule) -> Result<(), Failure> {
+async fn run_loop(cycles: Loop, schedule: Schedule) -> Result<(), Failure> {
     let stop = stop_requested()?;
-    let clock = Arc::clone(&runner.clock);
-    drive(schedule, runner, clock, stop).await;
+    let clock = Arc::clone(&cycles.clock);
+    drive(schedule, Arc::new(cycles), clock, stop).await;
     Ok(())
 }
 
@@ -60,45 +99,41 @@ fn stop_requested() -> Result<impl Future<Output = ()> + Send, Failure> {
     signals::stop_requested().map_err(|error| Failure::stage(format!("{error:#}")))
 }
 
-/// What all runs of this process share.
-struct Runner {
-    pipeline: Pipeline,
-    request: RunRequest,
-    clock: Arc<dyn Clock>,
+/// What all cycles of this process share.
+struct Loop {
+    settings: Settings,
+    line: LineName,
     store: Arc<Store>,
+    clock: Arc<dyn Clock>,
     output: Output,
-    config: OrchestrateConfig,
 }
 
-impl Runner {
-    async fn run(&self, cancel: CancelToken) -> Result<(), Failure> {
-        match self.pipeline_run(cancel).await {
-            Ok(report) => {
-                print::report(&report, self.output);
-                Ok(())
-            }
-            Err(RunError::Busy(held)) => {
-                print::skipped(&held.to_string(), self.output);
-                Ok(())
-            }
-            Err(error) => Err(Failure::from(error)),
-        }
+impl Loop {
+    /// One cycle. The settings are read again, for the file of supplied metrics may be another one by now.
+    async fn cycle(&self, cancel: CancelToken) -> Result<(), Failure> {
+        let config = OrchestrateConfig::from_settings(&self.settings, false)?;
+        let pipeline = Pipeline::new(wiring::stages(&config), Arc::clone(&self.store));
+        let ctx = context(&config, &self.clock, self.output, cancel);
+        let result = pipeline.run(&wiring::run_request(&config)?, &ctx).await;
+        drop(ctx);
+        conclude(result, self.output)
     }
 
-    async fn pipeline_run(&self, cancel: CancelToken) -> Result<RunReport, RunError> {
-        let progress = progress::on_terminal(self.output == Output::Human);
-        let work_dir = self.config.data_dir.clone();
-        let ctx = wiring::stage_context(&self.clock, progress, cancel, work_dir);
-        self.pipeline.run(&self.request, &ctx).await
+    fn record(&self, cycle: u64, due: Timestamp, outcome: &str, reason: &str) {
+        tracing::warn!(cycle, %due, outcome, reason);
+        let payload = serde_json::json!({ "line": self.line, "cycle": cycle, "due": due, "reason": reason });
+        if let Err(error) = self.store.record_event(&format!("cycle_{outcome}"), &payload) {
+            tracing::error!(%error, cycle, outcome, "the cycle could not be recorded");
+        }
     }
 }
 
 #[async_trait]
-impl CycleOutcome for Runner {
+impl CycleOutcome for Loop {
     async fn run(&self, cycle: u64, due: Timestamp, cancel: CancelToken) {
         tracing::info!(cycle, %due, "cycle starts");
         let stopping = cancel.clone();
-        if let Err(failure) = Self::run(self, cancel).await
+        if let Err(failure) = self.cycle(cancel).await
             && !stopping.is_cancelled()
         {
             print::failed(cycle, &failure, self.output);
@@ -111,17 +146,5 @@ impl CycleOutcome for Runner {
 
     async fn missed(&self, cycle: u64, due: Timestamp) {
         self.record(cycle, due, "missed", "the process was not running or asleep when it was due");
-    }
-}
-
-impl Runner {
-    fn record(&self, cycle: u64, due: Timestamp, outcome: &str, reason: &str) {
-        tracing::warn!(cycle, %due, outcome, reason);
-        let payload = serde_json::json!({
-            "line": self.request.line, "cycle": cycle, "due": due, "reason": reason,
-        });
-        if let Err(error) = self.store.record_event(&format!("cycle_{outcome}"), &payload) {
-            tracing::error!(%error, cycle, outcome, "the cycle could not be recorded");
-        }
     }
 }

@@ -153,17 +153,11 @@ fn judgement(check: &GateCheck) -> &'static str {
 
 fn summary(report: &RunReport) -> String {
     let pointer = match (&report.outcome, &report.pointer) {
-        (RunOutcome::Promoted, Some(pointer)) => format!(" {pointer} names it now."),
+        (RunOutcome::Promoted, Some(pointer)) => format!("; {pointer} names it"),
         _ => String::new(),
     };
-    format!(
-        "{}: {} - {}{} ({:.1} s)\n",
-        report.outcome.as_str(),
-        report.model_id,
-        report.verdict.sentence,
-        pointer,
-        report.elapsed_s
-    )
+    let outcome = report.outcome.as_str();
+    format!("{outcome}: {}{pointer} ({:.1} s)\n", report.verdict.sentence, report.elapsed_s)
 }
 
 fn percent(value: f64) -> String {

@@ -31,7 +31,8 @@ pub(crate) fn measure(
         profit_factor: trades.profit_factor,
         exposure: exposure(&record.position),
         turnover: turnover(&record.position),
-        fees_quote: Some(fills.iter().map(StatFill::fee).sum()),
+        // Summed from +0: the sum of no fees would be -0.
+        fees_quote: Some(fills.iter().map(StatFill::fee).fold(0.0, |sum, fee| sum + fee)),
         bars: Some(record.net_return.len() as u64),
     };
     Ok((metrics, trips.closed.iter().map(trade_record).collect()))

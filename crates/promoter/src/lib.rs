@@ -2,8 +2,7 @@
 //!
 //! A gate is a pure function from [`Evidence`](walkforward_core::Evidence) to a
 //! [`Verdict`](walkforward_core::Verdict). The principal type is [`ThresholdsGate`], the preset `thresholds`: win
-//! rate, drawdown and profit per trade against fixed bounds. [`comparison`] puts candidate, champion and baselines
-//! side by side for a person.
+//! rate, drawdown and profit per trade against fixed bounds.
 //!
 //! ```
 //! use walkforward_promoter::ThresholdsGate;
@@ -15,9 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
-mod comparison;
 mod thresholds;
 
-pub use comparison::{ComparisonRow, comparison};
 pub use thresholds::{ThresholdError, ThresholdsGate};
 pub use walkforward_core::Gate;

@@ -111,13 +111,11 @@ impl Gate for ThresholdsGate {
 }
 
 fn by_metrics(candidate: &EvaluationReport, checks: Vec<GateCheck>) -> Verdict {
-    let sentences = |wanted: Judgement| {
-        let matching = checks.iter().filter(|check| check.judgement == wanted && check.name != MECHANICAL);
-        matching.map(|check| check.sentence.as_str()).collect::<Vec<_>>().join("; ")
-    };
-    let failed = sentences(Judgement::Fail);
+    let failing =
+        checks.iter().filter(|check| check.judgement == Judgement::Fail && check.name != MECHANICAL);
+    let failed = failing.map(|check| check.sentence.as_str()).collect::<Vec<_>>().join("; ");
     if failed.is_empty() {
-        let sentence = format!("{} may trade: {}", candidate.subject, sentences(Judgement::Pass));
+        let sentence = format!("{} may trade: every threshold holds", candidate.subject);
         return verdict(Outcome::Promote, None, sentence, checks);
     }
     let sentence = format!("{} may not trade: {failed}", candidate.subject);
