@@ -132,7 +132,11 @@ fn gates(verdict: &Verdict) -> String {
 }
 
 fn measured(check: &GateCheck) -> String {
-    check.measured.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"))
+    match check.measured {
+        None => "undefined".to_owned(),
+        Some(value) if value.fract() == 0.0 => format!("{value}"),
+        Some(value) => format!("{value:.4}"),
+    }
 }
 
 fn threshold(check: &GateCheck) -> String {
