@@ -170,3 +170,30 @@ fn a_second_run_in_the_same_folder_is_skipped_with_the_holder_named() {
     first.kill().unwrap();
     first.wait().unwrap();
 }
+
+#[test]
+fn a_training_continues_from_the_champion_on_request_and_records_it() {
+    let world = World::new();
+    let first = world.promote();
+    let report = world.once(&["--parent", "champion"], GOOD_METRICS).expect_code(0).json();
+    let model = report["modelId"].as_str().unwrap();
+    let metadata = world.read_json(&format!("models/{model}/metadata.json"));
+    assert_eq!(metadata["parentId"], first["modelId"]);
+    assert_ne!(report["sha256"], first["sha256"]);
+
+    // A week earlier the champion has seen the hold-out: the training starts from fresh weights.
+    let earlier = ["--parent", "champion", "--as-of", "2023-12-25T00:00:00Z"];
+    let report = world.once(&earlier, GOOD_METRICS).expect_code(0).json();
+    let model = report["modelId"].as_str().unwrap();
+    assert_eq!(world.read_json(&format!("models/{model}/metadata.json"))["parentId"], Value::Null);
+}
+
+#[test]
+fn a_champion_that_has_seen_the_hold_out_leaves_nothing_to_judge_on() {
+    let world = World::new();
+    world.promote();
+    // Three weeks earlier, every bar of the hold-out is one that the champion was trained on.
+    let report = world.once(&["--as-of", "2023-12-10T00:00:00Z"], &[]).expect_code(0).json();
+    assert_eq!(report["outcome"], "inconclusive", "{report}");
+    assert_eq!(report["verdict"]["reason"], "contaminated");
+}

@@ -8,6 +8,7 @@ use walkforward_engine::SessionConfig;
 use walkforward_etl::CsvOptions;
 use walkforward_evaluator::SuppliedMetrics;
 use walkforward_live::Speed;
+use walkforward_orchestrator::Parent;
 use walkforward_orchestrator::schedule::Schedule;
 use walkforward_promoter::ThresholdsGate;
 use walkforward_trainer::PpoConfig;
@@ -66,6 +67,8 @@ pub struct OrchestrateConfig {
     pub dataset: DatasetRequest,
     /// Hyperparameters.
     pub ppo: PpoConfig,
+    /// Which model a training continues from.
+    pub parent: Parent,
     /// Where randomness comes from.
     pub seed: u64,
     /// Threads of a training.
@@ -96,6 +99,7 @@ impl OrchestrateConfig {
             max_missing_share: share(settings, "data.max_missing_share")?.unwrap_or_default(),
             dataset: dataset(settings)?,
             ppo: ppo(settings)?,
+            parent: parent(settings)?,
             seed: settings.require("training.seed")?,
             threads: count(settings, "training.threads", 1..=MAX_THREADS)?,
             session: session(settings)?,
@@ -257,6 +261,14 @@ fn ppo(settings: &Settings) -> Result<PpoConfig, Failure> {
         true => Failure::input(format!("[pack] with --iterations: {error}")),
         false => refuse(&error),
     })
+}
+
+fn parent(settings: &Settings) -> Result<Parent, Failure> {
+    match settings.require::<String>("training.parent")?.as_str() {
+        "none" => Ok(Parent::None),
+        "champion" => Ok(Parent::Champion),
+        _ => Err(settings.refuse("training.parent", "expected none or champion")),
+    }
 }
 
 fn session(settings: &Settings) -> Result<SessionConfig, Failure> {

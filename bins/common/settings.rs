@@ -113,6 +113,8 @@ pub const SETTINGS: &[Setting] = &[
         "Rows of the file that may be no bar; they are left out and reported").in_both(),
     setting("training.iterations", "WALKFORWARD_ITERATIONS", Some("iterations"), "N", None,
         "PPO iterations; default: the pack's"),
+    setting("training.parent", "WALKFORWARD_PARENT", Some("parent"), "MODEL", Some("none"),
+        "Model that the training continues from: none, champion"),
     setting("training.seed", "WALKFORWARD_SEED", Some("seed"), "N", Some("1"),
         "Where all randomness comes from, that of synthetic bars too").in_both(),
     setting("training.threads", "WALKFORWARD_THREADS", Some("threads"), "N", Some("1"),

@@ -82,6 +82,7 @@ pub fn run_request(config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
         line: config.line.clone(),
         dataset: config.dataset.clone(),
         pack,
+        parent: config.parent,
         seed: config.seed,
         threads: config.threads,
         min_judged_bars: config.min_judged_bars,

@@ -39,6 +39,8 @@ pub struct RunRequest {
     pub dataset: DatasetRequest,
     /// Hyperparameters, as the trainer reads them.
     pub pack: serde_json::Value,
+    /// Which model the training continues from.
+    pub parent: Parent,
     /// Where all randomness comes from.
     pub seed: u64,
     /// Threads that the training may use.
@@ -51,6 +53,16 @@ pub struct RunRequest {
     pub supplied_sha256: Option<String>,
     /// Accept a metrics file that already promoted a model.
     pub allow_reused_metrics: bool,
+}
+
+/// Which model a training continues from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parent {
+    /// None: it starts from fresh weights.
+    #[default]
+    None,
+    /// The line's champion, while it has not seen the hold-out; else none.
+    Champion,
 }
 
 /// Why a run did not end in a verdict.
@@ -168,12 +180,13 @@ impl Run<'_> {
     ) -> Result<(ModelRecord, TrainingOutcome), RunError> {
         self.ctx.cancel.check(Stage::Train)?;
         let store = &self.pipeline.store;
+        let parent = self.parent(dataset);
         let attempt = format!("{}-1", self.id);
         let job = TrainingJob {
             run_id: self.id.clone(),
             attempt: attempt.clone(),
             dataset: Arc::clone(dataset),
-            parent: None,
+            parent: parent.clone(),
             pack: self.request.pack.clone(),
             seed: self.request.seed,
             threads: self.request.threads,
@@ -188,8 +201,29 @@ impl Run<'_> {
             }
         };
         let record = records::trained(self.request, &self.id, dataset, &training, self.ctx.clock.now());
-        let record = ModelRecord { etl_path: etl_path.display().to_string(), ..record };
+        let record = ModelRecord {
+            etl_path: etl_path.display().to_string(),
+            lineage_until: parent
+                .as_ref()
+                .map_or(record.lineage_until, |parent| parent.lineage_until.max(record.lineage_until)),
+            parent_id: parent.map(|parent| parent.id),
+            ..record
+        };
         Ok((store.adopt(&attempt, record)?, training))
+    }
+
+    /// The model to continue from. One that has seen the hold-out would make a model that can't be judged.
+    fn parent(&self, dataset: &Dataset) -> Option<ModelRef> {
+        let champion = match self.request.parent {
+            Parent::None => return None,
+            Parent::Champion => &self.champion.as_ref()?.model_ref,
+        };
+        if champion.lineage_until > dataset.split {
+            let (until, split) = (champion.lineage_until, dataset.split);
+            tracing::warn!(champion = %champion.id, %until, %split, "has seen the hold-out: starting from fresh weights");
+            return None;
+        }
+        Some(champion.clone())
     }
 
     /// A trainer that says that it saw the hold-out is refused: its model could not be judged.
