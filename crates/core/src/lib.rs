@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod actions;
 mod aggregate;
 mod bar;
 mod broker;
@@ -40,6 +41,7 @@ mod training;
 mod units;
 mod window;
 
+pub use actions::{Action, ActionMap, ActionMapError, MarketRules, SizedTargets, Target};
 pub use aggregate::{AggregateError, Aggregator, aggregate};
 pub use bar::{Bar, BarError};
 pub use broker::{Broker, BrokerError};
@@ -50,14 +52,11 @@ pub use features::{FeatureKind, FeatureSpec, FeatureSpecError};
 pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};
 pub use ids::{IdError, LineName, ModelId, ModelRef, RunId};
 pub use order::{Fill, Order, OrderSize, Side};
-pub use policy::{
-    Action, ActionMap, Activation, NetworkSpec, Normaliser, Observation, Policy, PolicyError, PolicySpec,
-    Probe,
-};
+pub use policy::{Activation, NetworkSpec, Normaliser, Observation, Policy, PolicyError, PolicySpec, Probe};
 pub use quality::{QualityFigures, QualityReport, RejectedRow};
-pub use risk::{ApprovedOrder, RiskLimits, RiskRejection};
+pub use risk::{ApprovedOrder, Holdings, RiskLimits, RiskRejection};
 pub use series::{BarSeries, SeriesError};
-pub use source::{BarFeed, BarRequest, DataSource, SourceBars, SourceError};
+pub use source::{BarFeed, BarRequest, BaseBars, DataSource, SourceBars, SourceError};
 pub use stage::{
     CancelToken, ErrorKind, NoProgress, Progress, ProgressUpdate, Stage, StageContext, StageError,
 };

@@ -46,9 +46,9 @@ pub struct Fill {
     pub quantity: Quantity,
     /// Price paid or received, slippage included.
     pub price: Price,
-    /// Fee taken in the asset (buys).
+    /// Fee taken in the asset (purchases by notional).
     pub fee_quantity: Quantity,
-    /// Fee taken in quote currency (sells).
+    /// Fee taken in quote currency (sales, and purchases that cover a short position).
     pub fee_cash: Cash,
 }
 

@@ -2,50 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureSpec, Symbol, Timeframe, Timestamp};
+use crate::{Action, ActionMap, FeatureSpec, Symbol, Timeframe, Timestamp};
 
 /// What a policy looks at for one decision: `[obs_dim]`, normalised feature rows oldest first, then the position as
-/// a fraction of equity, then ten times the position's unrealised return, at most 5 in
+/// a fraction of equity (below 0 when short), then ten times the position's unrealised return, both at most 5 in
 /// absolute value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation<'a>(pub &'a [f32]);
-
-/// The index of a decision in the policy's [`ActionMap`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Action(pub u8);
-
-/// What each action means, as a target position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionMap {
-    /// Action 0: no position. Action 1: all equity in the asset.
-    LongFlat,
-}
-
-impl ActionMap {
-    /// Target position of each action, as a fraction of equity.
-    pub fn targets(self) -> &'static [f64] {
-        match self {
-            Self::LongFlat => &[0.0, 1.0],
-        }
-    }
-
-    /// Number of actions.
-    pub fn len(self) -> usize {
-        self.targets().len()
-    }
-
-    /// Never: every map has actions.
-    pub fn is_empty(self) -> bool {
-        self.targets().is_empty()
-    }
-
-    /// Target position of `action` as a fraction of equity; `None` when the map has no such action.
-    pub fn target(self, action: Action) -> Option<f64> {
-        self.targets().get(usize::from(action.0)).copied()
-    }
-}
 
 /// Shape of a policy network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +25,51 @@ pub enum NetworkSpec {
         /// Between layers.
         activation: Activation,
     },
+    /// One linear layer: `weight x + bias`.
+    Linear {
+        /// Length of an observation.
+        inputs: usize,
+        /// Number of actions.
+        outputs: usize,
+    },
+    /// A sum of decision trees, each of which adds to one output: gradient boosting.
+    Trees {
+        /// Length of an observation.
+        inputs: usize,
+        /// Number of actions.
+        outputs: usize,
+        /// Number of trees.
+        trees: usize,
+        /// Decisions from the root of a tree to a leaf, the same on every path.
+        depth: usize,
+    },
+}
+
+impl NetworkSpec {
+    /// Length of an observation.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::Mlp { inputs, .. } | Self::Linear { inputs, .. } | Self::Trees { inputs, .. } => *inputs,
+        }
+    }
+
+    /// Number of actions.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Mlp { outputs, .. } | Self::Linear { outputs, .. } | Self::Trees { outputs, .. } => {
+                *outputs
+            }
+        }
+    }
+
+    /// Its name in a specification: `mlp`, `linear`, `trees`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Mlp { .. } => "mlp",
+            Self::Linear { .. } => "linear",
+            Self::Trees { .. } => "trees",
+        }
+    }
 }
 
 /// A function between layers.

@@ -1,7 +1,7 @@
 //! Settings of a session.
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::RiskLimits;
+use walkforward_core::{ActionMap, MarketRules, RiskLimits};
 
 use crate::EngineError;
 
@@ -17,6 +17,9 @@ pub struct SessionConfig {
     pub slippage_bps: f64,
     /// Bounds on orders.
     pub risk: RiskLimits,
+    /// What the market lets a session do; long and flat alone unless said otherwise.
+    #[serde(default)]
+    pub market: MarketRules,
 }
 
 impl SessionConfig {
@@ -24,6 +27,21 @@ impl SessionConfig {
     pub const MAX_BPS: f64 = 1_000.0;
     /// Largest starting cash: beyond it a double can't hold a cent of profit.
     pub const MAX_INITIAL_CASH: f64 = 1e12;
+
+    /// Most units of the asset that the starting cash may buy: a position holds 9.2e9, and equity may grow.
+    const MAX_UNITS_AT_START: f64 = 1e9;
+
+    /// Refuses a market so cheap that the cash would buy more than a position can hold: no order would ever fill.
+    ///
+    /// # Errors
+    /// [`EngineError::PriceTooLow`].
+    pub fn admit_prices(&self, lows: &[f64]) -> Result<(), EngineError> {
+        let price = lows.iter().copied().fold(f64::INFINITY, f64::min);
+        if self.initial_cash / price <= Self::MAX_UNITS_AT_START {
+            return Ok(());
+        }
+        Err(EngineError::PriceTooLow { price, cash: self.initial_cash })
+    }
 
     /// Refuses settings that are not finite or out of range.
     ///
@@ -49,12 +67,26 @@ impl SessionConfig {
             _ => Ok(()),
         }
     }
+
+    /// Refuses an action scheme that needs more than this market allows.
+    ///
+    /// # Errors
+    /// [`EngineError::Actions`].
+    pub fn admit(&self, actions: ActionMap) -> Result<(), EngineError> {
+        Ok(self.market.admit(actions)?)
+    }
 }
 
 impl Default for SessionConfig {
-    /// 10,000 in cash, fee 25 bps, slippage 5 bps, no limit per order.
+    /// 10,000 in cash, fee 25 bps, slippage 5 bps, no limit per order, no short positions.
     fn default() -> Self {
-        Self { initial_cash: 10_000.0, fee_bps: 25.0, slippage_bps: 5.0, risk: RiskLimits::default() }
+        Self {
+            initial_cash: 10_000.0,
+            fee_bps: 25.0,
+            slippage_bps: 5.0,
+            risk: RiskLimits::default(),
+            market: MarketRules::LONG_ONLY,
+        }
     }
 }
 
@@ -79,5 +111,15 @@ mod tests {
         check(|config| config.slippage_bps = 10_000.0, "slippage_bps is 10000");
         let zero = walkforward_core::Cash::ZERO;
         check(|config| config.risk.max_order_notional = Some(zero), "max_order_notional is 0");
+    }
+
+    #[test]
+    fn a_scheme_that_the_market_does_not_allow_is_refused() {
+        let mut config = SessionConfig::default();
+        let error = config.admit(ActionMap::ShortFlatLong).unwrap_err().to_string();
+        assert!(error.contains("takes short positions, and this market does not allow them"), "{error}");
+        assert_eq!(config.admit(ActionMap::BuySellHold), Ok(()));
+        config.market = MarketRules::SHORTING;
+        assert_eq!(config.admit(ActionMap::ShortFlatLong), Ok(()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use walkforward_core::{PolicyError, Quantity, Timestamp};
+use walkforward_core::{ActionMapError, PolicyError, Quantity, Timestamp};
 
 /// Why a session, a feature or a run can't go on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -17,6 +17,20 @@ pub enum EngineError {
         /// What it may be.
         expected: &'static str,
     },
+    /// The cash would buy more of the asset than a position can hold.
+    #[error(
+        "at a price of {price} a cash of {cash} buys more than the 9.2e9 units that a position can hold: start with \
+         less cash, or quote the asset in larger units"
+    )]
+    PriceTooLow {
+        /// The lowest price.
+        price: f64,
+        /// The cash at the start.
+        cash: f64,
+    },
+    /// The action scheme does not fit the market.
+    #[error(transparent)]
+    Actions(#[from] ActionMapError),
     /// An indicator refused a bar or its period.
     #[error("feature '{column}' failed at the bar of {open_time}: {reason}")]
     Indicator {
@@ -68,7 +82,7 @@ pub enum EngineError {
         available: usize,
     },
     /// A fill sells more than the position.
-    #[error("the fill sells {wanted}: the position is {held}, and this ledger does not hold short positions")]
+    #[error("the fill sells {wanted}: the position is {held}, and this market does not allow short ones")]
     Oversold {
         /// What it sells.
         wanted: Quantity,

@@ -7,7 +7,9 @@ use crate::SessionConfig;
 /// Fills market orders at a bar's open, worse by the slippage, with a fee in what is received.
 ///
 /// A purchase spends its notional: the quantity is `notional / price` rounded down to 1e-9, the fee is taken in the
-/// asset and rounded up to 1e-9. A sale pays its fee in cash. Fee rates count in whole billionths.
+/// asset and rounded up to 1e-9. A sale, short or not, pays its fee in cash. So does a purchase by quantity, which
+/// covers a short position: nothing is received that a fee could be taken from, and the position ends where it was
+/// meant to. Fee rates count in whole billionths.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FillModel {
     fee_rate: f64,
@@ -34,9 +36,9 @@ impl FillModel {
     pub fn fill(&self, order: &ApprovedOrder, open: f64, time: Timestamp) -> Option<Fill> {
         match (order.order().side, order.order().size) {
             (Side::Buy, OrderSize::Notional(notional)) => self.buy(notional.get(), open, time),
-            (Side::Sell, OrderSize::Quantity(quantity)) => self.sell(quantity, open, time),
-            // The risk checks approve neither of these.
-            (Side::Buy, OrderSize::Quantity(_)) | (Side::Sell, OrderSize::Notional(_)) => None,
+            (side, OrderSize::Quantity(quantity)) => self.exchange(side, quantity, open, time),
+            // The risk checks don't approve it.
+            (Side::Sell, OrderSize::Notional(_)) => None,
         }
     }
 
@@ -54,19 +56,32 @@ impl FillModel {
         Some(Fill { time, side: Side::Buy, quantity, price, fee_quantity, fee_cash: Cash::ZERO })
     }
 
-    fn sell(&self, quantity: Quantity, open: f64, time: Timestamp) -> Option<Fill> {
-        let price = Price::new(open * (1.0 - self.slippage_rate)).ok()?;
+    fn exchange(&self, side: Side, quantity: Quantity, open: f64, time: Timestamp) -> Option<Fill> {
+        let slipped = match side {
+            Side::Buy => 1.0 + self.slippage_rate,
+            Side::Sell => 1.0 - self.slippage_rate,
+        };
+        let price = Price::new(open * slipped).ok()?;
         if quantity <= Quantity::ZERO {
             return None;
         }
         let fee_cash = Cash::new(quantity.units() * price.get() * self.fee_rate).ok()?;
-        Some(Fill { time, side: Side::Sell, quantity, price, fee_quantity: Quantity::ZERO, fee_cash })
+        Some(Fill { time, side, quantity, price, fee_quantity: Quantity::ZERO, fee_cash })
     }
 
     fn fee_in_asset(&self, quantity: Quantity) -> Quantity {
-        let billionths = i128::from(quantity.nanos()) * self.fee_billionths;
-        let rounded_up = (billionths + BILLION - 1) / BILLION;
-        Quantity::from_nanos(i64::try_from(rounded_up).unwrap_or(i64::MAX))
+        let nanos = share_rounded_up(quantity.nanos(), self.fee_billionths);
+        Quantity::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+}
+
+/// `amount * billionths / 1e9`, rounded up.
+fn share_rounded_up(amount: i64, billionths: i128) -> i128 {
+    // Most products fit 64 bits, whose division takes a fraction of the time.
+    let narrow = u64::try_from(amount).ok().zip(u64::try_from(billionths).ok());
+    match narrow.and_then(|(amount, billionths)| amount.checked_mul(billionths)) {
+        Some(product) => i128::from(product.div_ceil(BILLION as u64)),
+        None => (i128::from(amount) * billionths + BILLION - 1) / BILLION,
     }
 }
 
@@ -80,7 +95,7 @@ fn next_below(quantity: Quantity) -> Quantity {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use walkforward_core::{Order, RiskLimits};
+    use walkforward_core::{Holdings, MarketRules, Order, RiskLimits};
 
     fn model(fee_bps: f64, slippage_bps: f64) -> FillModel {
         FillModel::new(&SessionConfig { fee_bps, slippage_bps, ..Default::default() })
@@ -120,6 +135,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cover_pays_its_fee_in_cash_and_buys_the_whole_quantity() {
+        let size = OrderSize::Quantity(Quantity::from_nanos(2_000_000_000));
+        let order = Order { side: Side::Buy, size, decided_at: time() };
+        let short = Holdings {
+            cash: Cash::new(400.0).unwrap(),
+            position: Quantity::from_nanos(-2_000_000_000),
+            equity: Cash::new(200.0).unwrap(),
+            last_price: 100.0,
+        };
+        let approved = RiskLimits::default().approve_with(order, &short, MarketRules::SHORTING).unwrap();
+        let fill = model(25.0, 10.0).fill(&approved, 100.0, time()).unwrap();
+        assert_eq!((fill.quantity.nanos(), fill.fee_quantity), (2_000_000_000, Quantity::ZERO));
+        assert_eq!(fill.price.get(), 100.0 * 1.001);
+        assert!((fill.fee_cash.get() - 0.5005).abs() < 1e-12);
+    }
+
+    #[test]
     fn slippage_is_against_us_on_both_sides() {
         assert_eq!(model(0.0, 5.0).fill(&buy(1.0), 100.0, time()).unwrap().price.get(), 100.0 * 1.0005);
         assert_eq!(model(0.0, 5.0).fill(&sell(1), 100.0, time()).unwrap().price.get(), 100.0 * 0.9995);
@@ -134,6 +166,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_share_is_the_same_in_64_bits_and_in_128(amount in any::<i64>(), billionths in 0..=100_000_000_i128) {
+            let wide = (i128::from(amount) * billionths + BILLION - 1) / BILLION;
+            prop_assert_eq!(share_rounded_up(amount, billionths), wide);
+            let small = (i128::from(amount >> 32) * billionths + BILLION - 1) / BILLION;
+            prop_assert_eq!(share_rounded_up(amount >> 32, billionths), small);
+        }
+
         #[test]
         fn a_purchase_never_spends_more_than_its_notional(
             notional in 1e-6..1e9f64, open in 1e-3..1e6f64, fee in 0.0..1000.0f64, slippage in 0.0..1000.0f64,

@@ -1,14 +1,15 @@
 //! What a session owns and what it has earned.
 
-use walkforward_core::{Fill, Quantity, Side};
+use walkforward_core::{Fill, MarketRules, Quantity, Side};
 
 use crate::EngineError;
 
-/// Cash and one long position, with the invariant
+/// Cash and one position, long or short, with the invariant
 /// `cash + position value = start + realised + unrealised - fees`.
 ///
 /// Profits are before fees; a fee taken in the asset counts at the fill's price, and what is left enters the
-/// position at that price.
+/// position at that price. A short position is a negative one: its sale has brought cash, and its value is owed. A
+/// fill that crosses 0 closes one position and opens the other at its price.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ledger {
     start: f64,
@@ -18,12 +19,19 @@ pub struct Ledger {
     mark: f64,
     realised: f64,
     fees: f64,
+    rules: MarketRules,
 }
 
 impl Ledger {
-    /// A ledger with `start` in cash and no position.
+    /// A ledger with `start` in cash and no position, which never goes short.
     pub fn new(start: f64) -> Self {
+        Self::with_rules(start, MarketRules::LONG_ONLY)
+    }
+
+    /// A ledger with `start` in cash and no position, on a market of `rules`.
+    pub fn with_rules(start: f64, rules: MarketRules) -> Self {
         Self {
+            rules,
             start,
             cash: start,
             position: Quantity::ZERO,
@@ -37,7 +45,8 @@ impl Ledger {
     /// Books a fill. The mark moves to its price.
     ///
     /// # Errors
-    /// A fill for nothing, or one that sells more than the position; the ledger is then as before. A purchase that
+    /// A fill for nothing, or one that sells more than the position where there is no shorting; the ledger is then
+    /// as before. A purchase that
     /// costs more than the cash is booked, because it has happened.
     pub fn apply_fill(&mut self, fill: &Fill) -> Result<(), EngineError> {
         let is_empty = fill.quantity <= Quantity::ZERO
@@ -48,7 +57,7 @@ impl Ledger {
         }
         match fill.side {
             Side::Buy => self.buy(fill),
-            Side::Sell if fill.quantity > self.position => {
+            Side::Sell if fill.quantity > self.position && !self.rules.shorting => {
                 return Err(EngineError::Oversold { wanted: fill.quantity, held: self.position });
             }
             Side::Sell => self.sell(fill),
@@ -59,23 +68,63 @@ impl Ledger {
     }
 
     fn buy(&mut self, fill: &Fill) {
-        let held_cost = self.average_entry * self.position.units();
-        let added = fill.position_change();
         self.cash -= fill.notional() + fill.fee_cash.get();
-        self.position = self.position + added;
-        if !self.position.is_zero() {
-            let cost = held_cost + added.units() * fill.price.get();
-            self.average_entry = cost / self.position.units();
+        let (added, price) = (fill.position_change(), fill.price.get());
+        if self.position >= Quantity::ZERO {
+            self.enter(added, price);
+            return;
+        }
+        let covered = added.min(-self.position);
+        self.realised += (self.average_entry - price) * covered.units();
+        self.leave(covered);
+        if covered < added {
+            self.enter(added - covered, price);
         }
     }
 
     fn sell(&mut self, fill: &Fill) {
         self.cash += fill.notional() - fill.fee_cash.get();
-        self.realised += (fill.price.get() - self.average_entry) * fill.quantity.units();
-        self.position = self.position - fill.quantity;
+        let price = fill.price.get();
+        let sold = fill.quantity.min(self.position.max(Quantity::ZERO));
+        if !sold.is_zero() {
+            self.realised += (price - self.average_entry) * sold.units();
+            self.leave(-sold);
+        }
+        if sold < fill.quantity {
+            self.enter(sold - fill.quantity, price);
+        }
+    }
+
+    /// Adds to the position on its own side, or opens one.
+    fn enter(&mut self, added: Quantity, price: f64) {
+        let held_cost = self.average_entry * self.position.units();
+        self.position = self.position + added;
+        if !self.position.is_zero() {
+            let cost = held_cost + added.units() * price;
+            self.average_entry = cost / self.position.units();
+        }
+    }
+
+    /// Moves the position towards 0 by `change`, at most all the way.
+    fn leave(&mut self, change: Quantity) {
+        self.position = self.position + change;
         if self.position.is_zero() {
             self.average_entry = 0.0;
         }
+    }
+
+    /// Takes everything: a venue closes a position that owes more than there is, and keeps what is left. The loss is
+    /// the cash at the start with all profits since, and no more.
+    pub(crate) fn settle_total_loss(&mut self) {
+        self.cash = 0.0;
+        self.position = Quantity::ZERO;
+        self.average_entry = 0.0;
+        self.realised = self.fees - self.start;
+    }
+
+    /// Cash plus the position at the mark, below 0 when more is owed than there is.
+    pub(crate) fn net_worth(&self) -> f64 {
+        self.cash + self.position_value()
     }
 
     /// Values the position at `price` from now on.
@@ -85,10 +134,10 @@ impl Ledger {
 
     /// Cash plus the position at the mark, not below 0.
     pub fn equity(&self) -> f64 {
-        (self.cash + self.position_value()).max(0.0)
+        self.net_worth().max(0.0)
     }
 
-    /// The position at the mark, in quote currency.
+    /// The position at the mark, in quote currency; below 0 when short.
     pub fn position_value(&self) -> f64 {
         self.position.units() * self.mark
     }
@@ -98,7 +147,7 @@ impl Ledger {
         self.cash
     }
 
-    /// Amount of the asset held.
+    /// Amount of the asset held; below zero when short.
     pub fn position(&self) -> Quantity {
         self.position
     }
@@ -135,70 +184,4 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use walkforward_core::{Cash, Price, Timestamp};
-
-    fn fill(side: Side, nanos: i64, price: f64, fee_nanos: i64, fee_cash: f64) -> Fill {
-        Fill {
-            time: Timestamp::from_millis(0).unwrap(),
-            side,
-            quantity: Quantity::from_nanos(nanos),
-            price: Price::new(price).unwrap(),
-            fee_quantity: Quantity::from_nanos(fee_nanos),
-            fee_cash: Cash::new(fee_cash).unwrap(),
-        }
-    }
-
-    #[test]
-    fn a_round_trip_books_profit_and_both_fees() {
-        let mut ledger = Ledger::new(1_000.0);
-        ledger.apply_fill(&fill(Side::Buy, 2_000_000_000, 100.0, 10_000_000, 0.0)).unwrap();
-        assert_eq!((ledger.cash(), ledger.average_entry(), ledger.fees()), (800.0, 100.0, 1.0));
-        ledger.apply_fill(&fill(Side::Sell, 1_990_000_000, 110.0, 0, 2.0)).unwrap();
-        assert!((ledger.realised() - 19.9).abs() < 1e-12);
-        assert!((ledger.equity() - (1_000.0 + 19.9 - 3.0)).abs() < 1e-9);
-        assert_eq!((ledger.position(), ledger.average_entry()), (Quantity::ZERO, 0.0));
-    }
-
-    #[test]
-    fn impossible_fills_are_refused_and_change_nothing() {
-        let mut ledger = Ledger::new(1_000.0);
-        let before = ledger;
-        let oversold = ledger.apply_fill(&fill(Side::Sell, 1, 100.0, 0, 0.0));
-        assert!(matches!(oversold, Err(EngineError::Oversold { .. })));
-        let empty = ledger.apply_fill(&fill(Side::Buy, 0, 100.0, 0, 0.0));
-        assert!(matches!(empty, Err(EngineError::EmptyFill { .. })));
-        let eaten = ledger.apply_fill(&fill(Side::Buy, 1, 100.0, 2, 0.0));
-        assert!(matches!(eaten, Err(EngineError::EmptyFill { .. })));
-        assert_eq!(ledger, before);
-    }
-
-    proptest! {
-        #[test]
-        fn cash_and_position_equal_start_and_profits_less_fees(
-            steps in prop::collection::vec((any::<bool>(), 0.0..1.0f64, 1.0..1_000.0f64, 0.0..0.1f64), 1..200),
-            last_mark in 1.0..1_000.0f64,
-        ) {
-            let mut ledger = Ledger::new(10_000.0);
-            for (is_buy, share, price, fee_rate) in steps {
-                let booked = if is_buy {
-                    let nanos = (ledger.cash().max(0.0) * share / price * 1e9) as i64;
-                    fill(Side::Buy, nanos, price, (nanos as f64 * fee_rate) as i64, 0.0)
-                } else {
-                    let nanos = (ledger.position().nanos() as f64 * share) as i64;
-                    fill(Side::Sell, nanos, price, 0, nanos as f64 / 1e9 * price * fee_rate)
-                };
-                if booked.quantity > Quantity::ZERO {
-                    ledger.apply_fill(&booked).unwrap();
-                }
-            }
-            ledger.mark(last_mark);
-            let owned = ledger.cash() + ledger.position_value();
-            let earned = ledger.start() + ledger.realised() + ledger.unrealised() - ledger.fees();
-            let scale = ledger.start().max(owned);
-            prop_assert!((owned - earned).abs() <= 1e-9 * scale, "{owned} {earned}");
-        }
-    }
-}
+mod tests;

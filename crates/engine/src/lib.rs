@@ -3,7 +3,7 @@
 //!
 //! The principal type is [`TradingSession`]: it fills the order that was decided on the previous bar at the open of
 //! the next one, marks the position at the close, and turns a target position into an order that passed the risk
-//! checks. [`FeatureEngine`] computes what a policy sees, bar by bar; [`run_policy`] is the backtest's bar loop.
+//! checks. [`SessionBatch`] does the same to many sessions at once, to the bit. [`FeatureEngine`] computes what a policy sees, bar by bar; [`run_policy`] is the backtest's bar loop.
 //! Nothing here does I/O, reads a clock or draws a random number.
 //!
 //! ```
@@ -22,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod batch;
 mod config;
 mod error;
 mod features;
@@ -30,7 +31,9 @@ mod ledger;
 mod observation;
 mod run;
 mod session;
+mod state;
 
+pub use batch::{SessionBatch, SessionStep};
 pub use config::SessionConfig;
 pub use error::EngineError;
 pub use features::{FeatureEngine, FeatureMatrix, NormalisedRows, feature_matrix, normalise_row};

@@ -7,19 +7,20 @@ use crate::EngineError;
 /// What an observation says about the session.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PortfolioView {
-    /// Position as a fraction of equity, 0 to 1.
+    /// Position as a fraction of equity; below 0 when short.
     pub position_fraction: f64,
-    /// Price over average entry - 1; 0 without a position.
+    /// Profit of the position as a fraction of its entry value; 0 without a position.
     pub unrealised_return: f64,
 }
 
 /// A profit of 10 % is 1 in an observation, so that it has the scale of a normalised feature.
 const UNREALISED_SCALE: f64 = 10.0;
-/// Largest absolute value of the scaled unrealised return.
-const UNREALISED_CLIP: f64 = 5.0;
+/// Largest absolute value of the scaled unrealised return, and of the position fraction: a short position outgrows
+/// what is left of the equity.
+const PORTFOLIO_CLIP: f64 = 5.0;
 
-/// Writes an observation into `out`: `rows` (`[lookback * width]`, oldest first, normalised), then the position
-/// fraction, then `clip(10 * unrealised return, -5, 5)`.
+/// Writes an observation into `out`: `rows` (`[lookback * width]`, oldest first, normalised), then
+/// `clip(position fraction, -5, 5)`, then `clip(10 * unrealised return, -5, 5)`.
 ///
 /// # Errors
 /// `out` is not two numbers longer than `rows`.
@@ -31,8 +32,8 @@ pub fn write_observation(rows: &[f32], portfolio: PortfolioView, out: &mut [f32]
     let (features, tail) = out.split_at_mut(rows.len());
     features.copy_from_slice(rows);
     let unrealised = portfolio.unrealised_return * UNREALISED_SCALE;
-    tail[0] = portfolio.position_fraction as f32;
-    tail[1] = unrealised.clamp(-UNREALISED_CLIP, UNREALISED_CLIP) as f32;
+    tail[0] = portfolio.position_fraction.clamp(-PORTFOLIO_CLIP, PORTFOLIO_CLIP) as f32;
+    tail[1] = unrealised.clamp(-PORTFOLIO_CLIP, PORTFOLIO_CLIP) as f32;
     Ok(())
 }
 

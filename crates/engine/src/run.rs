@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use walkforward_core::{Action, Bar, BarSeries, Fill, Observation, Policy, Timestamp};
+use walkforward_core::{Action, Bar, BarSeries, Fill, Observation, Policy, Target, Timestamp};
 
 use crate::{EngineError, NormalisedRows, ObservationBuilder, SessionConfig, TradingSession};
 
@@ -35,8 +35,8 @@ pub struct SessionRecord {
 /// `present` says which bars the source has, `[bars.len()]`: on the others, orders lapse.
 ///
 /// # Errors
-/// A range beyond the series, features of another width, a policy that does not answer or whose action is unknown,
-/// or settings out of range.
+/// A range beyond the series, features of another width, an action scheme that the market refuses, a policy that
+/// does not answer or whose action is unknown, or settings out of range.
 pub fn run_policy(
     policy: &dyn Policy,
     bars: &BarSeries,
@@ -51,6 +51,7 @@ pub fn run_policy(
         let actual = features.width();
         return Err(EngineError::Length { what: "a feature row", expected: width, actual });
     }
+    config.admit(spec.actions)?;
     let mut builder = ObservationBuilder::new(spec.lookback, width);
     run(bars, present, range, config, |bar, session| {
         let Some(rows) = features.window(bar, spec.lookback) else { return Ok((None, None)) };
@@ -58,7 +59,7 @@ pub fn run_policy(
         let action =
             policy.act(Observation(observation)).map_err(|source| EngineError::Policy { bar, source })?;
         let unknown = EngineError::UnknownAction { action: action.0, available: spec.actions.len() };
-        let target = spec.actions.target(action).ok_or(unknown)?;
+        let target = spec.actions.decide(action, session.position_fraction()).ok_or(unknown)?;
         Ok((Some(action), Some(target)))
     })
 }
@@ -75,10 +76,10 @@ pub fn run_target(
     range: Range<usize>,
     config: &SessionConfig,
 ) -> Result<SessionRecord, EngineError> {
-    run(bars, present, range, config, |bar, _| Ok((None, Some(target(bar)))))
+    run(bars, present, range, config, |bar, _| Ok((None, Some(Target::Fraction(target(bar))))))
 }
 
-type Decision = (Option<Action>, Option<f64>);
+type Decision = (Option<Action>, Option<Target>);
 
 fn run(
     bars: &BarSeries,
@@ -102,7 +103,7 @@ fn run(
         record.step(&mut session, &bar, close_time, present[index]);
         let (action, target) = decide(index, &session)?;
         record.actions.push(action);
-        if target.is_some_and(|target| session.decide(target, close_time).is_err()) {
+        if target.is_some_and(|target| session.follow(target, close_time).is_err()) {
             record.rejected_orders += 1;
         }
     }
@@ -117,6 +118,7 @@ impl SessionRecord {
         self.net_return.push(outcome.net_return);
         self.position.push(session.position_fraction());
         self.fills.extend(outcome.fill);
+        self.fills.extend(outcome.liquidation);
         self.lapsed_orders += usize::from(outcome.lapsed);
     }
 }

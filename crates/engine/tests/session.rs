@@ -6,8 +6,8 @@ mod common;
 use common::{LOOKBACK, SignPolicy, at, hour, walk};
 use proptest::prelude::*;
 use walkforward_core::{
-    Action, Bar, BarSeries, Cash, Observation, Policy, PolicyError, PolicySpec, Quantity, RiskLimits,
-    RiskRejection, Side,
+    Action, ActionMap, Bar, BarSeries, Cash, MarketRules, Observation, Policy, PolicyError, PolicySpec,
+    Quantity, RiskLimits, RiskRejection, Side,
 };
 use walkforward_engine::{
     EngineError, FeatureEngine, FeatureWindow, NormalisedRows, ObservationBuilder, SessionConfig,
@@ -197,6 +197,46 @@ fn bars_without_features_are_not_decided() {
     let record = backtest(&walk(3, 80), &[true; 80], 40..80);
     assert_eq!(record.actions[..11], [None; 11]);
     assert!(record.actions[11..].iter().all(Option::is_some));
+}
+
+/// Holds for two bars, buys, holds, sells, and so on.
+struct Rhythm(PolicySpec, std::sync::atomic::AtomicU32);
+
+impl Policy for Rhythm {
+    fn act(&self, _: Observation<'_>) -> Result<Action, PolicyError> {
+        let bar = self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Ok(Action([0, 0, 1, 1, 0, 2, 2][bar as usize % 7]))
+    }
+
+    fn spec(&self) -> &PolicySpec {
+        &self.0
+    }
+}
+
+#[test]
+fn buy_sell_hold_buys_only_from_flat_and_sells_only_what_is_held() {
+    let bars = walk(3, 80);
+    let policy = SignPolicy::new();
+    let rows = normalised(&policy, &bars);
+    let spec = PolicySpec { actions: ActionMap::BuySellHold, ..policy.spec().clone() };
+    let rhythm = Rhythm(spec, Default::default());
+    let record = run_policy(&rhythm, &bars, &[true; 80], &rows, 60..74, &free()).unwrap();
+    let fills: Vec<_> = record.fills.iter().map(|fill| (fill.side, fill.time)).collect();
+    let expected = [(Side::Buy, at(63)), (Side::Sell, at(66)), (Side::Buy, at(70)), (Side::Sell, at(73))];
+    assert_eq!(fills, expected);
+}
+
+#[test]
+fn a_scheme_with_short_positions_needs_a_market_with_shorting() {
+    let bars = walk(3, 80);
+    let policy = SignPolicy::new();
+    let rows = normalised(&policy, &bars);
+    let short =
+        Rhythm(PolicySpec { actions: ActionMap::ShortFlatLong, ..policy.spec().clone() }, Default::default());
+    let run = |config: SessionConfig| run_policy(&short, &bars, &[true; 80], &rows, 60..80, &config);
+    assert!(matches!(run(free()), Err(EngineError::Actions(_))));
+    let record = run(SessionConfig { market: MarketRules::SHORTING, ..free() }).unwrap();
+    assert!(record.position.iter().any(|&fraction| fraction < -0.9));
 }
 
 struct Broken(SignPolicy, Result<Action, PolicyError>);

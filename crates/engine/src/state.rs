@@ -1,0 +1,209 @@
+//! The arithmetic of a session, shared by the single one and the batch: what is the same for all sessions of a
+//! configuration, and what each has of its own.
+
+use walkforward_core::{
+    ApprovedOrder, Bar, Cash, Fill, Holdings, Order, OrderSize, Price, Quantity, RiskRejection, Side, Target,
+    Timestamp,
+};
+
+use crate::{BarOutcome, EngineError, FillModel, Ledger, PortfolioView, SessionConfig, TradingSession};
+
+/// What is the same for all sessions of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SessionRules {
+    config: SessionConfig,
+    fill_model: FillModel,
+}
+
+impl SessionRules {
+    pub(crate) fn new(config: SessionConfig) -> Result<Self, EngineError> {
+        config.validate()?;
+        Ok(Self { config, fill_model: FillModel::new(&config) })
+    }
+
+    pub(crate) fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+}
+
+/// What each session has of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SessionState {
+    ledger: Ledger,
+    pending: Option<ApprovedOrder>,
+    equity: f64,
+}
+
+impl SessionState {
+    pub(crate) fn new(rules: &SessionRules) -> Self {
+        let SessionConfig { initial_cash, market, .. } = rules.config;
+        Self { ledger: Ledger::with_rules(initial_cash, market), pending: None, equity: initial_cash }
+    }
+
+    #[inline]
+    pub(crate) fn on_bar(&mut self, rules: &SessionRules, bar: &Bar, present: bool) -> BarOutcome {
+        let Some(order) = self.pending.take() else { return self.mark(bar) };
+        let before = self.equity;
+        let fill = Some(order)
+            .filter(|_| present)
+            .and_then(|order| rules.fill_model.fill(&order, bar.open(), bar.open_time()))
+            .filter(|fill| self.ledger.apply_fill(fill).is_ok());
+        let cost = fill.map_or(0.0, |fill| cost(&fill, bar.open(), before));
+        BarOutcome { fill, cost, lapsed: fill.is_none(), ..self.mark(bar) }
+    }
+
+    pub(crate) fn apply_fill(&mut self, fill: &Fill) -> Result<(), EngineError> {
+        self.ledger.apply_fill(fill)?;
+        self.pending = None;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn mark(&mut self, bar: &Bar) -> BarOutcome {
+        let before = self.equity;
+        self.ledger.mark(bar.close());
+        let is_lost = before > 0.0 && self.ledger.net_worth() <= 0.0;
+        let liquidation = if is_lost { self.liquidate(bar.open_time()) } else { None };
+        self.equity = if before > 0.0 { self.ledger.equity() } else { 0.0 };
+        let growth = if before > 0.0 { self.equity / before } else { 1.0 };
+        // Most sessions of a batch are flat at any time; the logarithm of 1 is 0.
+        let log_growth = if growth == 1.0 { 0.0 } else { growth.ln() };
+        BarOutcome {
+            fill: None,
+            liquidation,
+            lapsed: false,
+            equity: self.equity,
+            net_return: growth - 1.0,
+            log_return: log_growth.max(TradingSession::LOG_RETURN_FLOOR),
+            cost: 0.0,
+        }
+    }
+
+    /// Ends with nothing. `None` when there is no short position to buy back, or nothing to buy it with.
+    #[cold]
+    fn liquidate(&mut self, time: Timestamp) -> Option<Fill> {
+        let short = -self.ledger.position();
+        let price = Price::new(self.ledger.cash() / short.units()).ok();
+        self.ledger.settle_total_loss();
+        let price = price.filter(|_| short > Quantity::ZERO)?;
+        let (fee_quantity, fee_cash) = (Quantity::ZERO, Cash::ZERO);
+        Some(Fill { time, side: Side::Buy, quantity: short, price, fee_quantity, fee_cash })
+    }
+
+    pub(crate) fn clear_pending(&mut self) {
+        self.pending = None;
+    }
+
+    #[inline]
+    pub(crate) fn follow(
+        &mut self,
+        rules: &SessionRules,
+        target: Target,
+        decided_at: Timestamp,
+    ) -> Result<Option<ApprovedOrder>, RiskRejection> {
+        match target {
+            Target::Fraction(fraction) => self.decide(rules, fraction, decided_at),
+            Target::Hold => {
+                self.pending = None;
+                Ok(None)
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn decide(
+        &mut self,
+        rules: &SessionRules,
+        target_fraction: f64,
+        decided_at: Timestamp,
+    ) -> Result<Option<ApprovedOrder>, RiskRejection> {
+        self.pending = None;
+        let market = rules.config.market;
+        let target = target_fraction.clamp(market.least_target(), 1.0);
+        let Some((side, size)) = self.order_towards(target) else { return Ok(None) };
+        let order = Order { side, size, decided_at };
+        let approved = rules.config.risk.approve_with(order, &self.holdings(), market)?;
+        self.pending = Some(approved);
+        Ok(self.pending)
+    }
+
+    fn holdings(&self) -> Holdings {
+        Holdings {
+            cash: Cash::new(self.ledger.cash()).unwrap_or(Cash::ZERO),
+            position: self.ledger.position(),
+            equity: Cash::new(self.equity).unwrap_or(Cash::ZERO),
+            last_price: self.ledger.mark_price(),
+        }
+    }
+
+    fn order_towards(&self, target: f64) -> Option<(Side, OrderSize)> {
+        let held = self.ledger.position();
+        if target == 0.0 {
+            return close(held);
+        }
+        let difference = target * self.equity - self.ledger.position_value();
+        let is_worth_it = difference.abs() > TradingSession::REBALANCE_TOLERANCE * self.equity;
+        if !is_worth_it || self.equity <= 0.0 {
+            return None;
+        }
+        let amount = Quantity::from_units_towards_zero(difference.abs() / self.ledger.mark_price());
+        let (side, quantity) = match (difference > 0.0, target > 0.0) {
+            (true, true) => {
+                let notional = Cash::new(difference.min(self.ledger.cash())).ok()?;
+                return (notional.get() > 0.0).then_some((Side::Buy, OrderSize::Notional(notional)));
+            }
+            // Less of a short position: never so much that a falling price turns it into a long one.
+            (true, false) => (Side::Buy, amount.ok()?.min(-held)),
+            (false, true) => (Side::Sell, amount.ok()?.min(held)),
+            (false, false) => (Side::Sell, amount.ok()?),
+        };
+        (quantity > Quantity::ZERO).then_some((side, OrderSize::Quantity(quantity)))
+    }
+
+    pub(crate) fn equity(&self) -> f64 {
+        self.equity
+    }
+
+    pub(crate) fn position_fraction(&self) -> f64 {
+        if self.equity > 0.0 { self.ledger.position_value() / self.equity } else { 0.0 }
+    }
+
+    pub(crate) fn unrealised_return(&self) -> f64 {
+        let entry = self.ledger.average_entry();
+        if entry <= 0.0 {
+            return 0.0;
+        }
+        let change = self.ledger.mark_price() / entry - 1.0;
+        if self.ledger.position() < Quantity::ZERO { -change } else { change }
+    }
+
+    pub(crate) fn portfolio(&self) -> PortfolioView {
+        PortfolioView {
+            position_fraction: self.position_fraction(),
+            unrealised_return: self.unrealised_return(),
+        }
+    }
+
+    pub(crate) fn pending(&self) -> Option<&ApprovedOrder> {
+        self.pending.as_ref()
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+/// The order that leaves no position.
+fn close(held: Quantity) -> Option<(Side, OrderSize)> {
+    match held.cmp(&Quantity::ZERO) {
+        std::cmp::Ordering::Greater => Some((Side::Sell, OrderSize::Quantity(held))),
+        std::cmp::Ordering::Less => Some((Side::Buy, OrderSize::Quantity(-held))),
+        std::cmp::Ordering::Equal => None,
+    }
+}
+
+/// Fee and slippage of `fill` at a bar that opened at `open`, as a fraction of the equity `before` it.
+fn cost(fill: &Fill, open: f64, before: f64) -> f64 {
+    let slippage = (fill.price.get() - open).abs() * fill.quantity.units();
+    if before > 0.0 { (fill.fee_in_quote() + slippage) / before } else { 0.0 }
+}
