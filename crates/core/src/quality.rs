@@ -31,13 +31,26 @@ pub struct QualityFigures {
     pub rejected_count: usize,
     /// Bars left out because they had not closed at the as-of time, or on request.
     pub unfinished_dropped: usize,
+    /// Whether the file's last line has no line end: its last number may be cut short, which nothing else tells.
+    #[serde(default)]
+    pub unterminated_last_line: bool,
+    /// Bars of the file's own timeframe in each of these bars; 0 when the bars were not made of shorter ones.
+    #[serde(default)]
+    pub base_bars_per_bar: usize,
+    /// Shorter bars that are missing, also inside bars that are there; 0 when the bars were not made of shorter ones.
+    #[serde(default)]
+    pub missing_base_bars: usize,
 }
 
 impl QualityFigures {
-    /// Share of the grid's bars that are missing, 0 to 1.
+    /// Share of the grid's bars that are missing, 0 to 1; where they were made of shorter ones, the share of those.
     pub fn missing_share(&self) -> f64 {
         let expected = self.rows - self.duplicates.min(self.rows) + self.missing_bars;
-        if expected == 0 { 0.0 } else { self.missing_bars as f64 / expected as f64 }
+        match (expected, self.base_bars_per_bar) {
+            (0, _) => 0.0,
+            (_, 0) => self.missing_bars as f64 / expected as f64,
+            (_, per_bar) => self.missing_base_bars as f64 / expected.saturating_mul(per_bar) as f64,
+        }
     }
 }
 
@@ -57,4 +70,26 @@ pub struct QualityReport {
     pub file: Option<QualityFigures>,
     /// The window of the run.
     pub window: QualityFigures,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_missing_share_counts_shorter_bars_where_there_are_any() {
+        let figures = QualityFigures { rows: 9, missing_bars: 1, ..QualityFigures::default() };
+        assert_eq!(figures.missing_share(), 0.1);
+        let longer = QualityFigures { base_bars_per_bar: 60, missing_base_bars: 90, ..figures };
+        assert_eq!(longer.missing_share(), 0.15);
+    }
+
+    #[test]
+    fn figures_from_before_a_figure_was_added_are_read() {
+        let mut json = serde_json::to_value(QualityFigures::default()).unwrap();
+        for added in ["unterminated_last_line", "base_bars_per_bar", "missing_base_bars"] {
+            json.as_object_mut().unwrap().remove(added);
+        }
+        assert_eq!(serde_json::from_value::<QualityFigures>(json).unwrap(), QualityFigures::default());
+    }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bar, BarSeries, ErrorKind, QualityFigures, Symbol, Timeframe, Timestamp};
+use crate::{Bar, BarSeries, ErrorKind, QualityFigures, Symbol, Timeframe, Timestamp, Window};
 
 /// A request for the most recent bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,25 @@ pub struct SourceBars {
     pub file: Option<QualityFigures>,
     /// What the bars were read from, for the record: a file name, a service, a seed.
     pub origin: String,
+    /// What the bars were made of, for a source that made them of shorter ones.
+    pub base: Option<BaseBars>,
+}
+
+/// The shorter bars that longer ones were made of: a longer bar that is there may lack some of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseBars {
+    /// Length of the shorter bars.
+    pub timeframe: Timeframe,
+    /// Start of each longer interval with any shorter bar in it, and how many there are; ascending.
+    pub present: Vec<(Timestamp, usize)>,
+}
+
+impl BaseBars {
+    /// Shorter bars that are there in the longer intervals that start inside `window`.
+    pub fn present_within(&self, window: Window) -> usize {
+        let at = |time| self.present.partition_point(|&(start, _)| start < time);
+        self.present[at(window.start())..at(window.end())].iter().map(|&(_, present)| present).sum()
+    }
 }
 
 /// Why a source has no bars.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::log_reader::Lines;
-use crate::record::{seal, unseal};
+use crate::log_reader::{Entries, Entry};
+use crate::record::seal;
+use crate::regular::open_regular_with;
 use crate::{Error, Files, Step};
 
 /// Bounds of a log.
@@ -52,7 +53,13 @@ pub struct AppendLog {
 impl AppendLog {
     /// Opens or starts the log at `path` and cuts off a record that a crash left unfinished.
     ///
-    /// Damage before the last whole record is an error: nothing is cut that a crash does not explain.
+    /// Only a last line without line end is cut, which is what a crash leaves, and only in a file that begins as
+    /// logs do. Nothing else is ever taken out of a file.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`] for anything but a regular file, [`Error::NotALog`] for a file whose first line is no
+    /// record, [`Error::CorruptRecord`] for a damaged line behind it; the file stays as it is. [`Error::Held`] when
+    /// another process writes it.
     pub fn open(path: &Path, limits: LogLimits) -> Result<(Self, Recovery), Error> {
         Self::open_with(Files::default(), path, limits)
     }
@@ -61,12 +68,7 @@ impl AppendLog {
     pub fn open_with(files: Files, path: &Path, limits: LogLimits) -> Result<(Self, Recovery), Error> {
         files.before(Step::Open, path)?;
         let is_new = !path.exists();
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(Error::io(Step::Open, path))?;
+        let file = open_regular_with(OpenOptions::new().read(true).append(true).create(true), path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Held { path: path.to_owned(), holder: None }),
@@ -75,15 +77,13 @@ impl AppendLog {
         if is_new && let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             files.sync_dir(dir)?;
         }
-        let scanned = scan(&file, path, limits)?;
-        let mut log =
-            Self { file, path: path.to_owned(), files, limits, len: scanned.good_bytes, is_poisoned: false };
-        let torn_bytes = scanned.all_bytes - scanned.good_bytes;
-        if torn_bytes > 0 {
-            log.cut_to(scanned.good_bytes)?;
+        let Scanned { recovery, len } = scan(&file, path, limits)?;
+        let mut log = Self { file, path: path.to_owned(), files, limits, len, is_poisoned: false };
+        if recovery.torn_bytes > 0 {
+            log.cut_to(len)?;
             log.sync()?;
         }
-        Ok((log, Recovery { records: scanned.records, torn_bytes }))
+        Ok((log, recovery))
     }
 
     /// Adds a record, which must serialise as a JSON object. A failure leaves the log as it was.
@@ -139,31 +139,21 @@ impl AppendLog {
 }
 
 struct Scanned {
-    records: u64,
-    good_bytes: u64,
-    all_bytes: u64,
+    recovery: Recovery,
+    /// Bytes of the whole records.
+    len: u64,
 }
 
-/// Finds the end of the last whole record.
 fn scan(file: &File, path: &Path, limits: LogLimits) -> Result<Scanned, Error> {
-    let mut lines = Lines::new(file, limits);
-    let mut scanned = Scanned { records: 0, good_bytes: 0, all_bytes: 0 };
-    let mut damaged: Option<(u64, &'static str)> = None;
-    while let Some(line) = lines.next_line().map_err(Error::io(Step::Read, path))? {
-        scanned.all_bytes += line.len() as u64;
-        match (unseal(line), damaged) {
-            (Ok(_), None) => {
-                scanned.records += 1;
-                scanned.good_bytes = scanned.all_bytes;
-            }
-            (Ok(_), Some((line, reason))) => {
-                return Err(Error::CorruptRecord { path: path.to_owned(), line, reason: reason.to_owned() });
-            }
-            (Err(reason), None) => damaged = Some((lines.number(), reason)),
-            (Err(_), Some(_)) => {}
+    let mut entries = Entries::new(file, path, limits);
+    let mut recovery = Recovery { records: 0, torn_bytes: 0 };
+    while let Some(entry) = entries.next_entry()? {
+        match entry {
+            Entry::Record(_) => recovery.records += 1,
+            Entry::Torn(bytes) => recovery.torn_bytes = bytes,
         }
     }
-    Ok(scanned)
+    Ok(Scanned { recovery, len: entries.offset() - recovery.torn_bytes })
 }
 
 #[cfg(test)]
@@ -240,6 +230,78 @@ mod tests {
         let error = AppendLog::open(&path, LogLimits::default()).unwrap_err();
         assert!(matches!(error, Error::CorruptRecord { line: 2, .. }), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+
+    /// Opening `content` as a log fails and changes nothing.
+    fn refuse(content: &[u8]) -> Error {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, content).unwrap();
+        let error = AppendLog::open(&path, LogLimits::default()).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), content);
+        assert!(error.to_string().contains("file'"), "{error}");
+        error
+    }
+
+    #[test]
+    fn a_file_that_is_no_log_is_refused_and_left_as_it_is() {
+        let long_line = vec![b'{'; 3 << 20];
+        let others: [&[u8]; 9] = [
+            b"date,open,high,low,close,volume\n2024-01-01,1,1,1,1,1\n",
+            b"date,open,high,low,close,volume",
+            b"{\n  \"model_id\": \"m\"\n}\n",
+            b"{\"model_id\":\"m\"}\n",
+            b"{\"model_id\":\"m\"}",
+            b"\n",
+            b"\x1f\x8b\x08\x00",
+            &[0; 4096],
+            &long_line,
+        ];
+        for content in others {
+            let error = refuse(content);
+            assert!(matches!(error, Error::NotALog { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_last_line_that_ends_is_an_error_and_not_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        log_of(&path, 3);
+        let text = fs::read_to_string(&path).unwrap();
+        let damaged = [text.replace("\"n\":2", "\"n\":7"), format!("{text}no record\n"), format!("{text}\n")];
+        let lines = damaged.map(|content| match refuse(content.as_bytes()) {
+            Error::CorruptRecord { line, .. } => line,
+            error => panic!("{error}"),
+        });
+        assert_eq!(lines, [3, 4, 4]);
+    }
+
+    #[test]
+    fn damaged_lines_up_to_the_end_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        log_of(&path, 4);
+        let text = fs::read_to_string(&path).unwrap().replace("\"n\":2", "\"n\":7").replace("\"n\":3", "n:3");
+        let error = refuse(text.as_bytes());
+        assert!(matches!(error, Error::CorruptRecord { line: 3, .. }), "{error}");
+        let error = refuse([text.as_bytes(), b"{\"n\":"].concat().as_slice());
+        assert!(matches!(error, Error::CorruptRecord { line: 3, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_cut_that_fails_leaves_the_torn_line_to_the_next_opening() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        log_of(&path, 2);
+        let torn = [fs::read(&path).unwrap(), b"{\"n\":2".to_vec()].concat();
+        fs::write(&path, &torn).unwrap();
+        let files = Files::with_faults(Arc::new(PlannedFault::once(1, io::ErrorKind::ReadOnlyFilesystem)));
+        let error = AppendLog::open_with(files, &path, LogLimits::default()).unwrap_err();
+        assert!(matches!(error, Error::Io { step: Step::Truncate, .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), torn);
+        assert_eq!(open(&path).1, Recovery { records: 2, torn_bytes: 6 });
+        assert_eq!(numbers(&path), [0, 1]);
     }
 
     #[test]

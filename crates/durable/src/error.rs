@@ -116,6 +116,14 @@ pub enum Error {
         /// Longest that is read.
         max_bytes: u64,
     },
+    /// Something else than a file has the name of a file. A pipe is refused too: files are read more than once.
+    #[error("'{}' is {found}: expected a regular file", path.display())]
+    NotAFile {
+        /// What was to be opened.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// A value can't be written as JSON.
     #[error("'{}' can't be written as JSON: {source}", path.display())]
     Json {
@@ -156,6 +164,14 @@ pub enum Error {
         /// The line, from 1.
         line: u64,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A file does not begin as a log does: it is somebody else's, and stays as it is.
+    #[error("'{}' is no log of records ({reason}): it was left as it is, give the log another path", path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its first line.
         reason: String,
     },
     /// An append failed and the half-written record could not be taken back.

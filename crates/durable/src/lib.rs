@@ -2,7 +2,7 @@
 //!
 //! The principal type is [`Files`], through which every durable write goes: a temporary file in the same folder,
 //! fsync, rename, fsync of the folder. Tests hand it a [`FaultPlan`] that fails any one of these steps. [`AppendLog`]
-//! keeps JSON lines with a checksum each and cuts a torn tail when it is opened; [`FileLock`] keeps two processes
+//! keeps JSON lines with a checksum each and cuts a torn last line when it is opened; [`FileLock`] keeps two processes
 //! apart and tells the loser who holds it.
 //!
 //! ```
@@ -23,6 +23,7 @@ mod files;
 mod lock;
 mod log_reader;
 mod record;
+mod regular;
 mod temporary;
 
 use std::path::Path;
@@ -35,6 +36,7 @@ pub use faults::{FaultPlan, PlannedFault};
 pub use files::{Files, read_bounded};
 pub use lock::{FileLock, Holder};
 pub use log_reader::LogReader;
+pub use regular::open_regular;
 pub use temporary::TEMPORARY_SUFFIX;
 
 /// Replaces `path` by `bytes`: after a crash the file holds either what it held before or all of `bytes`.

@@ -1,62 +1,110 @@
-//! Reading logs.
+//! Reading logs: whole records, and at the end perhaps one that is not finished.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use crate::record::{OVERHEAD_BYTES, unseal};
+use crate::record::{OVERHEAD_BYTES, is_torn_record, unseal};
+use crate::regular::open_regular;
 use crate::{Error, LogLimits, Step};
 
-/// Lines of bounded length. A longer one comes in pieces, none of which is a record.
-pub(crate) struct Lines<R> {
-    reader: BufReader<R>,
-    buffer: Vec<u8>,
-    max_bytes: u64,
-    number: u64,
+/// One line of a log.
+pub(crate) enum Entry {
+    /// A whole record: its JSON without the checksum.
+    Record(Vec<u8>),
+    /// The last line, without line end, of so many bytes: a crash left it, or its writer is at work.
+    Torn(u64),
 }
 
-impl<R: Read> Lines<R> {
-    pub(crate) fn new(reader: R, limits: LogLimits) -> Self {
-        let max_bytes = (limits.max_record_bytes + OVERHEAD_BYTES) as u64;
-        Self { reader: BufReader::new(reader), buffer: Vec::new(), max_bytes, number: 0 }
+/// Tells the lines of a log apart. Only what a crash explains is torn; everything else that is no record is an
+/// error.
+pub(crate) struct Entries<R> {
+    reader: BufReader<R>,
+    path: PathBuf,
+    buffer: Vec<u8>,
+    max_line_bytes: u64,
+    line: u64,
+    offset: u64,
+}
+
+impl<R: Read> Entries<R> {
+    pub(crate) fn new(reader: R, path: &Path, limits: LogLimits) -> Self {
+        let max_line_bytes = (limits.max_record_bytes + OVERHEAD_BYTES) as u64;
+        let (path, reader) = (path.to_owned(), BufReader::new(reader));
+        Self { reader, path, buffer: Vec::new(), max_line_bytes, line: 0, offset: 0 }
     }
 
-    pub(crate) fn next_line(&mut self) -> std::io::Result<Option<&[u8]>> {
+    /// Bytes of the records and the torn line that were given.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
         self.buffer.clear();
-        let read = self.reader.by_ref().take(self.max_bytes).read_until(b'\n', &mut self.buffer)?;
-        self.number += 1;
-        Ok((read > 0).then_some(&self.buffer))
+        let mut bounded = self.reader.by_ref().take(self.max_line_bytes);
+        let read = bounded.read_until(b'\n', &mut self.buffer).map_err(Error::io(Step::Read, &self.path))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        let read = read as u64;
+        // Shorter than the bound and without line end: the file ends here.
+        let is_last = !self.buffer.ends_with(b"\n") && read < self.max_line_bytes;
+        let entry = if is_last { self.torn(read) } else { unseal(&self.buffer).map(Entry::Record) };
+        self.offset += read;
+        entry.map(Some).map_err(|reason| self.damaged(reason))
     }
 
-    /// The number of the line given last, from 1.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// Behind a record the last line is the log's own; alone in its file it has to look like a record.
+    fn torn(&self, bytes: u64) -> Result<Entry, &'static str> {
+        if self.line > 1 || is_torn_record(&self.buffer) {
+            return Ok(Entry::Torn(bytes));
+        }
+        Err("its only line is neither a record nor the beginning of one")
+    }
+
+    fn damaged(&self, reason: &str) -> Error {
+        let (path, reason) = (self.path.clone(), reason.to_owned());
+        match self.line {
+            1 => Error::NotALog { path, reason: format!("line 1: {reason}") },
+            line => Error::CorruptRecord { path, line, reason },
+        }
     }
 }
 
 /// Reads the records of a log in order, also while it is being written. Each item is a record's JSON without its
-/// checksum. An unfinished or damaged line ends the iteration with an error.
+/// checksum. A damaged line ends the iteration with an error; a last line without line end, which a crash or a
+/// writer at work leaves, just ends it and is counted in [`torn_bytes`](Self::torn_bytes).
 pub struct LogReader {
-    lines: Lines<File>,
-    path: PathBuf,
+    entries: Entries<File>,
+    torn_bytes: u64,
     is_done: bool,
 }
 
 impl LogReader {
     /// Opens the log at `path` for reading; `limits` as it was written with.
+    ///
+    /// # Errors
+    /// The file is not there, can't be read or is no regular file.
     pub fn open(path: &Path, limits: LogLimits) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io(Step::Open, path))?;
-        Ok(Self { lines: Lines::new(file, limits), path: path.to_owned(), is_done: false })
+        let entries = Entries::new(open_regular(path)?, path, limits);
+        Ok(Self { entries, torn_bytes: 0, is_done: false })
+    }
+
+    /// Bytes of the unfinished record at the end; 0 before the end is reached and when there is none.
+    pub fn torn_bytes(&self) -> u64 {
+        self.torn_bytes
     }
 
     fn read(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let line = self.lines.next_line().map_err(Error::io(Step::Read, &self.path))?;
-        let Some(line) = line else {
-            return Ok(None);
-        };
-        let object = unseal(line).map_err(str::to_owned);
-        let line = self.lines.number();
-        object.map(Some).map_err(|reason| Error::CorruptRecord { path: self.path.clone(), line, reason })
+        match self.entries.next_entry()? {
+            Some(Entry::Record(object)) => Ok(Some(object)),
+            Some(Entry::Torn(bytes)) => {
+                self.torn_bytes = bytes;
+                Ok(None)
+            }
+            None => Ok(None),
+        }
     }
 }
 
@@ -70,5 +118,59 @@ impl Iterator for LogReader {
         let item = self.read().transpose();
         self.is_done = !matches!(item, Some(Ok(_)));
         item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::seal;
+
+    fn read(content: &[u8]) -> (usize, u64, Option<Error>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        std::fs::write(&path, content).unwrap();
+        let limits = LogLimits { max_record_bytes: 40, ..LogLimits::default() };
+        let mut reader = LogReader::open(&path, limits).unwrap();
+        let mut records = 0;
+        let mut error = None;
+        for item in reader.by_ref() {
+            match item {
+                Ok(_) => records += 1,
+                Err(found) => error = Some(found),
+            }
+        }
+        (records, reader.torn_bytes(), error)
+    }
+
+    #[test]
+    fn an_unfinished_last_line_is_the_end_of_the_data() {
+        let line = seal(br#"{"n":1}"#).unwrap();
+        for cut in 1..line.len() {
+            let (records, torn_bytes, error) = read(&[&line[..], &line[..cut]].concat());
+            assert!(error.is_none(), "{cut}");
+            assert_eq!((records, torn_bytes), (1, cut as u64));
+            assert_eq!(read(&line[..cut]).1, cut as u64);
+        }
+        assert!(matches!(read(&line), (1, 0, None)));
+        assert!(matches!(read(b""), (0, 0, None)));
+    }
+
+    #[test]
+    fn a_line_that_ends_and_is_no_record_is_an_error() {
+        let line = seal(br#"{"n":1}"#).unwrap();
+        let (records, torn_bytes, error) = read(&[&line[..], b"{\"n\":2}\n"].concat());
+        assert_eq!((records, torn_bytes), (1, 0));
+        assert!(matches!(error, Some(Error::CorruptRecord { line: 2, .. })), "{error:?}");
+        let (_, _, error) = read(b"date,open\n");
+        assert!(matches!(error, Some(Error::NotALog { .. })), "{error:?}");
+    }
+
+    #[test]
+    fn a_last_line_longer_than_any_record_is_not_taken_for_a_torn_one() {
+        let line = seal(br#"{"n":1}"#).unwrap();
+        let (_, torn_bytes, error) = read(&[&line[..], &[b'x'; 500]].concat());
+        assert_eq!(torn_bytes, 0);
+        assert!(matches!(error, Some(Error::CorruptRecord { line: 2, .. })), "{error:?}");
     }
 }

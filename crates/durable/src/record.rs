@@ -40,6 +40,20 @@ pub(crate) fn unseal(line: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(object)
 }
 
+/// Whether `piece`, which has no line end, may be the beginning of a record: an object that breaks off, or a whole
+/// record that lacks only its line end. Another program's object, which is whole, is neither.
+pub(crate) fn is_torn_record(piece: &[u8]) -> bool {
+    if !piece.starts_with(b"{") {
+        return false;
+    }
+    let breaks_off = |piece: &[u8]| {
+        let parsed = serde_json::from_slice::<serde::de::IgnoredAny>(piece);
+        parsed.is_err_and(|error| error.is_eof())
+    };
+    // A number may break off behind its sign, point or exponent, where the parser misses a digit.
+    breaks_off(piece) || breaks_off(&[piece, b"0"].concat()) || unseal(&[piece, b"\n"].concat()).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -58,6 +72,17 @@ mod tests {
     fn what_is_no_object_is_refused() {
         for object in ["", "{}", "[1]", "1", "{\"a\":\n1}"] {
             assert!(seal(object.as_bytes()).is_err(), "{object}");
+        }
+    }
+
+    #[test]
+    fn a_torn_record_is_told_from_other_objects() {
+        let line = seal(r#"{"text":"\u00e4ö\"","n":[-1.5e-7,{"x":true,"y":null}]}"#.as_bytes()).unwrap();
+        for cut in 1..line.len() {
+            assert!(is_torn_record(&line[..cut]), "{cut}");
+        }
+        for other in ["", "date,open", "[1", r#"{"n":1}"#, r#"{"n":1,"crc":"00000000"}"#, "{date}"] {
+            assert!(!is_torn_record(other.as_bytes()), "{other}");
         }
     }
 

@@ -15,6 +15,14 @@ pub enum Error {
         /// What the system or the decompressor says.
         source: std::io::Error,
     },
+    /// Something else than a file has its name.
+    #[error("{}: this is {found}: expected a regular file, which can be read more than once", path.display())]
+    NotAFile {
+        /// What was to be read.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// The file holds nothing.
     #[error("{}: the file is empty: expected a header and rows of bars", path.display())]
     Empty {
@@ -80,6 +88,25 @@ pub enum Error {
         max: usize,
         /// Line of the first such row.
         first_line: u64,
+    },
+    /// Rows of one start hold different bars, and too often for revisions.
+    #[error(
+        "{}: {conflicts} of {rows} rows have the start of another row and other values, such as line {line} ({start}): \
+         expected one bar for each start; is a time of day in another column? Pass the columns with --columns, such \
+         as date,time,open,high,low,close,volume",
+        path.display()
+    )]
+    Conflicts {
+        /// The file.
+        path: PathBuf,
+        /// Rows that are replaced by a later row with other values.
+        conflicts: usize,
+        /// Rows that are bars.
+        rows: usize,
+        /// Line of the first of them by time, from 1.
+        line: u64,
+        /// Its start.
+        start: Timestamp,
     },
     /// The rows' distance in time is no timeframe.
     #[error("{}: {reason}: expected rows a whole number of minutes apart, at most a week", path.display())]
@@ -165,6 +192,22 @@ pub enum Error {
         window_bars: usize,
         /// Bars of the longest hole.
         longest_hole: usize,
+        /// The share that is allowed.
+        max_share: f64,
+    },
+    /// Too many of the shorter bars that the window's bars are made of are missing.
+    #[error("{origin}: {missing} of the {expected} bars of {base} that the window's bars of {timeframe} are made of are missing ({:.2} %): more than max_missing_share {max_share} allows", 100.0 * *missing as f64 / *expected as f64)]
+    TooManyBaseMissing {
+        /// What the bars were read from.
+        origin: String,
+        /// Shorter bars that are not there.
+        missing: usize,
+        /// Shorter bars of the window.
+        expected: usize,
+        /// Length of the shorter bars.
+        base: Timeframe,
+        /// Length of the window's bars.
+        timeframe: Timeframe,
         /// The share that is allowed.
         max_share: f64,
     },

@@ -1,6 +1,6 @@
 //! The window of a run, cut from a series and completed to a grid without holes.
 
-use walkforward_core::{Bar, BarSeries, GapKind, QualityFigures, SeriesError, Timestamp, Window};
+use walkforward_core::{Bar, BarSeries, BaseBars, GapKind, QualityFigures, SeriesError, Timestamp, Window};
 
 use crate::figures::figures_of;
 
@@ -63,18 +63,30 @@ fn bar_at(series: &BarSeries, next: &mut usize, open_time: Timestamp) -> Result<
     Ok((Bar::flat(open_time, close_before)?, GapKind::Missing))
 }
 
-/// Figures about the bars of `series` in a window of `window_bars` bars; bars missing at its ends count.
+/// Figures about the bars of `series` in a window of `window_bars` bars; bars missing at its ends count, and so do
+/// those of the shorter bars in `base`.
 pub(crate) fn window_figures(
     series: &BarSeries,
     window: Window,
     window_bars: usize,
     gap_kinds: &[GapKind],
+    base: Option<&BaseBars>,
 ) -> QualityFigures {
     let present = series.within(window);
     let missing_bars = window_bars.saturating_sub(present.len());
     let holes = gap_kinds.split(|kind| *kind == GapKind::Present);
     let longest_hole_bars = holes.map(<[GapKind]>::len).max().unwrap_or(0);
-    QualityFigures { missing_bars, longest_hole_bars, ..figures_of(&present) }
+    let per_bar = |base: &BaseBars| (series.timeframe().minutes() / base.timeframe.minutes()) as usize;
+    let base_bars_per_bar = base.map_or(0, per_bar);
+    let base_bars = window_bars.saturating_mul(base_bars_per_bar);
+    let missing_base_bars = base_bars.saturating_sub(base.map_or(0, |base| base.present_within(window)));
+    QualityFigures {
+        missing_bars,
+        longest_hole_bars,
+        base_bars_per_bar,
+        missing_base_bars,
+        ..figures_of(&present)
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +127,7 @@ mod tests {
         let filled = fill(&series(&[0, 3]), 2, 0).unwrap().unwrap();
         assert_eq!(filled.bars.bar(0), Bar::flat(at(2), 10.5).unwrap());
         let window = Window::new(at(2), at(4)).unwrap();
-        let figures = window_figures(&series(&[0, 3]), window, 2, &filled.gap_kinds);
+        let figures = window_figures(&series(&[0, 3]), window, 2, &filled.gap_kinds, None);
         assert_eq!((figures.rows, figures.missing_bars, figures.longest_hole_bars), (1, 1, 1));
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    BarRequest, DataSource, Dataset, DatasetBuilder, DatasetRequest, ErrorKind, QualityReport, SourceBars,
-    Stage, StageContext, StageError, Timestamp, Window,
+    BarRequest, DataSource, Dataset, DatasetBuilder, DatasetRequest, ErrorKind, QualityFigures,
+    QualityReport, SourceBars, Stage, StageContext, StageError, Timestamp, Window,
 };
 
 use crate::fill::{Filled, fill, grid_bars, window_figures};
@@ -21,7 +21,8 @@ pub const MAX_WINDOW_BARS: usize = 5_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EtlConfig {
-    /// Share of the window's bars that may be missing, 0 to 1.
+    /// Share of the window's bars that may be missing, 0 to 1. Where a source made the bars of shorter ones, at most
+    /// that share of the shorter ones may be missing too.
     pub max_missing_share: f64,
 }
 
@@ -87,6 +88,44 @@ impl EtlPipeline {
         Ok(answer)
     }
 
+    /// Refuses a window that lacks too many of its bars, or of the shorter bars that they are made of.
+    fn check_missing(
+        &self,
+        answer: &SourceBars,
+        figures: &QualityFigures,
+        window_bars: usize,
+    ) -> Result<(), Error> {
+        let max_share = self.config.max_missing_share;
+        let origin = || answer.origin.clone();
+        if let Some(base) = &answer.base {
+            let expected = window_bars.saturating_mul(figures.base_bars_per_bar);
+            let missing = figures.missing_base_bars;
+            if exceeds(missing, max_share, expected) {
+                let (base, timeframe) = (base.timeframe, answer.bars.timeframe());
+                let origin = origin();
+                return Err(Error::TooManyBaseMissing {
+                    origin,
+                    missing,
+                    expected,
+                    base,
+                    timeframe,
+                    max_share,
+                });
+            }
+        }
+        let (missing, longest_hole) = (figures.missing_bars, figures.longest_hole_bars);
+        if exceeds(missing, max_share, window_bars) {
+            return Err(Error::TooManyMissing {
+                origin: origin(),
+                missing,
+                window_bars,
+                longest_hole,
+                max_share,
+            });
+        }
+        Ok(())
+    }
+
     /// The dataset without its hash.
     fn assemble(&self, request: &DatasetRequest, answer: SourceBars) -> Result<Dataset, Error> {
         let window_bars = request.window_bars;
@@ -98,16 +137,9 @@ impl EtlPipeline {
         let end = bars.last_close_time().unwrap_or(answer.as_of);
         let window =
             Window::new(bars.open_times()[history_bars], end).map_err(|error| broken(error.to_string()))?;
-        let figures = window_figures(&answer.bars, window, window_bars, &gap_kinds[history_bars..]);
-        if figures.missing_bars as f64 > self.config.max_missing_share * window_bars as f64 {
-            return Err(Error::TooManyMissing {
-                origin: answer.origin,
-                missing: figures.missing_bars,
-                window_bars,
-                longest_hole: figures.longest_hole_bars,
-                max_share: self.config.max_missing_share,
-            });
-        }
+        let window_gaps = &gap_kinds[history_bars..];
+        let figures = window_figures(&answer.bars, window, window_bars, window_gaps, answer.base.as_ref());
+        self.check_missing(&answer, &figures, window_bars)?;
         Ok(Dataset {
             symbol: request.symbol.clone(),
             split: split(end, request.holdout_bars, bars.timeframe().millis()),
@@ -122,6 +154,10 @@ impl EtlPipeline {
             origin: answer.origin,
         })
     }
+}
+
+fn exceeds(missing: usize, max_share: f64, expected: usize) -> bool {
+    missing as f64 > max_share * expected as f64
 }
 
 fn split(end: Timestamp, holdout_bars: usize, step_ms: i64) -> Timestamp {
@@ -147,6 +183,11 @@ fn check_answer(answer: &SourceBars, request: &DatasetRequest) -> Result<(), Err
     }
     if let Some(asked) = request.as_of.filter(|asked| *asked != answer.as_of) {
         return broken(format!("the source cut its bars at {}: {asked} was asked for", answer.as_of));
+    }
+    if let Some(base) = &answer.base
+        && !timeframe.minutes().is_multiple_of(base.timeframe.minutes())
+    {
+        return broken(format!("the source made bars of {timeframe} of bars of {}", base.timeframe));
     }
     match answer.bars.last_close_time() {
         Some(end) if end > answer.as_of => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use walkforward_core::{Action, Bar, Broker, Clock, Fill, Observation};
+use walkforward_core::{Action, Bar, Broker, Clock, Fill, Observation, Target};
 use walkforward_engine::{PortfolioView, TradingSession, write_observation};
 
 use crate::journal::{BarRecord, EventRecord, JournalRecord, ModelStamp};
@@ -32,7 +32,8 @@ pub(crate) struct BarLoop {
 struct Decided {
     observation: Vec<f32>,
     action: Action,
-    target: f64,
+    /// What the action asks for with the present position.
+    target: Target,
 }
 
 impl BarLoop {
@@ -72,8 +73,8 @@ impl BarLoop {
         let deployed = self.slot.load();
         self.journal_refusals()?;
         self.note_model(deployed.as_deref())?;
-        let fills = if present { self.broker.fills(&bar).await? } else { Vec::new() };
-        self.book(&bar, &fills)?;
+        let mut fills = if present { self.broker.fills(&bar).await? } else { Vec::new() };
+        self.book(&bar, &mut fills)?;
         self.market.push(bar)?;
         let mut record = self.record(&bar, present, fills);
         if let Some(deployed) = &deployed {
@@ -88,12 +89,15 @@ impl BarLoop {
         Ok(())
     }
 
-    fn book(&mut self, bar: &Bar, fills: &[Fill]) -> Result<(), LiveError> {
-        for fill in fills {
+    /// Books `fills`, and adds the one that closes a position which owes all that there is.
+    fn book(&mut self, bar: &Bar, fills: &mut Vec<Fill>) -> Result<(), LiveError> {
+        for fill in fills.iter() {
             self.session.apply_fill(fill)?;
         }
         self.session.clear_pending();
-        let equity = self.session.mark(bar).equity;
+        let marked = self.session.mark(bar);
+        fills.extend(marked.liquidation);
+        let equity = marked.equity;
         self.peak_equity = self.peak_equity.max(equity);
         let fall = 1.0 - equity / self.peak_equity;
         self.summary.max_drawdown = self.summary.max_drawdown.max(fall);
@@ -122,7 +126,7 @@ impl BarLoop {
             }
         };
         self.summary.decisions += 1;
-        match self.session.decide(decided.target, bar.close_time(self.grid.timeframe())) {
+        match self.session.follow(decided.target, bar.close_time(self.grid.timeframe())) {
             Ok(order) => record.order = order.map(|approved| *approved.order()),
             Err(rejection) => {
                 self.summary.rejected_orders += 1;
@@ -131,7 +135,7 @@ impl BarLoop {
         }
         record.observation = Some(decided.observation);
         record.action = Some(decided.action);
-        record.target = Some(decided.target);
+        record.target = spec.actions.target(decided.action);
         Ok(())
     }
 
@@ -212,7 +216,7 @@ fn observe_and_act(
     let mut observation = vec![0.0; spec.obs_dim()];
     write_observation(rows, portfolio, &mut observation).map_err(|error| error.to_string())?;
     let action = deployed.policy.act(Observation(&observation)).map_err(|error| error.to_string())?;
-    let target = spec.actions.target(action);
+    let target = spec.actions.decide(action, portfolio.position_fraction);
     let target = target.ok_or_else(|| format!("the policy took action {}, which means nothing", action.0))?;
     Ok(Decided { observation, action, target })
 }

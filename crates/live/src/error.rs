@@ -76,7 +76,11 @@ impl LiveError {
             Self::Feed(error) => error.kind,
             Self::Broker(error) => error.kind,
             Self::Engine(EngineError::Setting { .. }) => ErrorKind::BadInput,
-            Self::Journal(walkforward_durable::Error::CorruptRecord { .. }) => ErrorKind::BadInput,
+            Self::Journal(
+                walkforward_durable::Error::CorruptRecord { .. }
+                | walkforward_durable::Error::NotALog { .. }
+                | walkforward_durable::Error::NotAFile { .. },
+            ) => ErrorKind::BadInput,
             Self::Journal(walkforward_durable::Error::BadRecord { .. }) => ErrorKind::Bug,
             Self::Journal(_) => ErrorKind::Retry,
             Self::Engine(_) | Self::Task(_) => ErrorKind::Bug,

@@ -1,6 +1,6 @@
 //! The decision journal: everything that is needed to decide a session again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ pub struct BarRecord {
     pub observation: Option<Vec<f32>>,
     /// What it did.
     pub action: Option<Action>,
-    /// The position that the action means, as a fraction of equity.
+    /// The position that the action means, as a fraction of equity; none when it means to hold.
     pub target: Option<f64>,
     /// The order that follows, to be filled on the next bar.
     pub order: Option<Order>,
@@ -146,7 +146,8 @@ impl DecisionJournal {
     /// Opens or starts the journal at `path`. `now` is the clock's monotonic time.
     ///
     /// # Errors
-    /// The file can't be opened, another process writes it, or it is damaged before its end.
+    /// The file can't be opened, another process writes it, it is damaged before its end, or it is another kind of
+    /// file. In each case it stays as it is.
     pub fn open(path: &Path, now: Duration) -> Result<Self, LiveError> {
         Self::open_with(Files::default(), path, now)
     }
@@ -202,20 +203,45 @@ impl DecisionJournal {
 
 /// Reads a journal record by record, also while it is being written.
 ///
+/// An unfinished last line, which a crash or a session at work leaves, ends the records; each item before it fails
+/// when its line is damaged or no record.
+///
 /// # Errors
-/// The file can't be opened. Each item fails when its line is damaged or no record.
-pub fn read_journal(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<JournalRecord, LiveError>> + use<>, LiveError> {
-    let reader = LogReader::open(path, JOURNAL_LIMITS)?;
-    let path = path.to_owned();
-    Ok(reader.enumerate().map(move |(index, line)| {
-        serde_json::from_slice(&line?).map_err(|error| LiveError::Record {
-            path: path.clone(),
-            record: index as u64 + 1,
+/// The file can't be opened or is no regular file.
+pub fn read_journal(path: &Path) -> Result<JournalReader, LiveError> {
+    let lines = LogReader::open(path, JOURNAL_LIMITS)?;
+    Ok(JournalReader { lines, path: path.to_owned(), records: 0 })
+}
+
+/// The records of a journal, oldest first. See [`read_journal`].
+pub struct JournalReader {
+    lines: LogReader,
+    path: PathBuf,
+    records: u64,
+}
+
+impl JournalReader {
+    /// Bytes of the unfinished record at the end; 0 before the end is reached and when there is none.
+    pub fn torn_bytes(&self) -> u64 {
+        self.lines.torn_bytes()
+    }
+}
+
+impl Iterator for JournalReader {
+    type Item = Result<JournalRecord, LiveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = match self.lines.next()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error.into())),
+        };
+        self.records += 1;
+        Some(serde_json::from_slice(&line).map_err(|error| LiveError::Record {
+            path: self.path.clone(),
+            record: self.records,
             reason: error.to_string(),
-        })
-    }))
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -307,6 +333,19 @@ mod tests {
         assert!(journal.is_dirty);
         journal.sync_if_due(Duration::from_millis(1_000)).unwrap();
         assert!(!journal.is_dirty);
+    }
+
+    #[test]
+    fn a_file_that_is_no_journal_is_neither_opened_nor_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bars.csv");
+        let bars = "date,open,high,low,close,volume\n2024-01-01,1,1,1,1,1\n";
+        std::fs::write(&path, bars).unwrap();
+        let error = DecisionJournal::open(&path, Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), walkforward_core::ErrorKind::BadInput, "{error}");
+        assert!(error.to_string().contains("bars.csv"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), bars);
+        assert!(DecisionJournal::open(folder.path(), Duration::ZERO).is_err());
     }
 
     #[test]

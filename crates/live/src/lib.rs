@@ -43,8 +43,8 @@ mod watcher;
 pub use error::LiveError;
 pub use grid::{BarGrid, GridBar, GridBars, MAX_HOLE_BARS, SkippedBar};
 pub use journal::{
-    BarRecord, DecisionJournal, EventRecord, JOURNAL_LIMITS, JournalRecord, ModelStamp, SessionHeader,
-    read_journal,
+    BarRecord, DecisionJournal, EventRecord, JOURNAL_LIMITS, JournalReader, JournalRecord, ModelStamp,
+    SessionHeader, read_journal,
 };
 pub use options::{Speed, TraderOptions, TraderPorts};
 pub use paper::{MAX_PENDING_ORDERS, PaperBroker};

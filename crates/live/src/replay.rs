@@ -18,6 +18,8 @@ pub struct ReplayReport {
     pub sessions: u64,
     /// Bars in the journal.
     pub bars: u64,
+    /// Bytes of an unfinished last record, which a crash left or a session is writing; it is not decided again.
+    pub torn_bytes: u64,
     /// Decisions that were made again.
     pub decisions: u64,
     /// Decisions that came out differently.
@@ -71,7 +73,8 @@ pub fn replay_journal_with(
 ) -> Result<ReplayReport, LiveError> {
     let mut report = ReplayReport::default();
     let mut loaded: Option<(String, Arc<dyn Policy>)> = None;
-    for record in read_journal(path)? {
+    let mut records = read_journal(path)?;
+    for record in records.by_ref() {
         match record? {
             JournalRecord::Session(_) => report.sessions += 1,
             JournalRecord::Bar(bar) => {
@@ -87,6 +90,7 @@ pub fn replay_journal_with(
             JournalRecord::Event(_) | JournalRecord::End(_) => {}
         }
     }
+    report.torn_bytes = records.torn_bytes();
     Ok(report)
 }
 

@@ -153,6 +153,7 @@ fn watcher(
         symbol: options.symbol.clone(),
         timeframe: options.timeframe,
         history_bars: options.history_bars,
+        market: options.session.market,
     };
     PointerWatcher::new(champion, Arc::clone(slot), accepts, refusals)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use walkforward_core::{CancelToken, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe};
+use walkforward_core::{CancelToken, MarketRules, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe};
 use walkforward_store::PointerReader;
 
 use crate::{DeployedPolicy, PolicySlot};
@@ -84,7 +84,7 @@ pub enum WatchOutcome {
     Refused(ModelRefused),
 }
 
-/// Loads each new champion away from the bar loop: hash, structure, probe, symbol, timeframe, history. Only what
+/// Loads each new champion away from the bar loop: hash, structure, probe, symbol, timeframe, action scheme, history. Only what
 /// passes all of it is put into the slot; a failure leaves the slot as it is and is told once.
 pub struct PointerWatcher {
     source: Arc<Mutex<Box<dyn ChampionSource>>>,
@@ -102,6 +102,7 @@ pub(crate) struct Accepts {
     pub(crate) symbol: Symbol,
     pub(crate) timeframe: Timeframe,
     pub(crate) history_bars: usize,
+    pub(crate) market: MarketRules,
 }
 
 enum Found {
@@ -218,6 +219,7 @@ impl Accepts {
                 spec.symbol, spec.timeframe, self.symbol, self.timeframe
             ));
         }
+        self.market.admit(spec.actions).map_err(|error| error.to_string())?;
         let needed = spec.features.history_bars() + spec.lookback;
         if needed > self.history_bars {
             return Err(format!(

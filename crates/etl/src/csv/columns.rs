@@ -8,8 +8,10 @@ use crate::Error;
 /// What a column of a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Column {
-    /// Start of the bar.
+    /// Start of the bar, or its date beside a [`Clock`](Self::Clock).
     Time,
+    /// Time of day of the start, where it stands apart from the date.
+    Clock,
     /// First price.
     Open,
     /// Highest price.
@@ -33,6 +35,7 @@ impl Column {
     pub fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
+            Self::Clock => "clock",
             Self::Open => "open",
             Self::High => "high",
             Self::Low => "low",
@@ -45,6 +48,7 @@ impl Column {
     fn named(name: &str) -> Option<Self> {
         Some(match name.trim().to_ascii_lowercase().as_str() {
             "time" | "timestamp" | "date" | "datetime" | "open_time" => Self::Time,
+            "clock" => Self::Clock,
             "open" => Self::Open,
             "high" => Self::High,
             "low" => Self::Low,
@@ -57,7 +61,8 @@ impl Column {
 }
 
 /// The order of a file's columns, from the left: time, the four prices and the volume, each once, and any number
-/// of skipped columns. It stands above a header that the file may have.
+/// of skipped columns. A time of day that stands apart from the date is named `clock`, or `time` beside a `date`.
+/// The order stands above a header that the file may have.
 ///
 /// ```
 /// use walkforward_etl::Columns;
@@ -80,20 +85,33 @@ impl Columns {
     }
 }
 
+/// The column of that name; a `time` beside a `date` is the time of day.
+fn declared(name: &str, has_date: bool) -> Option<Column> {
+    let is_clock = has_date && name.trim().eq_ignore_ascii_case("time");
+    if is_clock { Some(Column::Clock) } else { Column::named(name) }
+}
+
 impl FromStr for Columns {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let error = |reason: String| Error::Columns { text: text.to_owned(), reason };
+        let has_date = text.split(',').any(|name| name.trim().eq_ignore_ascii_case("date"));
         let columns = text
             .split(',')
-            .map(|name| Column::named(name).ok_or_else(|| error(format!("'{}' is no column", name.trim()))))
+            .map(|name| {
+                declared(name, has_date).ok_or_else(|| error(format!("'{}' is no column", name.trim())))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         if columns.len() > MAX_COLUMNS {
             return Err(error(format!("{} columns are more than {MAX_COLUMNS}", columns.len())));
         }
+        let count = |wanted| columns.iter().filter(|&&column| column == wanted).count();
+        if count(Column::Clock) > 1 {
+            return Err(error("the time of day is named more than once".to_owned()));
+        }
         for needed in Column::NEEDED {
-            match columns.iter().filter(|&&column| column == needed).count() {
+            match count(needed) {
                 1 => {}
                 0 => return Err(error(format!("'{}' is missing", needed.name()))),
                 _ => return Err(error(format!("'{}' is named more than once", needed.name()))),
@@ -124,6 +142,17 @@ mod tests {
         let columns: Columns = " Date, - ,OPEN,high,Low,close,skip,volume".parse().unwrap();
         assert_eq!(columns.to_string(), "time,-,open,high,low,close,-,volume");
         assert_eq!(columns.to_string().parse::<Columns>().unwrap(), columns);
+    }
+
+    #[test]
+    fn a_time_beside_a_date_is_the_time_of_day() {
+        for text in ["date,time,open,high,low,close,volume", "time,clock,open,high,low,close,volume"] {
+            let columns: Columns = text.parse().unwrap();
+            assert_eq!(columns.to_string(), "time,clock,open,high,low,close,volume");
+        }
+        check("date,time,clock,open,high,low,close,volume", "time of day is named more than once");
+        check("clock,open,high,low,close,volume", "'time' is missing");
+        check("time,timestamp,open,high,low,close,volume", "'time' is named more than once");
     }
 
     #[test]

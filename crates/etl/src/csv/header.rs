@@ -4,6 +4,7 @@ use walkforward_core::Symbol;
 
 use super::cells::Cells;
 use super::columns::Column;
+use super::time_columns::TimePlaces;
 
 /// Places of the six columns in a row of `width` cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(super) struct Layout {
     /// Cells of every row.
     pub(super) width: usize,
     /// Place of the start of the bar.
-    pub(super) time: usize,
+    pub(super) time: TimePlaces,
     /// Places of open, high, low, close, volume.
     pub(super) numbers: [usize; 5],
 }
@@ -21,27 +22,15 @@ impl Layout {
     pub(super) fn of(columns: &[Column]) -> Option<Self> {
         let place = |needed| columns.iter().position(|&column| column == needed);
         let [time, numbers @ ..] = Column::NEEDED;
+        let time = TimePlaces { time: place(time)?, clock: place(Column::Clock) };
         let mut places = [0; 5];
         for (slot, column) in places.iter_mut().zip(numbers) {
             *slot = place(column)?;
         }
-        Some(Self { width: columns.len(), time: place(time)?, numbers: places })
+        Some(Self { width: columns.len(), time, numbers: places })
     }
 }
 
-/// Names of the time column; the first of them that a header has is taken.
-const TIME_NAMES: [&str; 10] = [
-    "open_time",
-    "timestamp",
-    "datetime",
-    "date",
-    "time",
-    "date_utc",
-    "gmt_time",
-    "unix",
-    "unix_timestamp",
-    "t",
-];
 const PRICE_NAMES: [[&str; 3]; 4] = [
     ["open", "open_price", "o"],
     ["high", "high_price", "h"],
@@ -87,13 +76,9 @@ pub(super) fn header_names(line: &[u8], cells: &Cells) -> Option<Vec<String>> {
     (prices.count() >= 2 || short.count() == PRICE_NAMES.len()).then_some(names)
 }
 
-/// The layout that a header's names declare; the error says what is missing or ambiguous.
-pub(super) fn layout(names: &[String], symbol: &Symbol) -> Result<Layout, String> {
-    let time = TIME_NAMES
-        .iter()
-        .find_map(|wanted| names.iter().position(|name| name == wanted))
-        .or_else(|| names.iter().position(String::is_empty).filter(|&place| place == 0))
-        .ok_or_else(|| format!("the header names no time column (one of {})", TIME_NAMES.join(", ")))?;
+/// The layout that a header's names declare, with the start of the bar in `time`; the error says what is missing or
+/// ambiguous.
+pub(super) fn layout(names: &[String], time: TimePlaces, symbol: &Symbol) -> Result<Layout, String> {
     let mut numbers = [0; 5];
     for (slot, spellings) in numbers.iter_mut().zip(&PRICE_NAMES) {
         *slot = price(names, spellings)?;
@@ -168,18 +153,20 @@ fn volume(names: &[String], symbol: &Symbol) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::time_columns::{candidates, choose};
     use super::*;
 
     fn read(header: &str, symbol: &str) -> Result<Layout, String> {
         let mut cells = Cells::default();
         cells.cut(header.as_bytes());
         let names = header_names(header.as_bytes(), &cells).ok_or("no header")?;
-        layout(&names, &symbol.parse().unwrap())
+        let time = choose(&names, &candidates(&names)?, &[])?;
+        layout(&names, time, &symbol.parse().unwrap())
     }
 
     fn check(header: &str, symbol: &str, time: usize, numbers: [usize; 5]) {
         let layout = read(header, symbol).unwrap();
-        assert_eq!((layout.time, layout.numbers), (time, numbers), "{header}");
+        assert_eq!((layout.time.time, layout.numbers), (time, numbers), "{header}");
     }
 
     #[test]

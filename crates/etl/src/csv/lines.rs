@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
+use walkforward_durable::open_regular;
 
 use crate::Error;
 
@@ -53,7 +54,8 @@ pub(super) struct LineReader {
 impl LineReader {
     /// Opens `path`, decompressing it when it begins as gzip files do.
     pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
-        let reader = open_plain_or_gzip(path).map_err(|source| io_error(path, source))?;
+        let file = open_regular(path).map_err(|error| open_error(path, error))?;
+        let reader = plain_or_gzip(file).map_err(|source| io_error(path, source))?;
         Ok(Self { path: path.to_owned(), limits, reader, buffer: Vec::new(), number: 0, bytes_read: 0 })
     }
 
@@ -99,13 +101,21 @@ impl LineReader {
     }
 }
 
-fn open_plain_or_gzip(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    let mut reader = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+fn plain_or_gzip(file: File) -> io::Result<Box<dyn BufRead>> {
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
     if reader.fill_buf()?.starts_with(&GZIP_MAGIC) {
         let decoder = MultiGzDecoder::new(reader);
         return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)));
     }
     Ok(Box::new(reader))
+}
+
+fn open_error(path: &Path, error: walkforward_durable::Error) -> Error {
+    match error {
+        walkforward_durable::Error::NotAFile { path, found } => Error::NotAFile { path, found },
+        walkforward_durable::Error::Io { source, .. } => io_error(path, source),
+        other => io_error(path, io::Error::other(other)),
+    }
 }
 
 fn io_error(path: &Path, source: io::Error) -> Error {

@@ -5,21 +5,24 @@ mod columns;
 mod detect;
 mod header;
 mod lines;
+mod longer;
 mod rows;
 mod table;
 mod time;
+mod time_columns;
 
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use walkforward_core::{
-    Aggregator, BarRequest, BarSeries, DataSource, SourceBars, SourceError, Timeframe, Timestamp,
+    BarRequest, BarSeries, BaseBars, DataSource, SourceBars, SourceError, Timeframe, Timestamp,
 };
 
 pub use columns::{Column, Columns};
 
 use crate::Error;
 use lines::Limits;
+use longer::longer_bars;
 use table::Table;
 
 /// How a file is read.
@@ -38,7 +41,15 @@ pub struct CsvOptions {
 ///
 /// Rows may stand in any order. Of rows with the same start the last one in the file is taken and the others are
 /// counted as duplicates. `figures.rows` counts every row that is a bar, duplicates included; rows that are none
-/// are counted apart. Without a requested "now" it is the close of the file's last bar.
+/// are counted apart. More than ten conflicting duplicates (one start, other values) that are more than 1 % of the
+/// rows refuse the file. Without a requested "now" it is the close of the file's last bar.
+///
+/// Bars longer than the file's are made of an interval's rows when at least half of them are there: then the bar
+/// opens at the first price that there is. Of other intervals no bar is made. Every missing row, in both kinds, is
+/// told in [`SourceBars::base`], so that the pipeline counts it.
+///
+/// A last line without line end is taken as it is and told in the figures; only its number of cells could show that
+/// it is cut. `drop_last` leaves it out when it is the newest bar.
 #[derive(Debug, Clone)]
 pub struct CsvSource {
     path: PathBuf,
@@ -63,16 +74,17 @@ impl CsvSource {
     /// When the file can't be read, its columns can't be told, more rows are no bars than
     /// [`CsvOptions::max_rejected_rows`], its timeframe doesn't fit or no bar had closed.
     pub fn read(&self, request: &BarRequest) -> Result<SourceBars, Error> {
-        let (rows, rejects) = rows::read_rows(&self.path, &self.options, &request.symbol, self.limits)?;
-        if rows.is_empty() {
-            return Err(Error::NoRows { path: self.path.clone(), lines: rejects.count });
+        let file = rows::read_rows(&self.path, &self.options, &request.symbol, self.limits)?;
+        if file.rows.is_empty() {
+            return Err(Error::NoRows { path: self.path.clone(), lines: file.rejects.count });
         }
-        let Table { bars, mut figures } = table::table(&self.path, rows, rejects, request.timeframe)?;
+        let Table { bars, mut figures } = table::table(&self.path, file, request.timeframe)?;
         let (bars, as_of, unfinished) = self.closed(bars, request.as_of)?;
         figures.unfinished_dropped = unfinished;
-        let bars = self.at_timeframe(bars, request.timeframe, as_of)?;
+        let (bars, base) = self.at_timeframe(bars, request.timeframe, as_of)?;
         let bars = last_bars(bars, request.bars);
-        Ok(SourceBars { bars, as_of, file: Some(figures), origin: self.path.display().to_string() })
+        let origin = self.path.display().to_string();
+        Ok(SourceBars { bars, as_of, file: Some(figures), origin, base })
     }
 
     /// The bars that have closed, the "now" and the number of bars that were left out unfinished.
@@ -103,46 +115,25 @@ impl CsvSource {
         bars: BarSeries,
         asked: Option<Timeframe>,
         as_of: Timestamp,
-    ) -> Result<BarSeries, Error> {
+    ) -> Result<(BarSeries, Option<BaseBars>), Error> {
         let file = bars.timeframe();
-        match asked {
-            Some(asked) if asked != file => {
-                let mismatch = || Error::Timeframe { path: self.path.clone(), file, asked };
-                let aggregator = Aggregator::new(file, asked).map_err(|_| mismatch())?;
-                let longer = aggregated(&bars, aggregator, asked, as_of).ok_or_else(mismatch)?;
-                if longer.is_empty() {
-                    let begins = asked.floor(bars.open_times()[0].plus_millis(asked.millis() - 1));
-                    let first_close = begins.plus_millis(asked.millis());
-                    let origin = self.path.display().to_string();
-                    return Err(Error::NothingClosed { origin, as_of, first_close });
-                }
-                Ok(longer)
+        let Some(asked) = asked.filter(|&asked| asked != file) else { return Ok((bars, None)) };
+        let mismatch = || Error::Timeframe { path: self.path.clone(), file, asked };
+        let (longer, base) = longer_bars(&bars, asked, as_of).ok_or_else(mismatch)?;
+        let origin = || self.path.display().to_string();
+        match (longer.is_empty(), base.present.is_empty()) {
+            (false, _) => Ok((longer, Some(base))),
+            (true, false) => {
+                let reason = format!("no interval of {asked} up to {as_of} has half of its bars of {file}");
+                Err(Error::Source { origin: origin(), reason })
             }
-            _ => Ok(bars),
+            (true, true) => {
+                let begins = asked.floor(bars.open_times()[0].plus_millis(asked.millis() - 1));
+                let first_close = begins.plus_millis(asked.millis());
+                Err(Error::NothingClosed { origin: origin(), as_of, first_close })
+            }
         }
     }
-}
-
-/// Longer bars that have closed by `as_of`. An interval that began before the first bar is left out: its open is
-/// not known.
-fn aggregated(
-    bars: &BarSeries,
-    mut aggregator: Aggregator,
-    to: Timeframe,
-    as_of: Timestamp,
-) -> Option<BarSeries> {
-    let mut longer = BarSeries::new(to);
-    let first = bars.first_open_time()?;
-    for bar in bars.iter() {
-        let complete = aggregator.push(bar).ok()?;
-        for bar in complete.into_iter().flatten().filter(|bar| bar.open_time() >= first) {
-            longer.push(bar).ok()?;
-        }
-    }
-    if let Some(bar) = aggregator.close_at(as_of).filter(|bar| bar.open_time() >= first) {
-        longer.push(bar).ok()?;
-    }
-    Some(longer)
 }
 
 /// The last `count` bars of the grid; where the first of them is missing, the bar before it too, so that the hole

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use walkforward_core::{Bar, RejectedRow, Symbol};
+use walkforward_core::{Bar, RejectedRow, Symbol, Timestamp};
 
 use super::CsvOptions;
 use super::cells::{Cells, number, shown};
@@ -10,7 +10,8 @@ use super::columns::Column;
 use super::detect::detect;
 use super::header::Layout;
 use super::lines::{Limits, LineReader};
-use super::time::parse_time;
+use super::time::{parse_date_and_clock, parse_time};
+use super::time_columns::TimePlaces;
 use crate::Error;
 
 /// Rejected rows that are listed with line and reason; the others are counted.
@@ -60,22 +61,35 @@ impl<'a> Rejects<'a> {
     }
 }
 
+/// What a file holds.
+#[derive(Debug)]
+pub(super) struct FileRows<'a> {
+    /// The bars, in the file's order.
+    pub(super) rows: Vec<Row>,
+    /// The rows that are none.
+    pub(super) rejects: Rejects<'a>,
+    /// Whether the last line has no line end.
+    pub(super) is_unterminated: bool,
+}
+
 /// Reads every row of `path`.
 pub(super) fn read_rows<'a>(
     path: &'a Path,
     options: &CsvOptions,
     symbol: &Symbol,
     limits: Limits,
-) -> Result<(Vec<Row>, Rejects<'a>), Error> {
+) -> Result<FileRows<'a>, Error> {
     let detected = detect(path, options.columns.as_ref(), symbol, limits)?;
     let mut rejects = Rejects::new(path, options.max_rejected_rows);
     let mut rows = Vec::new();
+    let mut is_unterminated = false;
     let mut cells = Cells::default();
     let mut lines = LineReader::open(path, limits)?;
     while let Some(line) = lines.next_line()? {
         if line.number < detected.first_row_line {
             continue;
         }
+        is_unterminated = !line.is_ended;
         cells.cut(line.bytes);
         match bar_of(line.bytes, &cells, &detected.layout) {
             Ok(bar) => rows.push(Row { bar, line: line.number }),
@@ -92,17 +106,14 @@ pub(super) fn read_rows<'a>(
             return Err(Error::TooLong { path: path.to_owned(), what: "the file".to_owned(), limit });
         }
     }
-    Ok((rows, rejects))
+    Ok(FileRows { rows, rejects, is_unterminated })
 }
 
 fn bar_of(line: &[u8], cells: &Cells, layout: &Layout) -> Result<Bar, String> {
     if cells.len() != layout.width {
         return Err(format!("the row has {} cells: expected {}", cells.len(), layout.width));
     }
-    let cell = cells.get(line, layout.time);
-    let time = parse_time(cell).ok_or_else(|| {
-        format!("'{}' is not a time: expected a date, an RFC 3339 time or an epoch count", shown(cell))
-    })?;
+    let time = start_of(line, cells, layout.time)?;
     let [_, columns @ ..] = Column::NEEDED;
     let mut numbers = [0.0; 5];
     for ((slot, place), column) in numbers.iter_mut().zip(layout.numbers).zip(columns) {
@@ -112,4 +123,20 @@ fn bar_of(line: &[u8], cells: &Cells, layout: &Layout) -> Result<Bar, String> {
     }
     let [open, high, low, close, volume] = numbers;
     Bar::new(time, open, high, low, close, volume).map_err(|error| error.to_string())
+}
+
+fn start_of(line: &[u8], cells: &Cells, places: TimePlaces) -> Result<Timestamp, String> {
+    let cell = cells.get(line, places.time);
+    let Some(place) = places.clock else {
+        return parse_time(cell).ok_or_else(|| {
+            format!("'{}' is not a time: expected a date, an RFC 3339 time or an epoch count", shown(cell))
+        });
+    };
+    let clock = cells.get(line, place);
+    parse_date_and_clock(cell, clock).ok_or_else(|| {
+        let (date, clock) = (shown(cell), shown(clock));
+        format!(
+            "'{date}' and '{clock}' are not a date and a time of day: expected such as 2024-01-02 and 15:00:00"
+        )
+    })
 }

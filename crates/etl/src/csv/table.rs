@@ -5,9 +5,14 @@ use std::path::Path;
 
 use walkforward_core::{BarSeries, QualityFigures, Timeframe};
 
-use super::rows::{Rejects, Row};
+use super::rows::{FileRows, Rejects, Row};
 use crate::Error;
 use crate::figures::figures_of;
+
+/// Rows with the start and not the values of another that a file may have whatever its length: revisions happen.
+const TOLERATED_CONFLICTS: usize = 10;
+/// Such rows in a hundred that make a file no file of bars.
+const MAX_CONFLICT_PERCENT: usize = 1;
 
 /// A file's bars and what is known about them.
 #[derive(Debug)]
@@ -19,17 +24,13 @@ pub(super) struct Table {
 }
 
 /// Sorts `rows`, drops rows whose start stood in the file before (the last one in the file stays: later rows are
-/// revisions), finds the step and refuses rows off the grid. `fallback` is the timeframe of a file with one row.
-pub(super) fn table(
-    path: &Path,
-    mut rows: Vec<Row>,
-    mut rejects: Rejects<'_>,
-    fallback: Option<Timeframe>,
-) -> Result<Table, Error> {
+/// revisions; too many with other values are an error), finds the step and refuses rows off the grid. `fallback` is the timeframe of a file with one row.
+pub(super) fn table(path: &Path, file: FileRows<'_>, fallback: Option<Timeframe>) -> Result<Table, Error> {
+    let FileRows { mut rows, mut rejects, is_unterminated } = file;
     let out_of_order_rows = out_of_order(&rows);
     rows.sort_by_key(|row| row.bar.open_time());
     let read = rows.len();
-    let mut rows = without_duplicates(rows);
+    let mut rows = without_duplicates(path, rows)?;
     let duplicates = read - rows.len();
     let timeframe = step(path, &rows, fallback)?;
     let off_grid = drop_off_grid(&mut rows, timeframe, &mut rejects)?;
@@ -49,6 +50,7 @@ pub(super) fn table(
         out_of_order_rows,
         rejected_rows: rejects.listed,
         rejected_count: rejects.count,
+        unterminated_last_line: is_unterminated,
         ..figures_of(&bars)
     };
     Ok(Table { bars, figures })
@@ -63,15 +65,37 @@ fn out_of_order(rows: &[Row]) -> usize {
 }
 
 /// Of rows with equal start, which a stable sort has kept in the file's order, the last.
-fn without_duplicates(rows: Vec<Row>) -> Vec<Row> {
-    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+fn without_duplicates(path: &Path, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
+    let read = rows.len();
+    let mut kept: Vec<Row> = Vec::with_capacity(read);
+    let mut conflicts = 0;
+    let mut first_conflict = None;
     for row in rows {
         match kept.last_mut() {
-            Some(last) if last.bar.open_time() == row.bar.open_time() => *last = row,
+            Some(last) if last.bar.open_time() == row.bar.open_time() => {
+                if last.bar != row.bar {
+                    conflicts += 1;
+                    first_conflict.get_or_insert(row);
+                }
+                *last = row;
+            }
             _ => kept.push(row),
         }
     }
-    kept
+    match first_conflict {
+        Some(row) if is_too_many(conflicts, read) => Err(Error::Conflicts {
+            path: path.to_owned(),
+            conflicts,
+            rows: read,
+            line: row.line,
+            start: row.bar.open_time(),
+        }),
+        _ => Ok(kept),
+    }
+}
+
+fn is_too_many(conflicts: usize, rows: usize) -> bool {
+    conflicts > TOLERATED_CONFLICTS && conflicts.saturating_mul(100) > rows * MAX_CONFLICT_PERCENT
 }
 
 fn step(path: &Path, rows: &[Row], fallback: Option<Timeframe>) -> Result<Timeframe, Error> {

@@ -16,15 +16,52 @@ const MAX_EPOCH_US: u64 = 100_000_000_000_000_000;
 
 /// Reads a time. A time without zone is UTC; digits beyond milliseconds are cut off.
 ///
-/// `2019-10-17`, `2019-10-17 09-AM` (12-hour clock: `12-AM` is midnight, `12-PM` noon), `2020-01-01 00:00`,
+/// `2019-10-17` (also with points or slashes), `2019-10-17 09-AM` (12-hour clock: `12-AM` is midnight, `12-PM` noon), `2020-01-01 00:00`,
 /// `2021-12-31 23:01:00.000000`, `2020-01-01 00:00:00+00:00`, RFC 3339, and counts of seconds, milliseconds or
 /// microseconds since 1970 (told apart by their size).
 pub(super) fn parse_time(cell: &[u8]) -> Option<Timestamp> {
     let ms = match cell.get(4) {
-        Some(b'-') => calendar(cell)?,
+        Some(b'-' | b'.' | b'/') => calendar(cell)?,
         _ => epoch(cell)?,
     };
     Timestamp::from_millis(ms)
+}
+
+/// Reads a time whose date and time of day stand in two cells: `2024.01.02` and `15:00`, or as [`parse_time`] knows
+/// them.
+pub(super) fn parse_date_and_clock(date: &[u8], clock: &[u8]) -> Option<Timestamp> {
+    let (days_ms, rest) = date_ms(date)?;
+    if !rest.is_empty() {
+        return None;
+    }
+    Timestamp::from_millis(days_ms + clock_ms(clock)?)
+}
+
+/// What a cell of a time column tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeKind {
+    /// A count since 1970; its time of day in UTC, in milliseconds into the day.
+    Epoch(i64),
+    /// A date with a time of day, in milliseconds into the day.
+    DateAndClock(i64),
+    /// A date alone.
+    Date,
+    /// A time of day alone, in milliseconds into the day.
+    Clock(i64),
+}
+
+/// What the cell tells; `None` when it is no time.
+pub(super) fn time_kind(cell: &[u8]) -> Option<TimeKind> {
+    if let Some(clock) = clock_ms(cell) {
+        return Some(TimeKind::Clock(clock.rem_euclid(MS_PER_DAY)));
+    }
+    let time = parse_time(cell)?;
+    let into_day_ms = time.as_millis().rem_euclid(MS_PER_DAY);
+    Some(match date_ms(cell) {
+        None => TimeKind::Epoch(into_day_ms),
+        Some((_, b"")) => TimeKind::Date,
+        Some(_) => TimeKind::DateAndClock(into_day_ms),
+    })
 }
 
 fn epoch(cell: &[u8]) -> Option<i64> {
@@ -47,19 +84,29 @@ fn epoch(cell: &[u8]) -> Option<i64> {
 }
 
 fn calendar(cell: &[u8]) -> Option<i64> {
+    let (days_ms, rest) = date_ms(cell)?;
+    let into_day_ms = match rest {
+        [] => 0,
+        [b' ' | b'T' | b't', rest @ ..] => clock_ms(rest)?,
+        _ => return None,
+    };
+    Some(days_ms + into_day_ms)
+}
+
+/// Start of the day that the cell begins with, milliseconds since 1970, and what comes behind it.
+fn date_ms(cell: &[u8]) -> Option<(i64, &[u8])> {
     let (date, rest) = cell.split_at_checked(10)?;
-    if date[4] != b'-' || date[7] != b'-' {
+    if !matches!(date[4], b'-' | b'.' | b'/') || date[7] != date[4] {
         return None;
     }
     let (year, month, day) = (digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..])?);
     let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
     let days = date.signed_duration_since(NaiveDate::default()).num_days();
-    let into_day = match rest {
-        [] => 0,
-        [b' ' | b'T' | b't', rest @ ..] => hours_12(rest).or_else(|| hours_24(rest))?,
-        _ => return None,
-    };
-    Some(days * MS_PER_DAY + into_day)
+    Some((days * MS_PER_DAY, rest))
+}
+
+fn clock_ms(text: &[u8]) -> Option<i64> {
+    hours_12(text).or_else(|| hours_24(text))
 }
 
 /// `09-AM`: milliseconds into the day.
@@ -157,6 +204,8 @@ mod tests {
     #[test]
     fn dates_and_times_of_day_are_read_with_and_without_zone() {
         check("2019-10-17", "2019-10-17T00:00:00.000Z");
+        check("2024.01.02", "2024-01-02T00:00:00.000Z");
+        check("2024/01/02 15:30", "2024-01-02T15:30:00.000Z");
         check("2020-01-01 00:00:00+00:00", "2020-01-01T00:00:00.000Z");
         check("2020-01-01 00:00", "2020-01-01T00:00:00.000Z");
         check("2021-12-31 23:01:00.000000", "2021-12-31T23:01:00.000Z");
@@ -170,6 +219,18 @@ mod tests {
     fn epoch_counts_are_told_apart_by_size() {
         for text in ["1546300800", "1546300800.0", "1546300800000", "1546300800000000"] {
             check(text, "2019-01-01T00:00:00.000Z");
+        }
+    }
+
+    #[test]
+    fn a_date_and_a_time_of_day_in_two_cells_are_one_time() {
+        let read = |date: &str, clock: &str| parse_date_and_clock(date.as_bytes(), clock.as_bytes());
+        let expected = parse_time(b"2024-01-02 15:00");
+        for (date, clock) in [("2024.01.02", "15:00"), ("2024-01-02", "15:00:00"), ("2024/01/02", "03-PM")] {
+            assert_eq!(read(date, clock), expected, "{date} {clock}");
+        }
+        for (date, clock) in [("2024.01.02", ""), ("2024-01-02 00:00", "15:00"), ("15:00", "2024.01.02")] {
+            assert_eq!(read(date, clock), None, "{date} {clock}");
         }
     }
 
@@ -196,6 +257,8 @@ mod tests {
             "17.10.2019",
             "nan",
             "2019-10-17 10",
+            "2019.10-17",
+            "10:00",
         ];
         for text in texts {
             assert_eq!(parse_time(text.as_bytes()), None, "{text}");

@@ -42,6 +42,16 @@ fn a_folder_is_no_file() {
 }
 
 #[test]
+fn a_pipe_is_refused_without_waiting_for_its_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bars.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = CsvSource::new(&path, CsvOptions::default()).read(&request("BTC/USD")).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("bars.csv") && error.contains("this is a pipe"), "{error}");
+}
+
+#[test]
 fn an_empty_file_is_refused() {
     refuse(&BarFile::new(""), CsvOptions::default(), "the file is empty");
     refuse(&BarFile::new("\r\n\n"), CsvOptions::default(), "the file is empty");
@@ -111,6 +121,19 @@ fn a_torn_last_line_is_refused_with_a_hint() {
         CsvOptions::default(),
         "line 4: the row has 3 cells: expected 6; the file ends",
     );
+}
+
+#[test]
+fn a_last_line_without_line_end_is_taken_and_told() {
+    let whole = hours(&[1, 2, 3]);
+    let read = |content: &str, drop_last| {
+        let answer = BarFile::new(content).read(CsvOptions { drop_last, ..CsvOptions::default() }).unwrap();
+        (answer.bars.len(), answer.file.unwrap().unterminated_last_line)
+    };
+    assert_eq!(read(&whole, false), (3, false));
+    assert_eq!(read(&(whole.clone() + "\n \n"), false), (3, false));
+    assert_eq!(read(whole.trim_end(), false), (3, true), "perhaps cut inside its volume: nothing else tells");
+    assert_eq!(read(whole.trim_end(), true), (2, true));
 }
 
 #[test]

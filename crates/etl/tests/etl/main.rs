@@ -5,7 +5,9 @@
 
 mod bad_input;
 mod formats;
+mod longer;
 mod pipeline;
 mod real_files;
 mod support;
 mod synthetic;
+mod time_columns;

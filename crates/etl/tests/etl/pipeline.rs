@@ -17,7 +17,7 @@ struct Fixed(BarSeries, Timestamp);
 impl DataSource for Fixed {
     async fn bars(&self, request: &BarRequest) -> Result<SourceBars, SourceError> {
         let as_of = request.as_of.unwrap_or(self.1);
-        Ok(SourceBars { bars: self.0.clone(), as_of, file: None, origin: "fixed".to_owned() })
+        Ok(SourceBars { bars: self.0.clone(), as_of, file: None, origin: "fixed".to_owned(), base: None })
     }
 }
 

@@ -76,6 +76,10 @@ pub(crate) fn features() -> FeatureSpec {
 }
 
 pub(crate) fn spec(features: FeatureSpec) -> PolicySpec {
+    spec_with(features, ActionMap::LongFlat)
+}
+
+pub(crate) fn spec_with(features: FeatureSpec, actions: ActionMap) -> PolicySpec {
     let width = features.width();
     PolicySpec {
         schema: PolicySpec::SCHEMA,
@@ -84,13 +88,13 @@ pub(crate) fn spec(features: FeatureSpec) -> PolicySpec {
         network: NetworkSpec::Mlp {
             inputs: LOOKBACK * width + PolicySpec::PORTFOLIO_INPUTS,
             hidden: vec![],
-            outputs: 2,
+            outputs: actions.len(),
             activation: Activation::Tanh,
         },
         features,
         normaliser: Normaliser { mean: vec![0.05; width], std: vec![0.7; width], clip: 5.0 },
         lookback: LOOKBACK,
-        actions: ActionMap::LongFlat,
+        actions,
         used_until: at(0),
         probe: Probe { observations: vec![], outputs: vec![], tolerance: 0.0 },
     }
@@ -117,11 +121,13 @@ pub(crate) fn write_inclined_model(
 
 /// Writes the weights into an existing folder and returns their hash.
 pub(crate) fn write_weights(dir: &Path, number: usize, spec: &PolicySpec, inclination: f32) -> String {
-    let inputs = spec.obs_dim();
+    let (inputs, outputs) = (spec.obs_dim(), spec.actions.len());
     let weight = |index: usize| ((index * 7 + number * 13) % 11) as f32 / 5.0 - 1.0;
+    let mut bias = vec![0.0; outputs];
+    bias[1] = inclination;
     let tensors = BTreeMap::from([
-        ("actor.0.weight".to_owned(), (vec![2, inputs], (0..2 * inputs).map(weight).collect())),
-        ("actor.0.bias".to_owned(), (vec![2], vec![0.0, inclination])),
+        ("actor.0.weight".to_owned(), (vec![outputs, inputs], (0..outputs * inputs).map(weight).collect())),
+        ("actor.0.bias".to_owned(), (vec![outputs], bias)),
     ]);
     walkforward_policy::write_bundle(dir, spec, &tensors, None).unwrap().sha256
 }

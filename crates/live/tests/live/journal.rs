@@ -69,3 +69,23 @@ async fn a_second_session_continues_the_journal() {
     let bars = place.bars();
     assert_eq!(bars[..200], bars[200..], "the same bars and model give the same session");
 }
+
+#[tokio::test]
+async fn a_torn_journal_replays_up_to_its_last_whole_record() {
+    let place = traded().await;
+    let bytes = std::fs::read(place.journal()).unwrap();
+    let last = bytes[..bytes.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    std::fs::write(place.journal(), &bytes[..last + 20]).unwrap();
+    let report = replay_journal(&place.journal(), &place.models_dir()).unwrap();
+    assert!(report.is_identical());
+    assert_eq!((report.bars, report.decisions, report.torn_bytes), (200, 194, 20));
+}
+
+#[tokio::test]
+async fn a_journal_that_is_damaged_before_its_end_is_not_replayed() {
+    let place = traded().await;
+    let text = std::fs::read_to_string(place.journal()).unwrap();
+    std::fs::write(place.journal(), text.replacen("\"present\":true", "\"present\":null", 1)).unwrap();
+    let error = replay_journal(&place.journal(), &place.models_dir()).unwrap_err();
+    assert!(matches!(error, LiveError::Journal(_)), "{error}");
+}

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use walkforward_core::{Bar, BarFeed, FeatureKind, FeatureSpec, ModelRef, Quantity, Side, SourceError};
+use walkforward_core::{
+    ActionMap, Bar, BarFeed, FeatureKind, FeatureSpec, ModelRef, Quantity, Side, SourceError,
+};
 use walkforward_engine::feature_matrix;
 use walkforward_live::{
     ChampionError, ChampionLook, ChampionSource, EventRecord, TraderHandle, replay_journal,
 };
 
 use crate::common::{
-    Champion, Counted, EventfulFeed, LOOKBACK, Walk, Workplace, at, features, spec, walk,
+    Champion, Counted, EventfulFeed, LOOKBACK, Walk, Workplace, at, features, spec, spec_with, walk,
     write_inclined_model, write_model,
 };
 
@@ -159,6 +161,14 @@ async fn a_model_of_another_market_keeps_the_old_policy_trading() {
     let ether = write_model(&place.models_dir(), 2, &ether);
     check_refused(&place, Some(ether), "it is a model of ETH/USD 1h, and this session trades BTC/USD 1h")
         .await;
+}
+
+#[tokio::test]
+async fn a_model_with_short_positions_keeps_the_old_policy_trading_where_there_are_none() {
+    let place = Workplace::new();
+    let short = spec_with(features(), ActionMap::ShortFlatLong);
+    let short = write_model(&place.models_dir(), 2, &short);
+    check_refused(&place, Some(short), "takes short positions, and this market does not allow them").await;
 }
 
 #[tokio::test]
