@@ -1,9 +1,6 @@
-//! Which instructions the machine has, found once when a network is packed.
+//! Which instructions the machine has, found once when a network is made.
 
-use crate::mlp::{PackedLayer, Scratch};
-use crate::tile::forward_rows;
-
-/// A set of instructions that the forward pass is compiled for. All of them give the same bits.
+/// A set of instructions that the kernels are compiled for. All of them give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
     /// What every machine of the target has.
@@ -54,35 +51,36 @@ impl Checked {
     }
 }
 
-/// Runs [`forward_rows`] as compiled for `isa`.
-pub(crate) fn dispatch(
-    isa: Checked,
-    layers: &[PackedLayer],
-    inputs: &[f32],
-    outputs: &mut [f32],
-    scratch: &mut Scratch,
-) {
-    match isa.isa() {
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "compiled for instructions that the baseline lacks")]
-        // SAFETY: a `Checked` holds an instruction set only after the processor reported all its features.
-        Isa::Avx512 => unsafe { forward_avx512(layers, inputs, outputs, scratch) },
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "compiled for instructions that the baseline lacks")]
-        // SAFETY: a `Checked` holds an instruction set only after the processor reported all its features.
-        Isa::Avx2 => unsafe { forward_avx2(layers, inputs, outputs, scratch) },
-        _ => forward_rows(layers, inputs, outputs, scratch),
-    }
+/// Defines functions that take a [`Checked`] and run a body compiled for it. The body is `inline(always)` and takes
+/// the proof of the instruction set first.
+macro_rules! multiversion {
+    ($($vis:vis fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?);)*) => {$(
+        #[cfg_attr(
+            target_arch = "x86_64",
+            expect(unsafe_code, reason = "calls what is compiled for instructions that the baseline lacks")
+        )]
+        $vis fn $name(isa: $crate::isa::Checked, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            fn avx512(simd: $crate::simd::Avx512, $($arg: $ty),*) {
+                $body(simd, $($arg),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2(simd: $crate::simd::Avx2, $($arg: $ty),*) {
+                $body(simd, $($arg),*);
+            }
+            match isa.isa() {
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: a `Checked` holds an instruction set only after the processor reported all its features.
+                $crate::isa::Isa::Avx512 => unsafe { avx512($crate::simd::Avx512::new(), $($arg),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: a `Checked` holds an instruction set only after the processor reported all its features.
+                $crate::isa::Isa::Avx2 => unsafe { avx2($crate::simd::Avx2::new(), $($arg),*) },
+                _ => $body($crate::simd::Portable, $($arg),*),
+            }
+        }
+    )*};
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn forward_avx2(layers: &[PackedLayer], inputs: &[f32], outputs: &mut [f32], scratch: &mut Scratch) {
-    forward_rows(layers, inputs, outputs, scratch);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn forward_avx512(layers: &[PackedLayer], inputs: &[f32], outputs: &mut [f32], scratch: &mut Scratch) {
-    forward_rows(layers, inputs, outputs, scratch);
-}
+pub(crate) use multiversion;

@@ -20,16 +20,31 @@
 //! ```
 
 mod activation;
+mod actor_critic;
+mod aligned;
 mod argmax;
 mod error;
+mod gemm;
+mod gradient;
 mod isa;
+mod layout;
+mod math;
+mod matmul;
 mod mlp;
 mod optim;
-mod tile;
+mod ppo;
+mod sample;
+mod simd;
 
 pub use activation::{TANH_MAX_ERROR, tanh};
+pub use actor_critic::{ActorCriticNet, ActorCriticScratch};
 pub use argmax::argmax;
 pub use error::Error;
+pub use gradient::{PpoBatch, PpoWorkspace};
 pub use isa::Isa;
+pub use layout::ActorCriticShape;
+pub use matmul::MatMul;
 pub use mlp::{LinearWeights, PackedMlp, Scratch};
 pub use optim::{Adam, AdamConfig, clip_grad_norm};
+pub use ppo::{PpoFigures, PpoLoss};
+pub use sample::Draw;

@@ -1,11 +1,13 @@
 //! A multi-layer perceptron whose weights lie in the order in which they are read.
 
+use crate::aligned::AlignedVec;
 use crate::error::{Error, check_len};
-use crate::isa::{Checked, Isa, dispatch};
-use crate::tile::TILE_ROWS;
+use crate::gemm::{LANES, Left, Sizes, Start, multiply, padded};
+use crate::isa::{Checked, Isa, multiversion};
+use crate::simd::Simd;
 
-/// Outputs that are computed side by side: one AVX-512 register, two of AVX2.
-pub(crate) const LANES: usize = 16;
+/// Rows that go through all layers together.
+const TILE_ROWS: usize = 12;
 
 /// Weights of one linear layer as they are trained and stored.
 #[derive(Debug, Clone, Copy)]
@@ -17,13 +19,13 @@ pub struct LinearWeights<'a> {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct PackedLayer {
-    pub(crate) inputs: usize,
-    pub(crate) outputs: usize,
-    /// `[blocks, inputs]` of lanes; lanes beyond `outputs` are zero.
-    pub(crate) weight: Vec<[f32; LANES]>,
-    /// `[blocks]` of lanes.
-    pub(crate) bias: Vec<[f32; LANES]>,
+struct PackedLayer {
+    inputs: usize,
+    outputs: usize,
+    /// `[inputs, padded outputs]`; lanes beyond `outputs` are zero.
+    weight: AlignedVec,
+    /// `[padded outputs]`.
+    bias: AlignedVec,
 }
 
 impl PackedLayer {
@@ -33,37 +35,75 @@ impl PackedLayer {
             return Err(Error::Empty { what: "outputs in a layer" });
         }
         check_len("the weight of a layer", layer.weight.len(), inputs.saturating_mul(outputs))?;
-        let blocks = outputs.div_ceil(LANES);
-        let mut weight = vec![[0.0; LANES]; blocks * inputs];
-        let mut bias = vec![[0.0; LANES]; blocks];
+        let width = padded(outputs);
+        let (mut weight, mut bias) = (AlignedVec::zeros(inputs * width), AlignedVec::zeros(width));
+        bias[..outputs].copy_from_slice(layer.bias);
         for (output, row) in layer.weight.chunks_exact(inputs).enumerate() {
-            let (block, lane) = (output / LANES, output % LANES);
-            bias[block][lane] = layer.bias[output];
-            for (k, &w) in row.iter().enumerate() {
-                weight[block * inputs + k][lane] = w;
+            for (input, &w) in row.iter().enumerate() {
+                weight[input * width + output] = w;
             }
         }
         Ok(Self { inputs, outputs, weight, bias })
-    }
-
-    fn padded_outputs(&self) -> usize {
-        self.bias.len() * LANES
     }
 }
 
 /// Room for the values between layers. It can be kept between calls and fits any network: it grows when it must.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    pub(crate) stride: usize,
-    pub(crate) front: Vec<f32>,
-    pub(crate) back: Vec<f32>,
+    front: AlignedVec,
+    back: AlignedVec,
 }
 
 impl Scratch {
-    fn fit(&mut self, stride: usize) {
-        self.stride = stride;
-        self.front.resize(TILE_ROWS * stride, 0.0);
-        self.back.resize(TILE_ROWS * stride, 0.0);
+    fn fit(&mut self, width: usize) {
+        if self.front.len() < TILE_ROWS * width {
+            self.front = AlignedVec::zeros(TILE_ROWS * width);
+            self.back = AlignedVec::zeros(TILE_ROWS * width);
+        }
+    }
+}
+
+multiversion! {
+    fn run = forward_rows(layers: &[PackedLayer], inputs: &[f32], outputs: &mut [f32], scratch: &mut Scratch);
+}
+
+/// All rows of `inputs` `[rows, n_in]` into `outputs` `[rows, n_out]`. Lengths were checked by the caller.
+#[inline(always)]
+fn forward_rows<S: Simd>(
+    simd: S,
+    layers: &[PackedLayer],
+    inputs: &[f32],
+    outputs: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let (Some(first), Some(last)) = (layers.first(), layers.last()) else { return };
+    let (n_in, n_out) = (first.inputs, last.outputs);
+    for (x, y) in inputs.chunks(TILE_ROWS * n_in).zip(outputs.chunks_mut(TILE_ROWS * n_out)) {
+        forward_tile(simd, layers, x, scratch);
+        for (row, values) in y.chunks_exact_mut(n_out).zip(scratch.front.chunks_exact(padded(n_out))) {
+            row.copy_from_slice(&values[..n_out]);
+        }
+    }
+}
+
+/// A few rows through all layers, into the front of the scratch.
+#[inline(always)]
+fn forward_tile<S: Simd>(simd: S, layers: &[PackedLayer], x: &[f32], scratch: &mut Scratch) {
+    let rows = layers.first().map_or(0, |first| x.len() / first.inputs);
+    for (index, layer) in layers.iter().enumerate() {
+        let width = layer.bias.len();
+        let sizes = Sizes { m: rows, k: layer.inputs, vectors: width / LANES };
+        let left = match index {
+            0 => Left::Rows { numbers: x, stride: layer.inputs },
+            _ => Left::Rows { numbers: &scratch.front, stride: padded(layer.inputs) },
+        };
+        multiply(simd, sizes, left, &layer.weight, Start::Row(&layer.bias), &mut scratch.back);
+        if index + 1 < layers.len() {
+            for value in scratch.back[..rows * width].iter_mut() {
+                *value = crate::tanh(*value);
+            }
+        }
+        std::mem::swap(&mut scratch.front, &mut scratch.back);
     }
 }
 
@@ -72,7 +112,8 @@ impl Scratch {
 pub struct PackedMlp {
     layers: Vec<PackedLayer>,
     isa: Checked,
-    stride: usize,
+    /// Widest padded layer.
+    width: usize,
 }
 
 impl PackedMlp {
@@ -88,14 +129,14 @@ impl PackedMlp {
             return Err(Error::Empty { what: "layers" });
         }
         let mut packed = Vec::with_capacity(layers.len());
-        let (mut width, mut stride) = (inputs, inputs);
+        let (mut inputs, mut width) = (inputs, LANES);
         for layer in layers {
-            let layer = PackedLayer::new(width, layer)?;
-            width = layer.outputs;
-            stride = stride.max(layer.padded_outputs());
+            let layer = PackedLayer::new(inputs, layer)?;
+            inputs = layer.outputs;
+            width = width.max(layer.bias.len());
             packed.push(layer);
         }
-        Ok(Self { layers: packed, isa: Checked::detect(), stride })
+        Ok(Self { layers: packed, isa: Checked::detect(), width })
     }
 
     /// The same network on another instruction set; `None` when this machine does not have it.
@@ -122,7 +163,7 @@ impl PackedMlp {
     /// Room of the right size for this network.
     pub fn scratch(&self) -> Scratch {
         let mut scratch = Scratch::default();
-        scratch.fit(self.stride);
+        scratch.fit(self.width);
         scratch
     }
 
@@ -136,8 +177,8 @@ impl PackedMlp {
         let rows = inputs.len() / self.inputs();
         check_len("the input of the network", inputs.len(), rows * self.inputs())?;
         check_len("the output of the network", outputs.len(), rows * self.outputs())?;
-        scratch.fit(self.stride);
-        dispatch(self.isa, &self.layers, inputs, outputs, scratch);
+        scratch.fit(self.width);
+        run(self.isa, &self.layers, inputs, outputs, scratch);
         Ok(())
     }
 }

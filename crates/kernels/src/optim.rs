@@ -1,6 +1,9 @@
 //! The optimiser step on flat parameters.
 
 use crate::error::{Error, check_len};
+use crate::gemm::LANES;
+use crate::isa::{Checked, multiversion};
+use crate::simd::Simd;
 
 /// Settings of [`Adam`] that stay the same over a training.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,26 +76,76 @@ impl Adam {
         let correction2 = 1.0 - f64::from(beta2).powi(exponent);
         let step_size = (f64::from(learning_rate) / correction1) as f32;
         let root_correction2 = correction2.sqrt() as f32;
-        let moments = self.m.iter_mut().zip(self.v.iter_mut());
-        for ((p, &g), (m, v)) in params.iter_mut().zip(grads).zip(moments) {
-            *m = beta1 * *m + (1.0 - beta1) * g;
-            *v = beta2 * *v + (1.0 - beta2) * g * g;
-            *p -= step_size * *m / (v.sqrt() / root_correction2 + eps);
-        }
+        let rule = Rule { beta1, beta2, eps, step_size, inverse_root: 1.0 / root_correction2 };
+        move_all(Checked::detect(), rule, params, grads, (&mut self.m, &mut self.v));
         Ok(())
+    }
+}
+
+/// What one step does to every parameter.
+#[derive(Clone, Copy)]
+struct Rule {
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    step_size: f32,
+    inverse_root: f32,
+}
+
+multiversion! {
+    fn move_all = move_each(rule: Rule, params: &mut [f32], grads: &[f32], moments: (&mut [f32], &mut [f32]));
+    fn sum_squares = square_lanes(numbers: &[f32], sums: &mut [f64; LANES]);
+    fn scale_all = scale_each(numbers: &mut [f32], factor: f64);
+}
+
+#[inline(always)]
+fn move_each<S: Simd>(
+    _simd: S,
+    rule: Rule,
+    params: &mut [f32],
+    grads: &[f32],
+    moments: (&mut [f32], &mut [f32]),
+) {
+    let Rule { beta1, beta2, eps, step_size, inverse_root } = rule;
+    let moments = moments.0.iter_mut().zip(moments.1);
+    for ((p, &g), (m, v)) in params.iter_mut().zip(grads).zip(moments) {
+        *m = beta1 * *m + (1.0 - beta1) * g;
+        *v = beta2 * *v + (1.0 - beta2) * g * g;
+        *p -= step_size * *m / (v.sqrt() * inverse_root + eps);
+    }
+}
+
+#[inline(always)]
+fn square_lanes<S: Simd>(_simd: S, numbers: &[f32], sums: &mut [f64; LANES]) {
+    let (whole, rest) = numbers.as_chunks::<LANES>();
+    for values in whole {
+        for lane in 0..LANES {
+            sums[lane] += f64::from(values[lane]) * f64::from(values[lane]);
+        }
+    }
+    for (sum, &value) in sums.iter_mut().zip(rest) {
+        *sum += f64::from(value) * f64::from(value);
+    }
+}
+
+#[inline(always)]
+fn scale_each<S: Simd>(_simd: S, numbers: &mut [f32], factor: f64) {
+    for x in numbers {
+        *x = (f64::from(*x) * factor) as f32;
     }
 }
 
 /// Scales `grads` down so that their Euclidean norm is at most `max_norm`; returns the norm before.
 ///
-/// The norm is summed in `f64` in index order. A norm that is not finite leaves the gradient as it is.
+/// The norm is summed in `f64`, every sixteenth number into one of sixteen sums. A norm that is not finite leaves the gradient as it is.
 pub fn clip_grad_norm(grads: &mut [f32], max_norm: f32) -> f64 {
-    let norm = grads.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+    let isa = Checked::detect();
+    let mut sums = [0.0; LANES];
+    sum_squares(isa, grads, &mut sums);
+    let norm = sums.iter().sum::<f64>().sqrt();
     let scale = f64::from(max_norm) / (norm + 1e-6);
     if norm.is_finite() && scale < 1.0 {
-        for g in grads {
-            *g = (f64::from(*g) * scale) as f32;
-        }
+        scale_all(isa, grads, scale);
     }
     norm
 }

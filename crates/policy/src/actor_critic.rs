@@ -8,8 +8,8 @@ use walkforward_kernels::PackedMlp;
 
 use crate::Tensors;
 use crate::check::{check_tensors, tensor_shapes};
+use crate::frozen::pack_mlp;
 use crate::init::orthogonal;
-use crate::mlp::pack;
 
 /// Gain of the actor's last layer: small, so that a fresh policy has no opinion.
 const ACTOR_HEAD_GAIN: f64 = 0.01;
@@ -29,12 +29,11 @@ impl ActorCritic {
     /// Fresh weights from `rng`: orthogonal with gain sqrt(2), heads 0.01 and 1, biases 0.
     ///
     /// # Errors
-    /// When candle can't make the tensors.
+    /// When the network is no mlp, or candle can't make the tensors.
     pub fn new(network: NetworkSpec, rng: &mut impl Rng) -> Result<Self> {
-        let NetworkSpec::Mlp { hidden, .. } = &network;
-        let head = hidden.len();
+        let head = layers(&network)?.1.len();
         let mut parameters = Vec::new();
-        for (name, shape) in parameter_shapes(&network) {
+        for (name, shape) in parameter_shapes(&network)? {
             let data = match shape.as_slice() {
                 [rows, cols] if name == format!("actor.{head}.weight") => {
                     orthogonal(*rows, *cols, ACTOR_HEAD_GAIN, rng)
@@ -53,12 +52,12 @@ impl ActorCritic {
     /// The weights of a bundle, actor and critic.
     ///
     /// # Errors
-    /// When a tensor is absent, superfluous or of another shape.
+    /// When the network is no mlp, or a tensor is absent, superfluous or of another shape.
     pub fn from_tensors(network: NetworkSpec, tensors: &Tensors) -> Result<Self> {
         check_tensors(&network, tensors)
             .map_err(|(name, reason)| Error::Msg(format!("tensor '{name}': {reason}")))?;
         let mut parameters = Vec::new();
-        for (name, shape) in parameter_shapes(&network) {
+        for (name, shape) in parameter_shapes(&network)? {
             let (_, data) = tensors.get(&name).ok_or_else(|| {
                 Error::Msg(format!("tensor '{name}' is not there: only an actor was stored"))
             })?;
@@ -175,7 +174,8 @@ impl ActorCritic {
     /// When candle can't read a tensor.
     pub fn pack(&self) -> Result<(PackedMlp, PackedMlp)> {
         let tensors = self.to_tensors()?;
-        let packed = |prefix| pack(&self.network, prefix, &tensors).map_err(Error::wrap);
+        let (inputs, hidden, _) = layers(&self.network)?;
+        let packed = |prefix| pack_mlp(inputs, hidden.len(), prefix, &tensors).map_err(Error::wrap);
         Ok((packed("actor")?, packed("critic")?))
     }
 
@@ -188,11 +188,19 @@ impl ActorCritic {
     }
 }
 
-fn parameter_shapes(network: &NetworkSpec) -> Vec<(String, Vec<usize>)> {
-    let NetworkSpec::Mlp { inputs, hidden, outputs, .. } = network;
-    let mut shapes = tensor_shapes("actor", *inputs, hidden, *outputs);
-    shapes.extend(tensor_shapes("critic", *inputs, hidden, 1));
-    shapes
+/// Inputs, hidden layers and outputs of an mlp.
+fn layers(network: &NetworkSpec) -> Result<(usize, &[usize], usize)> {
+    match network {
+        NetworkSpec::Mlp { inputs, hidden, outputs, .. } => Ok((*inputs, hidden, *outputs)),
+        other => Err(Error::Msg(format!("actor and critic are an mlp, not {}", other.kind()))),
+    }
+}
+
+fn parameter_shapes(network: &NetworkSpec) -> Result<Vec<(String, Vec<usize>)>> {
+    let (inputs, hidden, outputs) = layers(network)?;
+    let mut shapes = tensor_shapes("actor", inputs, hidden, outputs);
+    shapes.extend(tensor_shapes("critic", inputs, hidden, 1));
+    Ok(shapes)
 }
 
 fn variable(data: Vec<f32>, shape: Vec<usize>) -> Result<Var> {

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use walkforward_core::{Policy, PolicySpec};
+use walkforward_core::{NetworkSpec, Policy, PolicySpec};
 
 use crate::canonical::canonical_json;
 use crate::check::{check_probe, check_spec, check_tensors};
-use crate::mlp::pack;
+use crate::frozen::FrozenNet;
 use crate::optimizer::{OptimizerState, encode_optimizer};
 use crate::tensors::{decode, encode, format_error};
-use crate::{BundleError, MlpPolicy, Tensors, probe};
+use crate::{BundleError, FrozenPolicy, Tensors, probe};
 
 /// Weights and specification, in a model's folder.
 pub const WEIGHTS_FILE: &str = "policy.safetensors";
@@ -35,8 +35,8 @@ pub struct WrittenBundle {
 #[derive(Debug, Clone)]
 pub struct Bundle {
     /// The frozen policy.
-    pub policy: MlpPolicy,
-    /// All tensors of the weights file: actor, and critic when there is one.
+    pub policy: FrozenPolicy,
+    /// All tensors of the weights file; of an mlp the actor, and the critic when there is one.
     pub tensors: Tensors,
 }
 
@@ -47,8 +47,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Writes a bundle into the existing folder `dir`, the weights file last.
 ///
-/// `tensors` are the actor (`actor.<layer>.weight` `[outputs, inputs]`, `actor.<layer>.bias` `[outputs]`) and, for
-/// a warm start, the critic (`critic.<layer>...`, same hidden layers, one output). The probe of `spec` is replaced
+/// `tensors` are those of the network that `spec` names, and no others:
+/// * `mlp`: the actor (`actor.<layer>.weight` `[outputs, inputs]`, `actor.<layer>.bias` `[outputs]`) and, for a warm
+///   start, the critic (`critic.<layer>...`, same hidden layers, one output);
+/// * `linear`: `linear.weight` `[outputs, inputs]`, `linear.bias` `[outputs]`;
+/// * `trees`: complete trees whose node `i` has the children `2i + 1` (taken when its number is at most the
+///   threshold) and `2i + 2`: `trees.feature` and `trees.threshold` `[trees, 2^depth - 1]`, `trees.leaf`
+///   `[trees, 2^depth]`, the output that each tree adds to in `trees.output` `[trees]`, and `trees.bias` `[outputs]`.
+///   Indices are whole numbers.
+///
+/// The probe of `spec` is replaced
 /// by one recorded from these weights. The same arguments give the same bytes.
 ///
 /// # Errors
@@ -61,7 +69,7 @@ pub fn write_bundle(
 ) -> Result<WrittenBundle, BundleError> {
     let path = dir.join(WEIGHTS_FILE);
     check(&path, spec, tensors)?;
-    let net = pack(&spec.network, "actor", tensors).map_err(|error| format_error(&path, error))?;
+    let net = FrozenNet::new(&spec.network, tensors).map_err(|error| format_error(&path, error))?;
     let mut spec = spec.clone();
     spec.probe = probe::record(&net).map_err(|error| format_error(&path, error))?;
     check_probe(&spec.probe, net.inputs(), net.outputs())
@@ -83,18 +91,33 @@ pub fn write_bundle(
 /// # Errors
 /// When the file is absent, unreadable, of another hash, malformed, out of limits or fails its probe.
 pub fn load(dir: &Path, expected_sha256: &str) -> Result<Arc<dyn Policy>, BundleError> {
-    Ok(Arc::new(load_mlp(dir, expected_sha256)?))
+    Ok(Arc::new(load_policy(dir, expected_sha256)?))
 }
 
 /// Like [`load`], as the concrete type.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_mlp(dir: &Path, expected_sha256: &str) -> Result<MlpPolicy, BundleError> {
+pub fn load_policy(dir: &Path, expected_sha256: &str) -> Result<FrozenPolicy, BundleError> {
     load_bundle(dir, expected_sha256).map(|bundle| bundle.policy)
 }
 
-/// Like [`load_mlp`], with all tensors: what a warm start needs.
+/// Like [`load_policy`], refused unless its network is an mlp.
+///
+/// # Errors
+/// As [`load`], and [`BundleError::Spec`] for a network of another kind.
+pub fn load_mlp(dir: &Path, expected_sha256: &str) -> Result<FrozenPolicy, BundleError> {
+    let policy = load_policy(dir, expected_sha256)?;
+    match &policy.spec().network {
+        NetworkSpec::Mlp { .. } => Ok(policy),
+        other => {
+            let (path, kind) = (dir.join(WEIGHTS_FILE), other.kind());
+            Err(BundleError::Spec { path, reason: format!("its network is of kind {kind}, expected mlp") })
+        }
+    }
+}
+
+/// Like [`load_policy`], with all tensors: what a warm start needs.
 ///
 /// # Errors
 /// As [`load`].
@@ -113,13 +136,13 @@ fn decode_bundle(path: &Path, bytes: &[u8], expected_sha256: &str) -> Result<Bun
     let (header, tensors) = decode(path, bytes)?;
     let spec = decode_spec(path, &header)?;
     check(path, &spec, &tensors)?;
-    let net = pack(&spec.network, "actor", &tensors).map_err(|error| format_error(path, error))?;
+    let net = FrozenNet::new(&spec.network, &tensors).map_err(|error| format_error(path, error))?;
     check_probe(&spec.probe, net.inputs(), net.outputs())
         .map_err(|reason| BundleError::Spec { path: path.to_owned(), reason })?;
     let difference = probe::first_difference(&net, &spec.probe).map_err(|error| format_error(path, error))?;
     match difference {
         Some(row) => Err(BundleError::Probe { path: path.to_owned(), row }),
-        None => Ok(Bundle { policy: MlpPolicy::new(spec, actual, net), tensors }),
+        None => Ok(Bundle { policy: FrozenPolicy::new(spec, actual, net), tensors }),
     }
 }
 

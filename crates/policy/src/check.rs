@@ -3,6 +3,7 @@
 use walkforward_core::{NetworkSpec, Normaliser, PolicySpec, Probe};
 
 use crate::Tensors;
+use crate::forest::{check_indices, forest_shapes};
 
 /// Most hidden layers of a network.
 pub const MAX_HIDDEN_LAYERS: usize = 8;
@@ -12,6 +13,10 @@ pub const MAX_WIDTH: usize = 4_096;
 pub const MAX_LOOKBACK: usize = 1_024;
 /// Most numbers in an observation.
 pub const MAX_OBSERVATION: usize = 65_536;
+/// Most trees of a network of trees.
+pub const MAX_TREES: usize = 4_096;
+/// Most decisions on a path through a tree.
+pub const MAX_TREE_DEPTH: usize = 10;
 /// Most recorded answers.
 pub const MAX_PROBES: usize = 64;
 
@@ -28,14 +33,32 @@ pub(crate) fn check_spec(spec: &PolicySpec) -> Result<(), String> {
 }
 
 fn check_network(spec: &PolicySpec) -> Result<(), String> {
-    let NetworkSpec::Mlp { inputs, hidden, outputs, .. } = &spec.network;
-    if *inputs != spec.obs_dim() {
+    let (inputs, outputs) = (spec.network.inputs(), spec.network.outputs());
+    if inputs != spec.obs_dim() {
         let expected = spec.obs_dim();
         return Err(format!("the network takes {inputs} numbers, an observation has {expected}"));
     }
-    if *outputs != spec.actions.len() {
+    if outputs != spec.actions.len() {
         return Err(format!("the network gives {outputs} numbers, there are {} actions", spec.actions.len()));
     }
+    match &spec.network {
+        NetworkSpec::Mlp { hidden, .. } => check_hidden(hidden),
+        NetworkSpec::Linear { .. } => Ok(()),
+        NetworkSpec::Trees { trees, depth, .. } => check_trees(*trees, *depth),
+    }
+}
+
+fn check_trees(trees: usize, depth: usize) -> Result<(), String> {
+    if !(1..=MAX_TREES).contains(&trees) {
+        return Err(format!("the network has {trees} trees, expected 1 to {MAX_TREES}"));
+    }
+    if !(1..=MAX_TREE_DEPTH).contains(&depth) {
+        return Err(format!("the trees have depth {depth}, expected 1 to {MAX_TREE_DEPTH}"));
+    }
+    Ok(())
+}
+
+fn check_hidden(hidden: &[usize]) -> Result<(), String> {
     if hidden.len() > MAX_HIDDEN_LAYERS {
         return Err(format!("the network has {} hidden layers, at most {MAX_HIDDEN_LAYERS}", hidden.len()));
     }
@@ -66,7 +89,8 @@ fn check_normaliser(normaliser: &Normaliser, width: usize) -> Result<(), String>
     Ok(())
 }
 
-/// Refuses a probe of the wrong shape, and one that is not bit for bit: the kernels owe the same bits everywhere.
+/// Refuses a probe of the wrong shape, and one that is not bit for bit: every kind of network owes the same bits
+/// everywhere.
 pub(crate) fn check_probe(probe: &Probe, inputs: usize, outputs: usize) -> Result<(), String> {
     let count = probe.observations.len();
     if !(1..=MAX_PROBES).contains(&count) || probe.outputs.len() != count {
@@ -74,7 +98,7 @@ pub(crate) fn check_probe(probe: &Probe, inputs: usize, outputs: usize) -> Resul
         return Err(format!("{count} probes with {answers} answers, expected 1 to {MAX_PROBES} of each"));
     }
     if probe.tolerance != 0.0 {
-        return Err(format!("the probe's tolerance is {}, expected 0 for an mlp", probe.tolerance));
+        return Err(format!("the probe's tolerance is {}, expected 0", probe.tolerance));
     }
     let fits = |rows: &[Vec<f32>], width| {
         rows.iter().all(|row| row.len() == width && row.iter().all(|x| x.is_finite()))
@@ -102,13 +126,28 @@ pub(crate) fn tensor_shapes(
     shapes
 }
 
-/// Refuses weights that are not exactly the actor, or the actor and the critic, of `network`; names the tensor.
-pub(crate) fn check_tensors(network: &NetworkSpec, tensors: &Tensors) -> Result<(), (String, String)> {
-    let NetworkSpec::Mlp { inputs, hidden, outputs, .. } = network;
-    let mut expected = tensor_shapes("actor", *inputs, hidden, *outputs);
-    if tensors.keys().any(|name| name.starts_with("critic.")) {
-        expected.extend(tensor_shapes("critic", *inputs, hidden, 1));
+/// Name and shape of every tensor of `network`; of an mlp the critic too when `tensors` has any of it.
+fn expected_shapes(network: &NetworkSpec, tensors: &Tensors) -> Vec<(String, Vec<usize>)> {
+    match network {
+        NetworkSpec::Mlp { inputs, hidden, outputs, .. } => {
+            let mut expected = tensor_shapes("actor", *inputs, hidden, *outputs);
+            if tensors.keys().any(|name| name.starts_with("critic.")) {
+                expected.extend(tensor_shapes("critic", *inputs, hidden, 1));
+            }
+            expected
+        }
+        NetworkSpec::Linear { inputs, outputs } => vec![
+            ("linear.weight".to_owned(), vec![*outputs, *inputs]),
+            ("linear.bias".to_owned(), vec![*outputs]),
+        ],
+        NetworkSpec::Trees { outputs, trees, depth, .. } => forest_shapes(*outputs, *trees, *depth),
     }
+}
+
+/// Refuses weights that are not exactly those of `network` (of an mlp the actor, or the actor and the critic); names
+/// the tensor.
+pub(crate) fn check_tensors(network: &NetworkSpec, tensors: &Tensors) -> Result<(), (String, String)> {
+    let expected = expected_shapes(network, tensors);
     for (name, shape) in &expected {
         let Some((actual, data)) = tensors.get(name) else {
             return Err((name.clone(), format!("it is not there, expected shape {shape:?}")));
@@ -123,6 +162,9 @@ pub(crate) fn check_tensors(network: &NetworkSpec, tensors: &Tensors) -> Result<
     }
     match tensors.keys().find(|name| !expected.iter().any(|(known, _)| known == *name)) {
         Some(name) => Err((name.clone(), "the network has no such tensor".to_owned())),
+        None if matches!(network, NetworkSpec::Trees { .. }) => {
+            check_indices(network.inputs(), network.outputs(), tensors)
+        }
         None => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! Policies as files and in memory: writes and loads bundles, answers observations, and holds the networks that are
 //! trained.
 //!
-//! The principal type is [`MlpPolicy`], what [`load`] makes of a bundle: a frozen network that can't be changed,
-//! with its [`PolicySpec`]. A bundle is a folder with [`WEIGHTS_FILE`] (actor and critic as safetensors, and in its
+//! The principal type is [`FrozenPolicy`], what [`load`] makes of a bundle: a frozen network that can't be
+//! changed (an mlp, one linear layer, or trees), with its [`PolicySpec`]. A bundle is a folder with [`WEIGHTS_FILE`] (actor and critic as safetensors, and in its
 //! header the one key `walkforward` with the whole specification as canonical JSON) and, for a warm start,
 //! [`OPTIMIZER_FILE`]. The same contents give the same bytes, and a bundle's identity is the SHA-256 of its weights
 //! file. Loading checks the hash, every number and shape, and the recorded probe bit for bit; each failure is a
@@ -50,8 +50,9 @@ mod bundle;
 mod canonical;
 mod check;
 mod error;
+mod forest;
+mod frozen;
 mod init;
-mod mlp;
 mod optimizer;
 mod probe;
 mod tensors;
@@ -59,11 +60,13 @@ mod tensors;
 pub use actor_critic::ActorCritic;
 pub use bundle::{
     Bundle, MAX_BUNDLE_BYTES, OPTIMIZER_FILE, WEIGHTS_FILE, WrittenBundle, load, load_bundle, load_mlp,
-    sha256_hex, write_bundle,
+    load_policy, sha256_hex, write_bundle,
 };
-pub use check::{MAX_HIDDEN_LAYERS, MAX_LOOKBACK, MAX_OBSERVATION, MAX_PROBES, MAX_WIDTH};
+pub use check::{
+    MAX_HIDDEN_LAYERS, MAX_LOOKBACK, MAX_OBSERVATION, MAX_PROBES, MAX_TREE_DEPTH, MAX_TREES, MAX_WIDTH,
+};
 pub use error::BundleError;
-pub use mlp::MlpPolicy;
+pub use frozen::FrozenPolicy;
 pub use optimizer::{OptimizerState, load_optimizer};
 pub use tensors::Tensors;
 pub use walkforward_core::{Policy, PolicySpec};

@@ -1,20 +1,22 @@
 //! Questions whose answers are written down with the weights.
 
 use walkforward_core::Probe;
-use walkforward_kernels::{Error, PackedMlp};
+use walkforward_kernels::{Error, Scratch};
+
+use crate::frozen::FrozenNet;
 
 /// Observations in a recorded probe.
 const PROBES: usize = 8;
 
 /// What `net` answers to a fixed set of observations.
-pub(crate) fn record(net: &PackedMlp) -> Result<Probe, Error> {
+pub(crate) fn record(net: &FrozenNet) -> Result<Probe, Error> {
     let observations: Vec<Vec<f32>> = (0..PROBES).map(|row| observation(row, net.inputs())).collect();
     let outputs = observations.iter().map(|x| answer(net, x)).collect::<Result<_, _>>()?;
     Ok(Probe { observations, outputs, tolerance: 0.0 })
 }
 
 /// Index of the first answer that is not the recorded one, bit for bit.
-pub(crate) fn first_difference(net: &PackedMlp, probe: &Probe) -> Result<Option<usize>, Error> {
+pub(crate) fn first_difference(net: &FrozenNet, probe: &Probe) -> Result<Option<usize>, Error> {
     for (row, (x, recorded)) in probe.observations.iter().zip(&probe.outputs).enumerate() {
         let same = answer(net, x)?.iter().zip(recorded).all(|(a, b)| a.to_bits() == b.to_bits());
         if !same {
@@ -24,9 +26,9 @@ pub(crate) fn first_difference(net: &PackedMlp, probe: &Probe) -> Result<Option<
     Ok(None)
 }
 
-fn answer(net: &PackedMlp, observation: &[f32]) -> Result<Vec<f32>, Error> {
+fn answer(net: &FrozenNet, observation: &[f32]) -> Result<Vec<f32>, Error> {
     let mut outputs = vec![0.0; net.outputs()];
-    net.forward(observation, &mut outputs, &mut net.scratch())?;
+    net.forward(observation, &mut outputs, &mut Scratch::default())?;
     Ok(outputs)
 }
 

@@ -10,7 +10,7 @@ use common::{WIDTH, spec, weights};
 use proptest::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use walkforward_core::{Action, NetworkSpec, Observation, Policy, PolicyError, PolicySpec};
+use walkforward_core::{Action, Observation, Policy, PolicyError, PolicySpec};
 use walkforward_policy::{
     BundleError, OPTIMIZER_FILE, OptimizerState, Tensors, WEIGHTS_FILE, load, load_bundle, load_mlp,
     load_optimizer, sha256_hex, write_bundle,
@@ -41,7 +41,7 @@ fn encode(header: &str, tensors: &Tensors) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).unwrap()
 }
 
-fn load_bytes(dir: &Path, bytes: &[u8]) -> Result<walkforward_policy::MlpPolicy, BundleError> {
+fn load_bytes(dir: &Path, bytes: &[u8]) -> Result<walkforward_policy::FrozenPolicy, BundleError> {
     std::fs::write(dir.join(WEIGHTS_FILE), bytes).unwrap();
     load_mlp(dir, &sha256_hex(bytes))
 }
@@ -195,6 +195,10 @@ fn a_specification_outside_its_limits_is_refused() {
     check(|spec| spec["lookback"] = 1.into(), "the network takes 8 numbers, an observation has 5");
     check(|spec| spec["lookback"] = 2_000.into(), "lookback is 2000");
     check(|spec| spec["network"]["outputs"] = 3.into(), "there are 2 actions");
+    check(|spec| spec["actions"] = "buy_sell_hold".into(), "there are 3 actions");
+    check(|spec| spec["actions"] = serde_json::json!({ "sized": [0.0, 0.5, 1.0] }), "there are 3 actions");
+    check(|spec| spec["actions"] = serde_json::json!({ "sized": [0.5, 1.0] }), "no target 0");
+    check(|spec| spec["actions"] = "all_in".into(), "all_in");
     check(|spec| spec["network"]["hidden"] = vec![0].into(), "a hidden layer has 0 units");
     check(|spec| spec["network"]["hidden"] = vec![1; 9].into(), "9 hidden layers");
     check(|spec| spec["normaliser"]["std"] = vec![1.0; WIDTH + 1].into(), "the normaliser has 3 means and 4");
@@ -265,8 +269,7 @@ fn a_policy_is_shared_between_threads() {
     let dir = tempfile::tempdir().unwrap();
     let written = write_bundle(dir.path(), &spec(), &weights(1), None).unwrap();
     let policy = load(dir.path(), &written.sha256).unwrap();
-    let NetworkSpec::Mlp { inputs, .. } = policy.spec().network;
-    let observation = vec![0.25; inputs];
+    let observation = vec![0.25; policy.spec().network.inputs()];
     let here = policy.act(Observation(&observation)).unwrap();
     let there = std::thread::scope(|scope| {
         scope.spawn(|| policy.act(Observation(&observation)).unwrap()).join().unwrap()

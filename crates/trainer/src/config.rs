@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use walkforward_core::{ActionMap, Activation, FeatureSpec, NetworkSpec, PolicySpec};
 use walkforward_policy::{MAX_HIDDEN_LAYERS, MAX_LOOKBACK, MAX_OBSERVATION, MAX_WIDTH};
 
-use crate::TrainerError;
+use crate::{RewardConfig, TrainerError};
 
 /// Most environments, steps and rows of one rollout.
 const MAX_BATCH: usize = 1 << 20;
-/// Most rows of a minibatch. Up to here the tensor library's bits were seen not to depend on the number of threads.
-const MAX_MINIBATCH: usize = 512;
+/// Fewest rows of a minibatch: the deviation of one advantage is nothing to divide by.
+const MIN_MINIBATCH: usize = 2;
 /// Most numbers in the observations of one rollout: 1 GiB of them.
 const MAX_ROLLOUT_NUMBERS: usize = 1 << 28;
 const MAX_ITERATIONS: u64 = 1_000_000;
@@ -28,7 +28,7 @@ pub struct PpoConfig {
     pub num_steps: usize,
     /// Passes over a rollout.
     pub update_epochs: usize,
-    /// Parts of a rollout; each is one step of the optimiser, at most 512 rows.
+    /// Parts of a rollout; each is one step of the optimiser.
     pub num_minibatches: usize,
     /// Step size of Adam.
     pub learning_rate: f64,
@@ -50,6 +50,8 @@ pub struct PpoConfig {
     pub max_grad_norm: f64,
     /// Whether advantages are normalised in each minibatch.
     pub norm_adv: bool,
+    /// Whether the value loss, too, takes no account of a move beyond `clip_coef`.
+    pub clip_vloss: bool,
     /// Approximate KL divergence after which a rollout's remaining passes are left out; none never stops.
     pub target_kl: Option<f64>,
     /// Widths of the hidden layers, of actor and critic alike.
@@ -60,6 +62,20 @@ pub struct PpoConfig {
     pub episode_bars: usize,
     /// Reward of a log return of 1.
     pub reward_scale: f64,
+    /// What a bar is worth to the learner.
+    pub reward: RewardConfig,
+    /// What the actions mean. The session has to allow them.
+    pub actions: ActionMap,
+    /// Bars before the hold-out on which the greedy policy is measured and which nobody learns from; the best
+    /// iteration's weights are kept. 0 keeps the last iteration's.
+    pub validation_bars: usize,
+    /// Iterations from one such measurement to the next.
+    pub validate_every: u64,
+    /// Measurements without improvement after which training stops; none never stops early.
+    pub patience: Option<u64>,
+    /// Iterations from one checkpoint to the next; 0 makes none. Episodes and random streams begin anew at a
+    /// checkpoint, so that a training that was interrupted there goes on to the same bits.
+    pub checkpoint_every: u64,
 }
 
 impl Default for PpoConfig {
@@ -80,11 +96,18 @@ impl Default for PpoConfig {
             vf_coef: 0.5,
             max_grad_norm: 0.5,
             norm_adv: true,
+            clip_vloss: false,
             target_kl: None,
             hidden: vec![64, 64],
             lookback: 4,
             episode_bars: 256,
             reward_scale: 100.0,
+            reward: RewardConfig::default(),
+            actions: ActionMap::LongFlat,
+            validation_bars: 0,
+            validate_every: 1,
+            patience: None,
+            checkpoint_every: 0,
         }
     }
 }
@@ -111,12 +134,19 @@ impl PpoConfig {
     pub fn validate(&self) -> Result<(), TrainerError> {
         self.check_counts()?;
         self.check_minibatch()?;
+        self.reward.validate()?;
         self.check_numbers()
     }
 
     fn check_counts(&self) -> Result<(), TrainerError> {
         if !(1..=MAX_ITERATIONS).contains(&self.iterations) {
             return refused("iterations", self.iterations, format!("1 to {MAX_ITERATIONS}"));
+        }
+        if !(1..=MAX_ITERATIONS).contains(&self.validate_every) {
+            return refused("validate_every", self.validate_every, format!("1 to {MAX_ITERATIONS}"));
+        }
+        if self.patience.is_some() && self.validation_bars == 0 {
+            return refused("validation_bars", 0, "above 0, because patience counts validations");
         }
         let counts = [
             ("num_envs", self.num_envs, 1, MAX_BATCH),
@@ -145,9 +175,9 @@ impl PpoConfig {
         if !batch.is_multiple_of(parts) {
             return refused("num_minibatches", parts, format!("a divisor of num_envs x num_steps = {batch}"));
         }
-        if !(2..=MAX_MINIBATCH).contains(&(batch / parts)) {
+        if batch / parts < MIN_MINIBATCH {
             let expected =
-                format!("minibatches of 2 to {MAX_MINIBATCH} rows out of num_envs x num_steps = {batch}");
+                format!("minibatches of at least {MIN_MINIBATCH} rows out of num_envs x num_steps = {batch}");
             return refused("num_minibatches", parts, expected);
         }
         Ok(())
@@ -190,11 +220,7 @@ impl PpoConfig {
     ///
     /// # Errors
     /// When an observation or a rollout of them would be too long.
-    pub(crate) fn network(
-        &self,
-        features: &FeatureSpec,
-        actions: ActionMap,
-    ) -> Result<NetworkSpec, TrainerError> {
+    pub(crate) fn network(&self, features: &FeatureSpec) -> Result<NetworkSpec, TrainerError> {
         let inputs = self.lookback * features.width() + PolicySpec::PORTFOLIO_INPUTS;
         if inputs > MAX_OBSERVATION {
             let expected = format!("at most {MAX_OBSERVATION} numbers in an observation, these are {inputs}");
@@ -205,7 +231,7 @@ impl PpoConfig {
             let expected = format!("at most {MAX_ROLLOUT_NUMBERS} numbers with {inputs} in an observation");
             return refused("num_envs x num_steps", self.num_envs * self.num_steps, expected);
         }
-        let (hidden, outputs) = (self.hidden.clone(), actions.len());
+        let (hidden, outputs) = (self.hidden.clone(), self.actions.len());
         Ok(NetworkSpec::Mlp { inputs, hidden, outputs, activation: Activation::Tanh })
     }
 
@@ -250,7 +276,7 @@ mod tests {
         check(json!({ "iterations": -1 }), "can't be read");
         check(json!({ "num_envs": 0 }), "num_envs is 0");
         check(json!({ "num_minibatches": 7 }), "num_minibatches is 7");
-        check(json!({ "num_minibatches": 2 }), "minibatches of 2 to 512 rows");
+        check(json!({ "num_minibatches": 2048 }), "minibatches of at least 2 rows");
         check(json!({ "num_envs": 1024, "num_steps": 2048 }), "num_envs x num_steps is 2097152");
         check(json!({ "hidden": [64, 0] }), "a width in hidden is 0");
         check(json!({ "hidden": [1, 1, 1, 1, 1, 1, 1, 1, 1] }), "number of hidden layers is 9");
@@ -277,14 +303,14 @@ mod tests {
         let config = PpoConfig { lookback: MAX_LOOKBACK, ..PpoConfig::default() };
         let periods = (1..=200).collect();
         let features = FeatureSpec::new(vec![walkforward_core::FeatureKind::Returns { periods }]).unwrap();
-        assert!(config.network(&features, ActionMap::LongFlat).is_err());
+        assert!(config.network(&features).is_err());
     }
 
     #[test]
     fn a_rollout_that_no_memory_holds_is_refused() {
         let pack = json!({ "num_envs": 1024, "num_steps": 1024, "num_minibatches": 2048, "lookback": 1000 });
         let config = PpoConfig::from_pack(&pack).unwrap();
-        let error = config.network(&FeatureSpec::default(), ActionMap::LongFlat).unwrap_err();
+        let error = config.network(&FeatureSpec::default()).unwrap_err();
         assert!(error.to_string().contains("num_envs x num_steps is 1048576"), "{error}");
     }
 }

@@ -51,12 +51,39 @@ pub enum TrainerError {
         /// What differs.
         reason: String,
     },
+    /// Environments that do not fit the settings or the network.
+    #[error("there are {actual} {what}: expected {expected}")]
+    Environments {
+        /// What there are too many or too few of.
+        what: &'static str,
+        /// What settings or network ask for.
+        expected: usize,
+        /// What there is.
+        actual: usize,
+    },
+    /// A network that these kernels don't train.
+    #[error("the kernels train an mlp, not {kind}: choose the candle backend")]
+    Network {
+        /// Which kind it is.
+        kind: &'static str,
+    },
+    /// An instruction set that was asked for.
+    #[error(
+        "this machine does not have the instruction set {isa:?}: choose another, or leave the choice out"
+    )]
+    InstructionSet {
+        /// Which one.
+        isa: walkforward_kernels::Isa,
+    },
     /// The session or the features refuse the settings or the bars.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The parent can't be read, or the bundle can't be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A checkpoint can't be written.
+    #[error("the checkpoint can't be written: {0}")]
+    Checkpoint(#[from] walkforward_durable::Error),
     /// A kernel was called with the wrong shapes.
     #[error("a kernel was called with the wrong shapes: {0}")]
     Kernel(#[from] walkforward_kernels::Error),
@@ -72,8 +99,12 @@ impl TrainerError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Cancelled => ErrorKind::Cancelled,
-            Self::Kernel(_) | Self::Tensor(_) => ErrorKind::Bug,
-            Self::Bundle(BundleError::Write(_) | BundleError::Read { .. }) => ErrorKind::Retry,
+            Self::Kernel(_) | Self::Tensor(_) | Self::Environments { .. } | Self::Network { .. } => {
+                ErrorKind::Bug
+            }
+            Self::Bundle(BundleError::Write(_) | BundleError::Read { .. }) | Self::Checkpoint(_) => {
+                ErrorKind::Retry
+            }
             _ => ErrorKind::BadInput,
         }
     }

@@ -1,39 +1,42 @@
 //! Generalised advantage estimation.
 
-/// A rollout as the estimate sees it, `[num_steps, num_envs]` each, row-major.
+/// What one environment did in a rollout, `[num_steps]` each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Trajectories<'a> {
+pub(crate) struct Trajectory<'a> {
     pub(crate) rewards: &'a [f32],
     /// Value of the observation before each step.
     pub(crate) values: &'a [f32],
     /// Where an episode ended: the value of its last observation when it was truncated, 0 when it was terminated.
     pub(crate) ends: &'a [Option<f32>],
-    /// Value of the observation after the last step, `[num_envs]`.
-    pub(crate) last_values: &'a [f32],
+    /// Value of the observation after the last step.
+    pub(crate) last_value: f32,
 }
 
-/// Advantages and returns, `[num_steps, num_envs]` each (Schulman et al. 2016, equation 16).
+/// Writes advantages and returns, `[num_steps]` each (Schulman et al. 2016, equation 16).
 ///
 /// `delta = r + gamma V(next) - V`, `A = delta + gamma lambda A(next)`, return = `A + V`. At the end of an episode
 /// the sum stops; the value after a truncation is still counted, that after a termination is 0.
-pub(crate) fn advantages(rollout: Trajectories<'_>, gamma: f64, gae_lambda: f64) -> (Vec<f32>, Vec<f32>) {
-    let envs = rollout.last_values.len();
-    let mut advantages = vec![0.0; rollout.rewards.len()];
-    for env in 0..envs {
-        let (mut next_advantage, mut next_value) = (0.0, f64::from(rollout.last_values[env]));
-        for at in (env..rollout.rewards.len()).step_by(envs).rev() {
-            if let Some(value) = rollout.ends[at] {
-                (next_advantage, next_value) = (0.0, f64::from(value));
-            }
-            let value = f64::from(rollout.values[at]);
-            let delta = f64::from(rollout.rewards[at]) + gamma * next_value - value;
-            next_advantage = delta + gamma * gae_lambda * next_advantage;
-            next_value = value;
-            advantages[at] = next_advantage as f32;
+pub(crate) fn estimate(
+    trajectory: Trajectory<'_>,
+    gamma: f64,
+    gae_lambda: f64,
+    advantages: &mut [f32],
+    returns: &mut [f32],
+) {
+    let Trajectory { rewards, values, ends, last_value } = trajectory;
+    let (mut next_advantage, mut next_value) = (0.0, f64::from(last_value));
+    let steps = rewards.iter().zip(values).zip(ends);
+    let outputs = advantages.iter_mut().zip(returns);
+    for (((&reward, &value), &end), (advantage, target)) in steps.zip(outputs).rev() {
+        if let Some(value) = end {
+            (next_advantage, next_value) = (0.0, f64::from(value));
         }
+        let delta = f64::from(reward) + gamma * next_value - f64::from(value);
+        next_advantage = delta + gamma * gae_lambda * next_advantage;
+        next_value = f64::from(value);
+        *advantage = next_advantage as f32;
+        *target = *advantage + value;
     }
-    let returns = advantages.iter().zip(rollout.values).map(|(a, v)| a + v).collect();
-    (advantages, returns)
 }
 
 #[cfg(test)]
@@ -41,38 +44,32 @@ mod tests {
     use super::*;
 
     fn check(ends: [Option<f32>; 3], expected: [f32; 3]) {
-        let rollout = Trajectories {
-            rewards: &[1.0, 2.0, 3.0],
-            values: &[0.5, 1.0, 1.5],
-            ends: &ends,
-            last_values: &[2.0],
-        };
-        let (actual, returns) = advantages(rollout, 0.9, 0.5);
-        for (index, (a, e)) in actual.iter().zip(expected).enumerate() {
-            assert!((a - e).abs() < 1e-6, "{index}: {a} {e}");
-            assert!((returns[index] - (e + rollout.values[index])).abs() < 1e-6);
+        let values = [0.5, 1.0, 1.5];
+        let trajectory =
+            Trajectory { rewards: &[1.0, 2.0, 3.0], values: &values, ends: &ends, last_value: 2.0 };
+        let (mut advantages, mut returns) = ([0.0; 3], [0.0; 3]);
+        estimate(trajectory, 0.9, 0.5, &mut advantages, &mut returns);
+        for (index, expected) in expected.into_iter().enumerate() {
+            assert!((advantages[index] - expected).abs() < 1e-6, "{advantages:?}");
+            assert_eq!(returns[index], advantages[index] + values[index]);
         }
     }
 
+    // By hand: delta_2 = 3 + 0.9*2 - 1.5 = 3.3; delta_1 = 2 + 0.9*1.5 - 1 = 2.35; delta_0 = 1 + 0.9*1 - 0.5 = 1.4.
     #[test]
-    fn advantages_follow_the_worked_example() {
-        // By hand: delta = [1 + 0.9 - 0.5, 2 + 1.35 - 1, 3 + 1.8 - 1.5] = [1.4, 2.35, 3.3], gamma lambda = 0.45.
-        check([None, None, None], [1.4 + 0.45 * 3.835, 2.35 + 0.45 * 3.3, 3.3]);
-        // A truncation after step 1 counts the value 4 of its last observation and stops the sum there.
-        check([None, Some(4.0), None], [1.4 + 0.45 * 4.6, 2.0 + 3.6 - 1.0, 3.3]);
-        // A termination counts nothing.
-        check([None, Some(0.0), None], [1.4 + 0.45, 1.0, 3.3]);
+    fn advantages_sum_discounted_errors() {
+        let a1 = 2.35 + 0.45 * 3.3;
+        check([None; 3], [1.4 + 0.45 * a1, a1, 3.3]);
     }
 
     #[test]
-    fn environments_do_not_mix() {
-        let rollout = Trajectories {
-            rewards: &[1.0, 10.0, 2.0, 20.0],
-            values: &[0.0; 4],
-            ends: &[None; 4],
-            last_values: &[0.0, 0.0],
-        };
-        let (actual, _) = advantages(rollout, 1.0, 1.0);
-        assert_eq!(actual, [3.0, 30.0, 2.0, 20.0]);
+    fn a_termination_counts_nothing_after_it() {
+        check([None, Some(0.0), None], [1.4 + 0.45 * 1.0, 1.0, 3.3]);
+    }
+
+    #[test]
+    fn a_truncation_counts_the_value_after_it() {
+        let a1 = 2.0 + 0.9 * 4.0 - 1.0;
+        check([None, Some(4.0), None], [1.4 + 0.45 * a1, a1, 3.3]);
     }
 }

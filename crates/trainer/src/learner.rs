@@ -1,185 +1,252 @@
-//! The network that learns and its optimiser.
+//! Proximal policy optimisation over any environment.
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use walkforward_core::CancelToken;
-use walkforward_kernels::{Adam, clip_grad_norm};
-use walkforward_policy::{ActorCritic, OptimizerState, Tensors};
+use rand_chacha::rand_core::SeedableRng;
+use walkforward_core::{CancelToken, NetworkSpec};
+use walkforward_kernels::{PpoFigures, PpoLoss};
+use walkforward_policy::{OptimizerState, Tensors};
 
-use crate::loss::{LossFigures, Minibatch, ppo_loss};
-use crate::rollout::{Answers, Rollout};
+use crate::backend::{Backend, BackendKind, NotFinite, Origin, Stride, backend};
+use crate::environment::{Environment, Finished};
+use crate::rollout::{Rollout, take_finished};
 use crate::{PpoConfig, TrainerError};
 
-/// Actor, critic and optimiser.
-#[derive(Debug)]
-pub(crate) struct Learner {
-    net: ActorCritic,
-    params: Vec<f32>,
-    adam: Adam,
+/// Independent streams of a training's generator.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stream {
+    Weights,
+    Actions,
+    Minibatches,
 }
 
-/// A loss or gradient that is not finite.
-struct NotFinite {
-    what: &'static str,
-    value: f64,
+pub(crate) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream as u64);
+    rng
 }
 
-impl Learner {
-    pub(crate) fn new(net: ActorCritic, adam: Adam) -> Result<Self, TrainerError> {
-        Ok(Self { params: net.flat()?, net, adam })
+/// What one iteration, a rollout and its update, came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Iteration {
+    /// Means over the epochs that were done.
+    pub figures: PpoFigures,
+    /// The loss of these figures.
+    pub loss: f64,
+    /// Share of the returns' variance that the critic explained; NaN when all returns are equal.
+    pub explained_variance: f64,
+    /// Mean reward of a step.
+    pub mean_reward: f64,
+    /// Episodes that ended in the rollout.
+    pub finished: Finished,
+    /// Passes over the rollout that were done before `target_kl` ended them.
+    pub epochs: usize,
+}
+
+/// A policy that learns by playing groups of environments, each group on a thread of its own.
+///
+/// The result depends neither on the number of groups nor on the instruction set.
+pub struct PpoLearner<E> {
+    groups: Vec<E>,
+    backend: Box<dyn Backend>,
+    network: NetworkSpec,
+    config: PpoConfig,
+    rollout: Rollout,
+    rows: Vec<u32>,
+    actions: ChaCha8Rng,
+    minibatches: ChaCha8Rng,
+    iterations: u64,
+}
+
+impl<E: Environment> PpoLearner<E> {
+    /// A fresh policy of `network` for `groups`, which together have `config.num_envs` environments.
+    ///
+    /// # Errors
+    /// Settings out of range, or groups that do not fit them or the network.
+    pub fn new(
+        groups: Vec<E>,
+        network: NetworkSpec,
+        config: PpoConfig,
+        seed: u64,
+        kind: BackendKind,
+    ) -> Result<Self, TrainerError> {
+        Self::from_origin(groups, Origin::fresh(network, seed)?, config, seed, kind)
     }
 
-    /// The network as it is now, packed for a rollout.
-    pub(crate) fn answers(&self) -> Result<Answers, TrainerError> {
-        let (actor, critic) = self.net.pack()?;
-        Ok(Answers { actor, critic })
+    pub(crate) fn from_origin(
+        groups: Vec<E>,
+        origin: Origin,
+        config: PpoConfig,
+        seed: u64,
+        kind: BackendKind,
+    ) -> Result<Self, TrainerError> {
+        config.validate()?;
+        check_groups(&groups, origin.net.network(), &config)?;
+        let rollout = Rollout::new(config.num_envs, config.num_steps, origin.net.network().inputs());
+        let rows = (0..config.num_envs * config.num_steps).map(|row| row as u32).collect();
+        Ok(Self {
+            network: origin.net.network().clone(),
+            backend: backend(kind, origin, groups.len())?,
+            groups,
+            config,
+            rollout,
+            rows,
+            actions: generator(seed, Stream::Actions),
+            minibatches: generator(seed, Stream::Minibatches),
+            iterations: 0,
+        })
     }
 
-    /// One update: `update_epochs` passes over `rollout` in shuffled minibatches. Gives the mean figures.
-    pub(crate) fn update(
-        &mut self,
-        rollout: &Rollout,
-        config: &PpoConfig,
-        learning_rate: f64,
-        rng: &mut ChaCha8Rng,
-        (iteration, cancel): (u64, &CancelToken),
-    ) -> Result<LossFigures, TrainerError> {
-        let mut rows: Vec<usize> = (0..rollout.actions.len()).collect();
-        let mut figures = LossFigures::default();
-        let mut epochs_done = 0.0;
-        for _ in 0..config.update_epochs {
+    /// One rollout and its update.
+    ///
+    /// # Errors
+    /// [`TrainerError::Diverged`], or [`TrainerError::Cancelled`] when somebody asked to stop.
+    pub fn iterate(&mut self, learning_rate: f64, cancel: &CancelToken) -> Result<Iteration, TrainerError> {
+        self.collect(cancel)?;
+        self.update(learning_rate, cancel)
+    }
+
+    /// The rollout alone; an update has to follow.
+    ///
+    /// # Errors
+    /// [`TrainerError::Cancelled`] when somebody asked to stop.
+    pub fn collect(&mut self, cancel: &CancelToken) -> Result<(), TrainerError> {
+        let (groups, backend) = (&mut self.groups, self.backend.as_ref());
+        self.rollout.collect(groups, backend, &self.config, &mut self.actions, cancel)
+    }
+
+    /// The update alone: `update_epochs` passes over the last rollout in shuffled minibatches.
+    ///
+    /// # Errors
+    /// [`TrainerError::Diverged`], or [`TrainerError::Cancelled`] when somebody asked to stop.
+    pub fn update(&mut self, learning_rate: f64, cancel: &CancelToken) -> Result<Iteration, TrainerError> {
+        self.iterations += 1;
+        let stride = self.stride(learning_rate);
+        let mut sum = PpoFigures::default();
+        let mut epochs = 0;
+        while epochs < self.config.update_epochs {
             if cancel.is_cancelled() {
                 return Err(TrainerError::Cancelled);
             }
-            rows.shuffle(rng);
-            let mut epoch = LossFigures::default();
-            for part in rows.chunks_exact(config.minibatch_size()) {
-                let step = self.step(&Minibatch::gather(rollout, part, config)?, config, learning_rate)?;
-                let step = step.map_err(|NotFinite { what, value }| TrainerError::Diverged {
-                    iteration,
-                    what,
-                    value,
-                })?;
-                epoch.add(&step, 1.0 / config.num_minibatches as f64);
-            }
-            epochs_done += 1.0;
-            figures.add(&epoch, 1.0);
-            if config.target_kl.is_some_and(|target| epoch.approx_kl > target) {
+            let epoch = self.epoch(&stride)?;
+            epochs += 1;
+            sum.add(&epoch, 1.0);
+            if self.config.target_kl.is_some_and(|target| epoch.approx_kl > target) {
                 break;
             }
         }
-        let mut mean = LossFigures::default();
-        mean.add(&figures, 1.0 / epochs_done);
-        Ok(mean)
+        let mut figures = PpoFigures::default();
+        figures.add(&sum, 1.0 / epochs as f64);
+        Ok(Iteration {
+            figures,
+            loss: figures.total(&stride.loss),
+            explained_variance: self.rollout.explained_variance(),
+            mean_reward: self.rollout.mean_reward(),
+            finished: take_finished(&mut self.groups),
+            epochs,
+        })
     }
 
-    /// One step of the optimiser; nothing moves when the loss or its gradient is not finite.
-    fn step(
-        &mut self,
-        batch: &Minibatch,
-        config: &PpoConfig,
-        learning_rate: f64,
-    ) -> Result<Result<LossFigures, NotFinite>, TrainerError> {
-        let (loss, figures) = ppo_loss(&self.net, batch, config)?;
-        if !figures.total.is_finite() {
-            return Ok(Err(NotFinite { what: "loss", value: figures.total }));
+    /// One pass over the rollout; gives the mean figures of its minibatches.
+    fn epoch(&mut self, stride: &Stride) -> Result<PpoFigures, TrainerError> {
+        self.rows.shuffle(&mut self.minibatches);
+        let mut figures = PpoFigures::default();
+        for rows in self.rows.chunks_exact(self.config.minibatch_size()) {
+            let step = self.backend.step(&self.rollout.batch(rows), stride)?;
+            let step = step.map_err(|NotFinite { what, value }| TrainerError::Diverged {
+                iteration: self.iterations,
+                what,
+                value,
+            })?;
+            figures.add(&step, 1.0 / self.config.num_minibatches as f64);
         }
-        let mut gradient = self.net.flat_gradients(&loss.backward()?)?;
-        let norm = clip_grad_norm(&mut gradient, config.max_grad_norm as f32);
-        if !norm.is_finite() {
-            return Ok(Err(NotFinite { what: "gradient norm", value: norm }));
-        }
-        self.adam.step(&mut self.params, &gradient, learning_rate as f32)?;
-        self.net.set_flat(&self.params)?;
-        Ok(Ok(figures))
+        Ok(figures)
+    }
+
+    fn stride(&self, learning_rate: f64) -> Stride {
+        let config = &self.config;
+        let loss = PpoLoss {
+            clip_coef: config.clip_coef as f32,
+            ent_coef: config.ent_coef as f32,
+            vf_coef: config.vf_coef as f32,
+            clip_vloss: config.clip_vloss,
+            norm_adv: config.norm_adv,
+        };
+        Stride { loss, max_grad_norm: config.max_grad_norm as f32, learning_rate: learning_rate as f32 }
+    }
+
+    /// What a training that continues this one starts from.
+    pub(crate) fn into_origin(self) -> Result<Origin, TrainerError> {
+        let network = self.network.clone();
+        Origin::from_tensors(network, &self.tensors()?, Some(&self.optimizer_state()?))
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &PpoConfig {
+        &self.config
+    }
+
+    /// The environments, group by group.
+    pub fn groups(&self) -> &[E] {
+        &self.groups
+    }
+
+    /// Logits of `observations` `[rows, obs_dim]` into `logits` `[rows, actions]`.
+    ///
+    /// # Errors
+    /// When a length does not fit.
+    pub fn logits(&self, observations: &[f32], logits: &mut [f32]) -> Result<(), TrainerError> {
+        self.backend.logits(observations, logits)
     }
 
     /// The weights by name.
-    pub(crate) fn tensors(&self) -> Result<Tensors, TrainerError> {
-        Ok(self.net.name_flat(&self.params)?)
+    ///
+    /// # Errors
+    /// When a tensor can't be made.
+    pub fn tensors(&self) -> Result<Tensors, TrainerError> {
+        self.backend.tensors()
     }
 
     /// What a warm start continues from.
-    pub(crate) fn optimizer_state(&self) -> Result<OptimizerState, TrainerError> {
-        let (m, v) = (self.net.name_flat(self.adam.m())?, self.net.name_flat(self.adam.v())?);
-        Ok(OptimizerState { step: self.adam.step_count(), m, v })
+    ///
+    /// # Errors
+    /// When a tensor can't be made.
+    pub fn optimizer_state(&self) -> Result<OptimizerState, TrainerError> {
+        self.backend.optimizer_state()
     }
+}
+
+fn check_groups<E: Environment>(
+    groups: &[E],
+    network: &NetworkSpec,
+    config: &PpoConfig,
+) -> Result<(), TrainerError> {
+    let refused = |what, expected, actual| Err(TrainerError::Environments { what, expected, actual });
+    let envs = groups.iter().map(Environment::num_envs).sum::<usize>();
+    if envs != config.num_envs || groups.iter().any(|group| group.num_envs() == 0) {
+        return refused("environments", config.num_envs, envs);
+    }
+    for group in groups {
+        if group.obs_dim() != network.inputs() {
+            return refused("numbers in an observation", network.inputs(), group.obs_dim());
+        }
+        if group.num_actions() != network.outputs() {
+            return refused("actions", network.outputs(), group.num_actions());
+        }
+    }
+    Ok(())
+}
+
+/// Most threads of a training: minibatches can't be shared among more.
+const MAX_THREADS: usize = 16;
+
+/// The environments of each of at most `threads` groups (at most 16) out of `num_envs`: as equal as can be, in order,
+/// none empty.
+pub fn group_ranges(num_envs: usize, threads: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let groups = threads.clamp(1, num_envs.clamp(1, MAX_THREADS));
+    (0..groups).map(move |group| group * num_envs / groups..(group + 1) * num_envs / groups)
 }
 
 #[cfg(test)]
-mod tests {
-    use rand_chacha::rand_core::SeedableRng;
-    use walkforward_core::{Activation, NetworkSpec};
-    use walkforward_kernels::AdamConfig;
-
-    use super::*;
-
-    fn learner() -> Learner {
-        let spec = NetworkSpec::Mlp { inputs: 1, hidden: vec![4], outputs: 2, activation: Activation::Tanh };
-        let net = ActorCritic::new(spec, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
-        let adam = Adam::new(net.parameter_count(), AdamConfig::default());
-        Learner::new(net, adam).unwrap()
-    }
-
-    fn rollout(rows: usize, reward: f32) -> Rollout {
-        Rollout {
-            observations: (0..rows).map(|row| if row % 2 == 0 { 1.0 } else { -1.0 }).collect(),
-            actions: (0..rows).map(|row| (row / 2 % 2) as u32).collect(),
-            log_probs: vec![-std::f32::consts::LN_2; rows],
-            // Action 1 is right after an observation of 1, action 0 after -1.
-            advantages: (0..rows).map(|row| if row % 2 != row / 2 % 2 { reward } else { -reward }).collect(),
-            returns: vec![reward; rows],
-            values: vec![0.0; rows],
-            rewards: vec![reward; rows],
-        }
-    }
-
-    fn update(
-        learner: &mut Learner,
-        rollout: &Rollout,
-        config: &PpoConfig,
-    ) -> Result<LossFigures, TrainerError> {
-        let mut rng = ChaCha8Rng::seed_from_u64(2);
-        learner.update(rollout, config, 1e-2, &mut rng, (3, &CancelToken::default()))
-    }
-
-    fn small() -> PpoConfig {
-        PpoConfig { num_envs: 4, num_steps: 8, num_minibatches: 4, update_epochs: 40, ..PpoConfig::default() }
-    }
-
-    #[test]
-    fn updates_make_the_better_action_likelier() {
-        let mut learner = learner();
-        update(&mut learner, &rollout(32, 1.0), &small()).unwrap();
-        let answers = learner.answers().unwrap();
-        let mut logits = [0.0; 4];
-        answers.actor.forward(&[1.0, -1.0], &mut logits, &mut answers.actor.scratch()).unwrap();
-        assert!(logits[1] > logits[0] && logits[2] > logits[3], "{logits:?}");
-    }
-
-    #[test]
-    fn a_loss_that_is_not_finite_stops_the_training_and_moves_nothing() {
-        let mut learner = learner();
-        let before = learner.params.clone();
-        let error = update(&mut learner, &rollout(32, f32::INFINITY), &small()).unwrap_err();
-        assert!(matches!(error, TrainerError::Diverged { iteration: 3, .. }), "{error}");
-        assert_eq!(learner.params, before);
-    }
-
-    #[test]
-    fn a_large_divergence_ends_the_passes_early() {
-        let config = PpoConfig { target_kl: Some(1e-9), ..small() };
-        let mut learner = learner();
-        update(&mut learner, &rollout(32, 1.0), &config).unwrap();
-        assert!(learner.adam.step_count() <= 8, "{}", learner.adam.step_count());
-    }
-
-    #[test]
-    fn a_cancelled_update_stops() {
-        let cancel = CancelToken::default();
-        cancel.cancel();
-        let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let result = learner().update(&rollout(32, 1.0), &small(), 1e-2, &mut rng, (1, &cancel));
-        assert!(matches!(result, Err(TrainerError::Cancelled)));
-    }
-}
+#[path = "learner_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 //! The principal type is [`PpoTrainer`], proximal policy optimisation (Schulman et al. 2017) over the engine's
 //! trading session: the session that trains is the one that is backtested and traded, with its costs and its fills
 //! at the next open. It sees bars that close at or before the dataset's split and no others. The same job gives the
-//! same bytes; all randomness comes from the job's seed. [`PpoConfig`] is what a job's pack may say.
+//! same bytes on any number of threads; all randomness comes from the job's seed. [`PpoConfig`] is what a job's pack may say.
 //!
 //! ```
 //! use walkforward_engine::SessionConfig;
@@ -20,22 +20,32 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod backend;
+mod checkpoint;
 mod config;
 mod environment;
 mod error;
 mod gae;
 mod learner;
-mod loss;
 mod market;
 mod ppo;
+mod reward;
 mod rollout;
+mod sessions;
+mod supervised;
+mod validation;
 mod warm_start;
 
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod test_markets;
 
+pub use backend::BackendKind;
 pub use config::PpoConfig;
+pub use environment::{End, Environment, Finished, Step};
 pub use error::TrainerError;
+pub use learner::{Iteration, PpoLearner, group_ranges};
 pub use ppo::PpoTrainer;
+pub use reward::{Reward, RewardBar, RewardConfig};
+pub use supervised::{SupervisedConfig, SupervisedError, SupervisedModel, SupervisedTrainer};
 pub use walkforward_core::Trainer;

@@ -2,45 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use walkforward_core::{
-    ActionMap, NetworkSpec, Probe, Stage, StageContext, StageError, Trainer, TrainingJob, TrainingOutcome,
+    NetworkSpec, Probe, Stage, StageContext, StageError, Trainer, TrainingJob, TrainingOutcome,
 };
 use walkforward_engine::SessionConfig;
-use walkforward_kernels::{Adam, AdamConfig};
-use walkforward_policy::{ActorCritic, PolicySpec, write_bundle};
+use walkforward_policy::{PolicySpec, write_bundle};
 
-use crate::environment::Environments;
-use crate::learner::Learner;
-use crate::loss::LossFigures;
+use crate::backend::{BackendKind, Origin};
+use crate::checkpoint::{Checkpoints, Progress};
+use crate::learner::{Iteration, PpoLearner, group_ranges};
 use crate::market::Market;
-use crate::rollout::Rollout;
-use crate::warm_start::{Inheritance, inherit};
+use crate::sessions::Sessions;
+use crate::validation::{self, Best};
+use crate::warm_start::inherit;
 use crate::{PpoConfig, TrainerError};
 
-/// Trains an MLP policy with PPO in the engine's trading session.
+/// Set apart from the seeds of weights, actions and minibatches.
+const EPISODE_SALT: u64 = 0x6570_6973_6f64_6573;
+
+/// Trains an MLP policy with PPO in the engine's trading session, on `job.threads` threads.
 ///
-/// The result does not depend on `job.threads`: rollouts run on the calling thread, and minibatches are small enough
-/// for the tensor library's bits to be the same on any number of threads.
+/// The result depends neither on the number of threads nor on the instruction set.
 #[derive(Debug, Clone, Copy)]
 pub struct PpoTrainer {
     session: SessionConfig,
-}
-
-/// Independent streams of the job's generator.
-#[derive(Debug, Clone, Copy)]
-enum Stream {
-    Weights,
-    Episodes,
-    Actions,
-    Minibatches,
-}
-
-fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream as u64);
-    rng
+    backend: BackendKind,
 }
 
 impl PpoTrainer {
@@ -49,24 +35,45 @@ impl PpoTrainer {
 
     /// A trainer whose sessions start and cost as `session` says.
     pub fn new(session: SessionConfig) -> Self {
-        Self { session }
+        Self { session, backend: BackendKind::default() }
+    }
+
+    /// The same trainer on other arithmetic.
+    pub fn with_backend(self, backend: BackendKind) -> Self {
+        Self { backend, ..self }
     }
 
     fn run(&self, job: &TrainingJob, ctx: &StageContext) -> Result<TrainingOutcome, TrainerError> {
         let config = PpoConfig::from_pack(&job.pack)?;
-        let actions = ActionMap::LongFlat;
-        let network = config.network(&job.dataset.feature_spec, actions)?;
+        self.session.admit_prices(job.dataset.bars.lows())?;
+        let network = config.network(&job.dataset.feature_spec)?;
         let parent = job.parent.as_ref();
         let inherited = parent.map(|parent| inherit(parent, job, &config, &network)).transpose()?;
         let normaliser = inherited.as_ref().map(|inherited| inherited.normaliser.clone());
-        let market = Market::new(&job.dataset, config.lookback, normaliser)?;
-        let rng = generator(job.seed, Stream::Episodes);
-        let environments = Environments::new(&market, self.session, actions, &config, rng)?;
-        let rate_factor = if inherited.is_some() { config.fine_tune_lr_multiplier } else { 1.0 };
-        let learner = learner(inherited, network.clone(), job.seed)?;
-        let mut training = Training { environments, learner, config, seed: job.seed, ctx };
-        let metrics = training.iterate(rate_factor)?;
-        training.finish(job, &market, network, metrics)
+        let market = Market::new(&job.dataset, config.lookback, normaliser, config.validation_bars)?;
+        let checkpoints = Checkpoints::of(&ctx.work_dir, job, &config, &self.session)?;
+        let resumed = if config.checkpoint_every > 0 { checkpoints.load(&network) } else { None };
+        let is_fine_tuned = inherited.is_some();
+        let (origin, progress) = match (resumed, inherited) {
+            (Some((origin, progress)), _) => (origin, progress),
+            (None, Some(inherited)) => (inherited.origin, Progress::default()),
+            (None, None) => (Origin::fresh(network.clone(), job.seed)?, Progress::default()),
+        };
+        let rate_factor = if is_fine_tuned { config.fine_tune_lr_multiplier } else { 1.0 };
+        let spec = spec(job, &config, &market, network);
+        let mut training = Training {
+            trainer: self,
+            job,
+            ctx,
+            config,
+            market: &market,
+            spec,
+            checkpoints,
+            rate_factor,
+            progress,
+        };
+        let origin = training.all_segments(origin)?;
+        training.finish(&origin)
     }
 }
 
@@ -76,45 +83,63 @@ impl Trainer for PpoTrainer {
     }
 }
 
-fn learner(inherited: Option<Inheritance>, network: NetworkSpec, seed: u64) -> Result<Learner, TrainerError> {
-    match inherited {
-        Some(Inheritance { net, adam, .. }) => Learner::new(net, adam),
-        None => {
-            let net = ActorCritic::new(network, &mut generator(seed, Stream::Weights))?;
-            let adam = Adam::new(net.parameter_count(), AdamConfig::default());
-            Learner::new(net, adam)
-        }
-    }
-}
-
 struct Training<'a> {
-    environments: Environments<'a>,
-    learner: Learner,
-    config: PpoConfig,
-    seed: u64,
+    trainer: &'a PpoTrainer,
+    job: &'a TrainingJob,
     ctx: &'a StageContext,
+    config: PpoConfig,
+    market: &'a Market,
+    spec: PolicySpec,
+    checkpoints: Checkpoints,
+    rate_factor: f64,
+    progress: Progress,
 }
 
 type MetricMap = BTreeMap<String, f64>;
 
-impl Training<'_> {
-    /// All iterations; gives the last value of each metric.
-    fn iterate(&mut self, rate_factor: f64) -> Result<MetricMap, TrainerError> {
-        let mut actions = generator(self.seed, Stream::Actions);
-        let mut shuffle = generator(self.seed, Stream::Minibatches);
-        let mut metrics = MetricMap::new();
-        let (total, cancel) = (self.config.iterations, &self.ctx.cancel);
-        for iteration in 0..total {
-            let answers = self.learner.answers()?;
-            let rollout =
-                Rollout::collect(&mut self.environments, &answers, &self.config, &mut actions, cancel)?;
-            let rate = self.learning_rate(iteration) * rate_factor;
-            let step = (iteration + 1, cancel);
-            let figures = self.learner.update(&rollout, &self.config, rate, &mut shuffle, step)?;
-            record(&mut metrics, &rollout, &figures, rate, self.environments.take_episode_return());
-            self.ctx.report(Stage::Train, iteration + 1, total, summary(&metrics));
+impl<'a> Training<'a> {
+    /// All iterations. From one checkpoint to the next is a segment; each begins with fresh episodes and random
+    /// streams of its own, so it does not matter whether the one before ran in this process.
+    fn all_segments(&mut self, mut origin: Origin) -> Result<Origin, TrainerError> {
+        while !self.is_over() {
+            let every = self.config.checkpoint_every;
+            let segment = self.progress.iteration.checked_div(every).unwrap_or(0);
+            let end = if every > 0 { (segment + 1) * every } else { self.config.iterations };
+            origin = self.segment(origin, segment, end.min(self.config.iterations))?;
+            if every > 0 && !self.is_over() {
+                self.checkpoints.save(&self.spec, &origin, &self.progress)?;
+            }
         }
-        Ok(metrics)
+        Ok(origin)
+    }
+
+    fn is_over(&self) -> bool {
+        let is_stuck =
+            self.config.patience.is_some_and(|patience| self.progress.without_improvement >= patience);
+        is_stuck || self.progress.iteration >= self.config.iterations
+    }
+
+    fn segment(&mut self, origin: Origin, segment: u64, end: u64) -> Result<Origin, TrainerError> {
+        let mut learner = self.learner(origin, segment)?;
+        while self.progress.iteration < end && !self.is_over() {
+            let rate = self.learning_rate(self.progress.iteration) * self.rate_factor;
+            let outcome = learner.iterate(rate, &self.ctx.cancel)?;
+            self.progress.iteration += 1;
+            record(&mut self.progress.metrics, &outcome, rate);
+            self.validate(&learner)?;
+            let message = summary(&self.progress.metrics);
+            self.ctx.report(Stage::Train, self.progress.iteration, self.config.iterations, message);
+        }
+        learner.into_origin()
+    }
+
+    fn learner(&self, origin: Origin, segment: u64) -> Result<PpoLearner<Sessions<'a>>, TrainerError> {
+        let (config, trainer) = (&self.config, self.trainer);
+        let seed = segment_seed(self.job.seed, segment);
+        let sessions = group_ranges(config.num_envs, self.job.threads)
+            .map(|envs| Sessions::new(self.market, trainer.session, config, seed ^ EPISODE_SALT, envs))
+            .collect::<Result<Vec<_>, _>>()?;
+        PpoLearner::from_origin(sessions, origin, config.clone(), seed, trainer.backend)
     }
 
     fn learning_rate(&self, iteration: u64) -> f64 {
@@ -122,61 +147,86 @@ impl Training<'_> {
         self.config.learning_rate * if self.config.anneal_lr { left } else { 1.0 }
     }
 
-    /// Writes the bundle.
-    fn finish(
-        &self,
-        job: &TrainingJob,
-        market: &Market,
-        network: NetworkSpec,
-        metrics: MetricMap,
-    ) -> Result<TrainingOutcome, TrainerError> {
+    /// Measures the greedy policy on the validation bars, if it is time, and keeps the best weights.
+    fn validate(&mut self, learner: &PpoLearner<Sessions<'_>>) -> Result<(), TrainerError> {
+        let iteration = self.progress.iteration;
+        let is_due =
+            iteration.is_multiple_of(self.config.validate_every) || iteration == self.config.iterations;
+        if self.config.validation_bars == 0 || !is_due {
+            return Ok(());
+        }
+        let score = validation::score(learner, self.market, self.trainer.session, &self.config)?;
+        self.progress.metrics.insert("validation_log_return".to_owned(), score);
+        if self.progress.best.as_ref().is_some_and(|best| score <= best.score) {
+            self.progress.without_improvement += 1;
+            return Ok(());
+        }
+        let (weights, optimizer) = (learner.tensors()?, learner.optimizer_state()?);
+        self.progress.best = Some(Best { iteration, score, weights, optimizer });
+        self.progress.without_improvement = 0;
+        Ok(())
+    }
+
+    /// Writes the bundle: the best weights where there was a validation, else the last.
+    fn finish(mut self, origin: &Origin) -> Result<TrainingOutcome, TrainerError> {
         if self.ctx.cancel.is_cancelled() {
             return Err(TrainerError::Cancelled);
         }
-        let used_until = market.used_until().unwrap_or(job.dataset.split);
-        let spec = PolicySpec {
-            schema: PolicySpec::SCHEMA,
-            symbol: job.dataset.symbol.clone(),
-            timeframe: job.dataset.timeframe(),
-            network,
-            features: job.dataset.feature_spec.clone(),
-            normaliser: market.normaliser().clone(),
-            lookback: self.config.lookback,
-            actions: ActionMap::LongFlat,
-            used_until,
-            probe: Probe { observations: Vec::new(), outputs: Vec::new(), tolerance: 0.0 },
+        let (weights, optimizer) = match self.progress.best.take() {
+            Some(best) => {
+                self.progress.metrics.insert("best_iteration".to_owned(), best.iteration as f64);
+                self.progress.metrics.insert("best_validation_log_return".to_owned(), best.score);
+                (best.weights, best.optimizer)
+            }
+            None => origin.to_tensors()?,
         };
-        let state = self.learner.optimizer_state()?;
-        write_bundle(&job.out_dir, &spec, &self.learner.tensors()?, Some(&state))?;
+        write_bundle(&self.job.out_dir, &self.spec, &weights, Some(&optimizer))?;
+        self.checkpoints.clear();
         let steps_per_iteration = (self.config.num_envs * self.config.num_steps) as u64;
         Ok(TrainingOutcome {
             trainer: PpoTrainer::NAME.to_owned(),
-            used_until,
-            iterations: self.config.iterations,
-            environment_steps: self.config.iterations * steps_per_iteration,
-            metrics,
+            used_until: self.spec.used_until,
+            iterations: self.progress.iteration,
+            environment_steps: self.progress.iteration * steps_per_iteration,
+            metrics: self.progress.metrics,
         })
     }
 }
 
+/// Segments have random streams of their own; the first has the job's.
+fn segment_seed(seed: u64, segment: u64) -> u64 {
+    seed ^ segment.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+fn spec(job: &TrainingJob, config: &PpoConfig, market: &Market, network: NetworkSpec) -> PolicySpec {
+    PolicySpec {
+        schema: PolicySpec::SCHEMA,
+        symbol: job.dataset.symbol.clone(),
+        timeframe: job.dataset.timeframe(),
+        network,
+        features: job.dataset.feature_spec.clone(),
+        normaliser: market.normaliser().clone(),
+        lookback: config.lookback,
+        actions: config.actions,
+        used_until: market.used_until().unwrap_or(job.dataset.split),
+        probe: Probe { observations: Vec::new(), outputs: Vec::new(), tolerance: 0.0 },
+    }
+}
+
 /// Keeps the last finite value of each metric.
-fn record(
-    metrics: &mut MetricMap,
-    rollout: &Rollout,
-    figures: &LossFigures,
-    learning_rate: f64,
-    episode_return: Option<f64>,
-) {
+fn record(metrics: &mut MetricMap, iteration: &Iteration, learning_rate: f64) {
+    let (figures, finished) = (&iteration.figures, &iteration.finished);
     let values = [
-        ("loss", figures.total),
+        ("loss", iteration.loss),
         ("policy_loss", figures.policy_loss),
         ("value_loss", figures.value_loss),
         ("entropy", figures.entropy),
         ("approx_kl", figures.approx_kl),
         ("clipfrac", figures.clipfrac),
-        ("explained_variance", rollout.explained_variance()),
-        ("mean_reward", rollout.mean_reward()),
-        ("episode_return", episode_return.unwrap_or(f64::NAN)),
+        ("explained_variance", iteration.explained_variance),
+        ("mean_reward", iteration.mean_reward),
+        // NaN, and so left out, when none ended.
+        ("episode_return", finished.total_return / finished.episodes as f64),
         ("learning_rate", learning_rate),
     ];
     for (name, value) in values {

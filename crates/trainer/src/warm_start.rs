@@ -1,15 +1,14 @@
 //! Continuing from a parent model.
 
 use walkforward_core::{ModelRef, NetworkSpec, Normaliser, TrainingJob};
-use walkforward_kernels::{Adam, AdamConfig};
-use walkforward_policy::{ActorCritic, BundleError, PolicySpec, load_bundle, load_optimizer};
+use walkforward_policy::{BundleError, PolicySpec, load_bundle, load_optimizer};
 
+use crate::backend::Origin;
 use crate::{PpoConfig, TrainerError};
 
 /// What a parent leaves to its child.
 pub(crate) struct Inheritance {
-    pub(crate) net: ActorCritic,
-    pub(crate) adam: Adam,
+    pub(crate) origin: Origin,
     /// Kept, so that an input keeps its meaning to the inherited weights.
     pub(crate) normaliser: Normaliser,
 }
@@ -28,17 +27,14 @@ pub(crate) fn inherit(
         return Err(TrainerError::Parent { reason });
     }
     let normaliser = spec.normaliser.clone();
-    let unusable = |error: candle_core::Error| TrainerError::Parent { reason: error.to_string() };
-    let net = ActorCritic::from_tensors(network.clone(), &bundle.tensors).map_err(unusable)?;
-    let adam = match load_optimizer(&parent.dir, &parent.sha256) {
-        Ok(state) => {
-            let (m, v) = (net.flatten(&state.m).map_err(unusable)?, net.flatten(&state.v).map_err(unusable)?);
-            Adam::restore(AdamConfig::default(), m, v, state.step)?
-        }
-        Err(BundleError::Missing { .. }) => Adam::new(net.parameter_count(), AdamConfig::default()),
+    let optimizer = match load_optimizer(&parent.dir, &parent.sha256) {
+        Ok(state) => Some(state),
+        Err(BundleError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(Inheritance { net, adam, normaliser })
+    let origin = Origin::from_tensors(network.clone(), &bundle.tensors, optimizer.as_ref());
+    let origin = origin.map_err(|error| TrainerError::Parent { reason: error.to_string() })?;
+    Ok(Inheritance { origin, normaliser })
 }
 
 fn difference(
@@ -58,5 +54,5 @@ fn difference(
     if spec.lookback != config.lookback || &spec.network != network {
         return Some("it has another lookback or other hidden layers".to_owned());
     }
-    None
+    (spec.actions != config.actions).then(|| "its actions mean something else".to_owned())
 }

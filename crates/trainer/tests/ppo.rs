@@ -4,20 +4,19 @@
 mod common;
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use common::{Recorder, context, context_with, dataset, hour, job, start, tiny, zigzag};
 use serde_json::{Value, json};
 use walkforward_core::{
-    Bar, BarSeries, CancelToken, Dataset, ErrorKind, ModelId, ModelRef, Progress, ProgressUpdate, RunId,
-    StageError, Trainer, TrainingOutcome,
+    Bar, BarSeries, CancelToken, Dataset, ErrorKind, MarketRules, ModelId, ModelRef, Progress,
+    ProgressUpdate, RunId, StageError, Trainer, TrainingJob, TrainingOutcome,
 };
 use walkforward_engine::{SessionConfig, feature_matrix, run_policy, run_target};
 use walkforward_policy::{
     OPTIMIZER_FILE, Policy, WEIGHTS_FILE, load_bundle, load_mlp, load_optimizer, sha256_hex,
 };
-use walkforward_trainer::PpoTrainer;
+use walkforward_trainer::{BackendKind, PpoTrainer};
 
 fn trainer() -> PpoTrainer {
     PpoTrainer::new(SessionConfig::default())
@@ -257,30 +256,157 @@ fn a_parent_that_was_made_for_something_else_is_refused() {
     check(small_dataset(), tiny(), ModelRef { sha256: "00".to_owned(), ..parent }, "SHA-256");
 }
 
-/// Not a test by itself: run by the one below in a process of its own, because the tensor library takes its number
-/// of threads from the environment.
 #[test]
-#[ignore = "run by the_number_of_threads_does_not_reach_the_weights"]
-fn train_with_minibatches_of_512_rows() {
-    let dir = tempfile::tempdir().unwrap();
-    let pack = json!({
-        "iterations": 1, "num_envs": 16, "num_steps": 64, "num_minibatches": 2, "update_epochs": 2,
-        "episode_bars": 24,
-    });
-    train(small_dataset(), pack, 1, dir.path()).unwrap();
-    eprintln!("sha256 {}", parent_in(dir.path()).sha256);
+fn the_number_of_threads_does_not_reach_the_weights() {
+    let bytes = |threads: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let pack = json!({
+            "iterations": 2, "num_envs": 16, "num_steps": 128, "num_minibatches": 2, "update_epochs": 2,
+            "episode_bars": 24,
+        });
+        let job = TrainingJob { threads, ..job(small_dataset(), pack, 1, dir.path()) };
+        trainer().train(&job, &context()).unwrap();
+        [WEIGHTS_FILE, OPTIMIZER_FILE].map(|name| std::fs::read(dir.path().join(name)).unwrap())
+    };
+    let one = bytes(1);
+    for threads in [0, 2, 3, 40] {
+        assert_eq!(bytes(threads), one, "{threads}");
+    }
 }
 
 #[test]
-fn the_number_of_threads_does_not_reach_the_weights() {
-    let hash_with = |threads: &str| {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "train_with_minibatches_of_512_rows"])
-            .env("RAYON_NUM_THREADS", threads)
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("sha256 ")).expect(&text).to_owned()
+fn the_reference_arithmetic_trains_through_the_same_loop() {
+    let dir = tempfile::tempdir().unwrap();
+    let trainer = trainer().with_backend(BackendKind::Candle);
+    let outcome = trainer.train(&job(small_dataset(), tiny(), 1, dir.path()), &context()).unwrap();
+    let fast_dir = tempfile::tempdir().unwrap();
+    let fast = train(small_dataset(), tiny(), 1, fast_dir.path()).unwrap();
+    for (name, value) in &fast.metrics {
+        assert!((outcome.metrics[name] - value).abs() < 1e-3, "{name}: {value} {}", outcome.metrics[name]);
+    }
+}
+
+#[test]
+fn every_scheme_trains_a_policy_that_loads() {
+    let session = SessionConfig { market: MarketRules::SHORTING, ..SessionConfig::default() };
+    let rewards = [
+        json!("log_return"),
+        json!("position_return"),
+        json!({ "differential_sharpe": {} }),
+        json!({ "drawdown": { "weight": 2.0 } }),
+    ];
+    let actions = [
+        json!("long_flat"),
+        json!("buy_sell_hold"),
+        json!("short_flat_long"),
+        json!({ "sized": [-0.5, 0.0, 0.5] }),
+    ];
+    let mut hashes = Vec::new();
+    for (reward, actions) in rewards.iter().zip(&actions).chain(rewards.iter().zip(actions.iter().rev())) {
+        let mut pack = tiny();
+        (pack["reward"], pack["actions"]) = (reward.clone(), actions.clone());
+        let dir = tempfile::tempdir().unwrap();
+        PpoTrainer::new(session).train(&job(small_dataset(), pack, 1, dir.path()), &context()).unwrap();
+        let sha256 = sha256_hex(&std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap());
+        let policy = load_mlp(dir.path(), &sha256).unwrap();
+        assert_eq!(json!(policy.spec().actions), *actions);
+        hashes.push(sha256);
+    }
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), 8, "two schemes gave the same weights");
+}
+
+#[test]
+fn a_scheme_that_needs_shorting_is_refused_where_there_is_none() {
+    let mut pack = tiny();
+    pack["actions"] = json!("short_flat_long");
+    check_refused(small_dataset(), pack, "short");
+}
+
+/// Trains with a checkpoint every other iteration; `stop_after` cancels once so many iterations were reported.
+fn train_with_checkpoints(
+    work_dir: &Path,
+    out_dir: &Path,
+    stop_after: Option<u64>,
+) -> Result<Vec<Vec<u8>>, StageError> {
+    struct StopAfter {
+        iterations: u64,
+        cancel: CancelToken,
+    }
+    impl Progress for StopAfter {
+        fn report(&self, update: ProgressUpdate) {
+            if update.done >= self.iterations {
+                self.cancel.cancel();
+            }
+        }
+    }
+    let mut pack = tiny();
+    pack["iterations"] = json!(7);
+    pack["checkpoint_every"] = json!(2);
+    pack["validation_bars"] = json!(40);
+    pack["validate_every"] = json!(3);
+    let mut context = context();
+    context.work_dir = work_dir.to_owned();
+    let cancel = context.cancel.clone();
+    context.progress = Arc::new(StopAfter { iterations: stop_after.unwrap_or(u64::MAX), cancel });
+    trainer().train(&job(small_dataset(), pack, 3, out_dir), &context)?;
+    Ok([WEIGHTS_FILE, OPTIMIZER_FILE].map(|name| std::fs::read(out_dir.join(name)).unwrap()).to_vec())
+}
+
+#[test]
+fn a_training_that_was_interrupted_goes_on_to_the_same_bits() {
+    let folder = || tempfile::tempdir().unwrap();
+    let whole = train_with_checkpoints(folder().path(), folder().path(), None).unwrap();
+    for stop_after in 1..7 {
+        let (work, out) = (folder(), folder());
+        let stopped = train_with_checkpoints(work.path(), out.path(), Some(stop_after)).unwrap_err();
+        assert_eq!(stopped.kind, ErrorKind::Cancelled);
+        assert_eq!(file_count(out.path()), 0);
+        let resumed = train_with_checkpoints(work.path(), out.path(), None).unwrap();
+        assert!(resumed == whole, "stopped after {stop_after}");
+        assert_eq!(file_count(&work.path().join("checkpoints")), 0, "the checkpoints are left");
+    }
+}
+
+#[test]
+fn a_torn_checkpoint_is_no_checkpoint() {
+    let (work, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let whole = train_with_checkpoints(tempfile::tempdir().unwrap().path(), out.path(), None).unwrap();
+    train_with_checkpoints(work.path(), out.path(), Some(5)).unwrap_err();
+    let folder = std::fs::read_dir(work.path().join("checkpoints")).unwrap().next().unwrap().unwrap().path();
+    let weights = folder.join("iteration-4").join(WEIGHTS_FILE);
+    let bytes = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(train_with_checkpoints(work.path(), out.path(), None).unwrap() == whole);
+}
+
+#[test]
+fn the_best_iteration_on_the_validation_bars_is_kept() {
+    let train_for = |iterations: u64| {
+        let mut pack = tiny();
+        pack["iterations"] = json!(iterations);
+        pack["anneal_lr"] = json!(false);
+        pack["validation_bars"] = json!(40);
+        let dir = tempfile::tempdir().unwrap();
+        let outcome = train(small_dataset(), pack, 5, dir.path()).unwrap();
+        (outcome.metrics, std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap())
     };
-    assert_eq!(hash_with("1"), hash_with("2"));
+    let (metrics, kept) = train_for(8);
+    let best = metrics["best_iteration"] as u64;
+    assert!(metrics["best_validation_log_return"] >= metrics["validation_log_return"]);
+    let (_, at_best) = train_for(best);
+    assert!(kept == at_best, "the weights are not those of iteration {best}");
+}
+
+#[test]
+fn training_stops_early_when_validation_no_longer_improves() {
+    let mut pack = tiny();
+    pack["iterations"] = json!(200);
+    pack["validation_bars"] = json!(40);
+    pack["patience"] = json!(3);
+    let dir = tempfile::tempdir().unwrap();
+    let outcome = train(small_dataset(), pack, 5, dir.path()).unwrap();
+    assert!(outcome.iterations < 200, "{}", outcome.iterations);
+    assert_eq!(outcome.iterations, outcome.metrics["best_iteration"] as u64 + 3);
 }

@@ -1,0 +1,29 @@
+//! What the kernel knows about this process. Unknown figures are NaN, which JSON writes as null.
+
+use std::fs::read_to_string;
+
+/// Length of a clock tick in `/proc/self/stat`, in seconds.
+const TICK: f64 = 0.01;
+
+/// Seconds of processor time of all threads so far.
+pub(crate) fn cpu_seconds() -> f64 {
+    let stat = read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program, in parentheses, may hold spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |index| fields.split_whitespace().nth(index).and_then(|x: &str| x.parse::<f64>().ok());
+    ticks(11).zip(ticks(12)).map_or(f64::NAN, |(user, system)| (user + system) * TICK)
+}
+
+/// Most memory that was resident at once, in MiB.
+pub(crate) fn peak_rss_mib() -> f64 {
+    let status = read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib / 1024.0)
+}
+
+/// Mean number of running processes over the last minute.
+pub(crate) fn load1() -> f64 {
+    let load = read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_whitespace().next().and_then(|x| x.parse().ok()).unwrap_or(f64::NAN)
+}

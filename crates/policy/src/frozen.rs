@@ -1,0 +1,157 @@
+//! The frozen policy: a network that nobody can change any more.
+
+use std::cell::RefCell;
+
+use walkforward_core::{Action, NetworkSpec, Observation, Policy, PolicyError, PolicySpec};
+use walkforward_kernels::{Error, LinearWeights, PackedMlp, Scratch, argmax};
+
+use crate::Tensors;
+use crate::forest::Forest;
+
+thread_local! {
+    /// Values between layers and logits of the deciding thread, so that a decision allocates nothing.
+    static SCRATCH: RefCell<(Scratch, Vec<f32>)> = RefCell::default();
+}
+
+/// A frozen network with its specification: it decides, and nothing can change its weights.
+#[derive(Debug, Clone)]
+pub struct FrozenPolicy {
+    spec: PolicySpec,
+    sha256: String,
+    net: FrozenNet,
+}
+
+impl FrozenPolicy {
+    pub(crate) fn new(spec: PolicySpec, sha256: String, net: FrozenNet) -> Self {
+        Self { spec, sha256, net }
+    }
+
+    /// SHA-256 of the weights file that it was read from, lower-case hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Logits of `observations` `[rows, obs_dim]` into `logits` `[rows, n_actions]`; one row is a batch of one.
+    ///
+    /// # Errors
+    /// When a length does not fit, or an input or output is not finite.
+    pub fn forward_logits(&self, observations: &[f32], logits: &mut [f32]) -> Result<(), PolicyError> {
+        SCRATCH.with_borrow_mut(|(scratch, _)| self.forward(observations, logits, scratch))
+    }
+
+    fn forward(
+        &self,
+        observations: &[f32],
+        logits: &mut [f32],
+        scratch: &mut Scratch,
+    ) -> Result<(), PolicyError> {
+        if let Some(index) = observations.iter().position(|x| !x.is_finite()) {
+            return Err(PolicyError::Failed(format!("number {index} of the observation is not finite")));
+        }
+        self.net
+            .forward(observations, logits, scratch)
+            .map_err(|error| PolicyError::Failed(error.to_string()))?;
+        match logits.iter().position(|y| !y.is_finite()) {
+            Some(index) => Err(PolicyError::NotFinite { index: index % self.net.outputs() }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Policy for FrozenPolicy {
+    fn act(&self, observation: Observation<'_>) -> Result<Action, PolicyError> {
+        let (expected, actual) = (self.net.inputs(), observation.0.len());
+        if actual != expected {
+            return Err(PolicyError::ObservationLength { expected, actual });
+        }
+        SCRATCH.with_borrow_mut(|(scratch, logits)| {
+            logits.resize(self.net.outputs(), 0.0);
+            self.forward(observation.0, logits, scratch)?;
+            let best = argmax(logits).and_then(|index| u8::try_from(index).ok());
+            best.map(Action).ok_or(PolicyError::NotFinite { index: 0 })
+        })
+    }
+
+    fn spec(&self) -> &PolicySpec {
+        &self.spec
+    }
+}
+
+/// A network in the form in which it answers. Every kind gives the same bits on every machine.
+#[derive(Debug, Clone)]
+pub(crate) enum FrozenNet {
+    /// A multi-layer perceptron, or a single linear layer.
+    Dense(PackedMlp),
+    Trees(Forest),
+}
+
+impl FrozenNet {
+    /// The network of `spec` that decides. The tensors were checked against it.
+    pub(crate) fn new(network: &NetworkSpec, tensors: &Tensors) -> Result<Self, Error> {
+        Ok(match network {
+            NetworkSpec::Mlp { inputs, hidden, .. } => {
+                Self::Dense(pack_mlp(*inputs, hidden.len(), "actor", tensors)?)
+            }
+            NetworkSpec::Linear { inputs, .. } => {
+                let layer = LinearWeights {
+                    weight: numbers(tensors, "linear.weight"),
+                    bias: numbers(tensors, "linear.bias"),
+                };
+                Self::Dense(PackedMlp::new(*inputs, &[layer])?)
+            }
+            NetworkSpec::Trees { inputs, depth, .. } => Self::Trees(Forest::new(*inputs, *depth, tensors)),
+        })
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        match self {
+            Self::Dense(net) => net.inputs(),
+            Self::Trees(forest) => forest.inputs(),
+        }
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        match self {
+            Self::Dense(net) => net.outputs(),
+            Self::Trees(forest) => forest.outputs(),
+        }
+    }
+
+    /// Answers `inputs` `[rows, inputs]` in `outputs` `[rows, outputs]`.
+    pub(crate) fn forward(
+        &self,
+        inputs: &[f32],
+        outputs: &mut [f32],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Dense(net) => net.forward(inputs, outputs, scratch),
+            Self::Trees(forest) => forest.forward(inputs, outputs),
+        }
+    }
+}
+
+/// Packs the perceptron called `prefix` with `hidden` hidden layers. The tensors were checked.
+pub(crate) fn pack_mlp(
+    inputs: usize,
+    hidden: usize,
+    prefix: &str,
+    tensors: &Tensors,
+) -> Result<PackedMlp, Error> {
+    let names: Vec<[String; 2]> = (0..=hidden)
+        .map(|layer| [format!("{prefix}.{layer}.weight"), format!("{prefix}.{layer}.bias")])
+        .collect();
+    let layers: Vec<_> = names
+        .iter()
+        .map(|[weight, bias]| LinearWeights {
+            weight: numbers(tensors, weight),
+            bias: numbers(tensors, bias),
+        })
+        .collect();
+    PackedMlp::new(inputs, &layers)
+}
+
+/// The numbers of a tensor; none when it is absent.
+pub(crate) fn numbers<'a>(tensors: &'a Tensors, name: &str) -> &'a [f32] {
+    tensors.get(name).map_or(&[], |(_, data)| data)
+}
