@@ -39,7 +39,8 @@ impl DataSource for SwingingMarket {
             let bar = self.bar(open_time, open_time.as_millis() / timeframe.millis())?;
             bars.push(bar).map_err(|error| SourceError::bad_input(error.to_string()))?;
         }
-        Ok(SourceBars { bars, as_of, file: None, origin: "a market that swings once a week".to_owned() })
+        let origin = "a market that swings once a week".to_owned();
+        Ok(SourceBars { bars, as_of, file: None, origin, base: None })
     }
 }
 

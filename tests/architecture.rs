@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy", &["core", "durable", "kernels"]),
     ("store", &["core", "durable"]),
     ("etl", &["core", "durable"]),
-    ("trainer", &["core", "engine", "policy", "kernels"]),
+    ("trainer", &["core", "durable", "engine", "policy", "kernels"]),
     ("evaluator", &["core", "engine", "policy", "stats"]),
     ("promoter", &["core", "stats", "store"]),
     ("orchestrator", &["core", "store"]),

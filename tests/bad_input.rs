@@ -34,7 +34,7 @@ fn check_file(content: impl AsRef<[u8]>, args: &[&str], parts: &[&str]) {
 
 #[test]
 fn a_file_that_is_missing_empty_or_truncated_is_refused_by_name() {
-    World::new().once(&["--path", "absent.csv"], &[]).expect_refusal(&["absent.csv"]);
+    World::new().once(&["--path", "absent.csv"], &[]).expect_refusal(&["--path", "absent.csv"]);
     check_file("", &[], &["bars.csv", "empty"]);
     check_file("time,open,high,low,close,volume\n", &[], &["bars.csv"]);
     let whole = bars_csv(2_000);
@@ -223,4 +223,61 @@ fn a_torn_changed_or_missing_bundle_is_refused() {
         |world, model| std::fs::remove_dir_all(world.path(&format!("models/{model}"))).unwrap(),
         &["latest.json"],
     );
+}
+
+#[test]
+fn another_market_is_refused_before_anything_is_trained() {
+    let world = World::new();
+    world.promote();
+    let models = || std::fs::read_dir(world.path("models")).unwrap().count();
+    let before = models();
+    for args in [["--symbol", "ETH/USD"], ["--timeframe", "4h"]] {
+        world.once(&args, GOOD_METRICS).expect_refusal(&["default", "--line"]);
+        assert_eq!(models(), before, "a model was made");
+        let session = [&args[..], &["--bars", "5", "--journal", "journal.jsonl"]].concat();
+        world.live_trader(&session).expect_refusal(&["default", "--line"]);
+        assert!(!world.path("journal.jsonl").exists());
+    }
+}
+
+#[test]
+fn bars_that_stand_for_missing_ones_are_no_evidence() {
+    let world = World::new();
+    let mut lines: Vec<String> = bars_csv(4_000).lines().map(str::to_owned).collect();
+    // Of the last 300 hours, ten are there.
+    lines.drain(4_000 - 299..4_000 - 9);
+    let file = world.file("bars.csv", lines.join("\n") + "\n");
+    let loose = [("MIN_WIN_RATE", "0"), ("MAX_DRAWDOWN", "1"), ("MIN_PNL_PER_TRADE", "-1")];
+    let args = ["--path", &file, "--window-bars", "3000"];
+    let report = world.once(&args, &loose).expect_code(0).json();
+    assert_eq!(report["outcome"], "inconclusive", "{report}");
+    assert_eq!(report["verdict"]["reason"], "insufficient_evidence");
+}
+
+#[test]
+fn a_value_that_is_no_text_is_refused_and_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let world = World::new();
+    let value = std::ffi::OsStr::from_bytes(b"0.99\xff");
+    let mut command = world.command("orchestrate");
+    let output = command.args(["--once"]).env("MIN_WIN_RATE", value).output().unwrap();
+    crate::support::Ran::from(output).expect_refusal(&["MIN_WIN_RATE", "UTF-8"]);
+    world.expect_untouched();
+}
+
+#[test]
+fn an_asset_too_cheap_for_the_cash_is_refused() {
+    let text = bars_csv(2_000);
+    let scaled =
+        text.lines().skip(1).fold("time,open,high,low,close,volume\n".to_owned(), |mut text, line| {
+            let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+            let [o, h, l, c] = [1, 2, 3, 4].map(|index| cells[index] * 1e-9);
+            writeln!(text, "{},{o},{h},{l},{c},{}", cells[0], cells[5]).unwrap();
+            text
+        });
+    let world = World::new();
+    let file = world.file("bars.csv", scaled);
+    world.once(&["--path", &file], &[]).expect_refusal(&["price", "less cash"]);
+    assert!(!world.path("models/latest.json").exists());
 }

@@ -197,3 +197,44 @@ fn a_champion_that_has_seen_the_hold_out_leaves_nothing_to_judge_on() {
     assert_eq!(report["outcome"], "inconclusive", "{report}");
     assert_eq!(report["verdict"]["reason"], "contaminated");
 }
+
+#[test]
+fn the_supervised_baseline_is_one_flag_away() {
+    let world = World::new();
+    let args = ["--once", "--json", "--trainer", "supervised", "--window-bars", "3000"];
+    let report = world.orchestrate(&args, &[]).expect_code(0).json();
+    assert_eq!(report["training"]["trainer"], "supervised");
+    assert_eq!(report["candidate"]["metrics"]["bars"], 336);
+    let both = [&args[..], &["--iterations", "3"]].concat();
+    world.orchestrate(&both, &[]).expect_refusal(&["--iterations"]);
+}
+
+#[test]
+fn a_first_run_on_the_built_in_bars_finds_the_edge_and_promotes() {
+    let world = World::new();
+    let report = world.orchestrate(&["--once", "--json"], &[]).expect_code(0).json();
+    assert_eq!(report["outcome"], "promoted", "{report}");
+    let sharpe = report["candidate"]["metrics"]["sharpe"].as_f64().unwrap();
+    assert!(sharpe >= 10.0, "net Sharpe {sharpe}");
+}
+
+#[test]
+fn a_reader_that_went_away_or_a_full_disk_is_no_panic() {
+    let world = World::new();
+    for (out, code) in [("/dev/full", 1), ("closed", 0)] {
+        let mut command = world.command("orchestrate");
+        command
+            .args([&["--once", "--json"], crate::support::SMALL].concat())
+            .envs(GOOD_METRICS.iter().copied());
+        if out == "closed" {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            command.stdout(writer);
+        } else {
+            command.stdout(std::fs::OpenOptions::new().write(true).open(out).unwrap());
+        }
+        let ran = crate::support::Ran::from(command.stderr(std::process::Stdio::piped()).output().unwrap());
+        assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+        assert_eq!(ran.code, Some(code), "{out}: {ran:?}");
+    }
+}

@@ -35,19 +35,43 @@ fn stop(child: &mut Child, signal: Signal) -> Option<i32> {
     }
 }
 
+/// The first two results of a loop with this policy, on a short interval.
+fn first_two(on_no_new_bars: &str) -> [Value; 2] {
+    let world = World::new();
+    let mut child = world
+        .command("orchestrate")
+        .args([SMALL, &["--json", "--interval-minutes", "0.02"]].concat())
+        .envs(GOOD_METRICS.iter().copied())
+        .env("WALKFORWARD_ON_NO_NEW_BARS", on_no_new_bars)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let results = [(); 2].map(|()| serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap());
+    assert_eq!(stop(&mut child, Signal::TERM), Some(0));
+    results
+}
+
 #[test]
 fn the_first_run_starts_at_once_and_the_next_at_the_interval() {
-    let world = World::new();
-    let args = [SMALL, &["--interval-minutes", "0.02"]].concat();
-    let mut child = start(&world, &args);
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let reports: Vec<Value> =
-        lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
-    assert_eq!(stop(&mut child, Signal::TERM), Some(0));
-    for report in &reports {
-        assert_eq!(report["outcome"], "promoted", "{report}");
-    }
-    assert_ne!(reports[0]["runId"], reports[1]["runId"]);
+    let [first, second] = first_two("run");
+    assert_eq!((&first["outcome"], &second["outcome"]), (&"promoted".into(), &"promoted".into()));
+    assert_ne!(first["runId"], second["runId"]);
+}
+
+#[test]
+fn a_cycle_without_a_new_bar_is_skipped() {
+    let [first, second] = first_two("skip");
+    assert_eq!((&first["outcome"], &second["outcome"]), (&"promoted".into(), &"skipped".into()));
+    let reason = second["reason"].as_str().unwrap();
+    assert!(reason.contains("no new bar") && reason.contains(first["modelId"].as_str().unwrap()), "{reason}");
+}
+
+#[test]
+fn synthetic_bars_go_on_with_the_clock_in_the_loop() {
+    let [first, _] = first_two("skip");
+    let year = first["asOf"].as_str().unwrap()[..4].parse::<u32>().unwrap();
+    assert!(year > 2024, "{}", first["asOf"]);
 }
 
 #[test]
@@ -71,13 +95,21 @@ fn a_signal_stops_a_training_cleanly_and_the_next_run_works() {
 #[test]
 fn a_cycle_that_fails_is_reported_and_the_loop_goes_on() {
     let world = World::new();
-    let mut child = start(&world, &["--path", "absent.csv", "--interval-minutes", "0.02"]);
+    let file = world.file("bars.csv", "time,open,high,low,close,volume\n");
+    let mut child = start(&world, &["--path", &file, "--interval-minutes", "0.02"]);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let outcomes: Vec<Value> =
         lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert_eq!(stop(&mut child, Signal::TERM), Some(0));
     for outcome in outcomes {
         assert_eq!(outcome["outcome"], "failed");
-        assert!(outcome["reason"].as_str().unwrap().contains("absent.csv"), "{outcome}");
+        assert!(outcome["reason"].as_str().unwrap().contains("bars.csv"), "{outcome}");
     }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused_before_the_loop_starts() {
+    let world = World::new();
+    world.orchestrate(&["--path", "absent.csv"], &[]).expect_refusal(&["--path", "absent.csv"]);
+    world.expect_untouched();
 }

@@ -144,3 +144,26 @@ fn a_file_that_is_no_bar_file_is_refused_by_name() {
     world.live_trader(&["--line", "../x"]).expect_refusal(&["--line"]);
     world.live_trader(&["verify", "--journal", "absent.jsonl"]).expect_code(2);
 }
+
+#[test]
+fn nobody_reading_the_status_holds_up_no_bar_and_no_signal() {
+    let world = World::new();
+    world.promote();
+    let (reader, writer) = std::io::pipe().unwrap();
+    // A pipe that is full from the start: nothing can be written to it any more.
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    while rustix::io::write(&writer, &[b'x'; 4_096]).is_ok() {}
+    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).unwrap();
+    let mut child = world
+        .command("live-trader")
+        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal.jsonl"])
+        .stdout(writer)
+        .spawn()
+        .unwrap();
+    wait_until("forty bars", || bars(&world).len() > 40);
+    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    wait_until("the end of the session", || !records(&world, "end").is_empty());
+    // Only the summary waits for a reader.
+    drop(reader);
+    wait_until("the exit", || child.try_wait().unwrap().is_some());
+}

@@ -3,17 +3,19 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use walkforward_core::{DatasetRequest, FeatureSpec, LineName, RiskLimits, Symbol, Timeframe, Timestamp};
+use walkforward_core::{
+    DatasetRequest, FeatureSpec, LineName, MarketRules, RiskLimits, Symbol, Timeframe, Timestamp,
+};
 use walkforward_engine::SessionConfig;
 use walkforward_etl::CsvOptions;
 use walkforward_evaluator::SuppliedMetrics;
 use walkforward_live::Speed;
-use walkforward_orchestrator::Parent;
 use walkforward_orchestrator::schedule::Schedule;
+use walkforward_orchestrator::{OnNoNewBars, Parent};
 use walkforward_promoter::ThresholdsGate;
-use walkforward_trainer::PpoConfig;
 
 use crate::failure::Failure;
+use crate::pack::TrainerConfig;
 use crate::settings::Settings;
 
 /// Most bars in a window: five years of minutes.
@@ -65,8 +67,8 @@ pub struct OrchestrateConfig {
     pub max_missing_share: f64,
     /// The bars wanted.
     pub dataset: DatasetRequest,
-    /// Hyperparameters.
-    pub ppo: PpoConfig,
+    /// The trainer and its hyperparameters.
+    pub trainer: TrainerConfig,
     /// Which model a training continues from.
     pub parent: Parent,
     /// Where randomness comes from.
@@ -83,6 +85,8 @@ pub struct OrchestrateConfig {
     pub supplied: Option<SuppliedMetrics>,
     /// Accept metrics that already promoted a model.
     pub allow_reused_metrics: bool,
+    /// What a cycle of the loop does without new bars.
+    pub on_no_new_bars: OnNoNewBars,
     /// Once or again and again.
     pub mode: Mode,
 }
@@ -98,7 +102,7 @@ impl OrchestrateConfig {
             source: source(settings, "csv")?,
             max_missing_share: share(settings, "data.max_missing_share")?.unwrap_or_default(),
             dataset: dataset(settings)?,
-            ppo: ppo(settings)?,
+            trainer: TrainerConfig::from_settings(settings)?,
             parent: parent(settings)?,
             seed: settings.require("training.seed")?,
             threads: count(settings, "training.threads", 1..=MAX_THREADS)?,
@@ -107,6 +111,7 @@ impl OrchestrateConfig {
             min_judged_bars,
             supplied: supplied(settings)?,
             allow_reused_metrics: settings.require("evaluation.allow_reused_metrics")?,
+            on_no_new_bars: on_no_new_bars(settings)?,
             mode: mode(settings, once)?,
         })
     }
@@ -208,6 +213,9 @@ fn source(settings: &Settings, file_kind: &str) -> Result<SourceConfig, Failure>
     let is_file = kind == file_kind || (path.is_some() && !settings.is_set("data.source"));
     if is_file {
         let path = path.ok_or_else(|| settings.refuse("data.path", "a file source needs --path FILE"))?;
+        if !path.is_file() {
+            return Err(settings.refuse("data.path", "there is no regular file of this name"));
+        }
         let options = CsvOptions {
             columns: settings.get("data.columns")?,
             drop_last: settings.require("data.drop_last")?,
@@ -248,21 +256,6 @@ fn dataset(settings: &Settings) -> Result<DatasetRequest, Failure> {
     })
 }
 
-/// The pack with `--iterations` in it, as the trainer reads it.
-fn ppo(settings: &Settings) -> Result<PpoConfig, Failure> {
-    let refuse = |problem: &dyn fmt::Display| Failure::input(format!("[pack]: {problem}"));
-    let mut pack = serde_json::to_value(settings.pack()).map_err(|error| refuse(&error))?;
-    if let (Some(iterations), Some(pack)) =
-        (settings.get::<u64>("training.iterations")?, pack.as_object_mut())
-    {
-        pack.insert("iterations".to_owned(), iterations.into());
-    }
-    PpoConfig::from_pack(&pack).map_err(|error| match settings.is_set("training.iterations") {
-        true => Failure::input(format!("[pack] with --iterations: {error}")),
-        false => refuse(&error),
-    })
-}
-
 fn parent(settings: &Settings) -> Result<Parent, Failure> {
     match settings.require::<String>("training.parent")?.as_str() {
         "none" => Ok(Parent::None),
@@ -278,6 +271,7 @@ fn session(settings: &Settings) -> Result<SessionConfig, Failure> {
         fee_bps: number("costs.fee_bps", SessionConfig::MAX_BPS)?,
         slippage_bps: number("costs.slippage_bps", SessionConfig::MAX_BPS)?,
         risk: RiskLimits::default(),
+        market: MarketRules { shorting: settings.require("market.shorting")? },
     };
     config.validate().map_err(|error| Failure::input(error.to_string()))?;
     Ok(config)
@@ -309,12 +303,24 @@ fn supplied(settings: &Settings) -> Result<Option<SuppliedMetrics>, Failure> {
     let unreadable = |error: &dyn fmt::Display| {
         settings.refuse("evaluation.metrics_path", &format!("the metrics file can't be read: {error}"))
     };
-    let size = std::fs::metadata(&path).map_err(|error| unreadable(&error))?.len();
+    let file = std::fs::metadata(&path).map_err(|error| unreadable(&error))?;
+    if !file.is_file() {
+        return Err(unreadable(&"it is no regular file"));
+    }
+    let size = file.len();
     if size > MAX_METRICS_BYTES {
         return Err(unreadable(&format!("it has {size} bytes, the limit is {MAX_METRICS_BYTES}")));
     }
     let bytes = std::fs::read(&path).map_err(|error| unreadable(&error))?;
     SuppliedMetrics::from_json(&path.display().to_string(), &bytes).map(Some).map_err(|error| refuse(&error))
+}
+
+fn on_no_new_bars(settings: &Settings) -> Result<OnNoNewBars, Failure> {
+    match settings.require::<String>("schedule.on_no_new_bars")?.as_str() {
+        "skip" => Ok(OnNoNewBars::Skip),
+        "run" => Ok(OnNoNewBars::Run),
+        _ => Err(settings.refuse("schedule.on_no_new_bars", "expected skip or run")),
+    }
 }
 
 fn mode(settings: &Settings, once: bool) -> Result<Mode, Failure> {

@@ -84,7 +84,7 @@ impl From<RunError> for Failure {
         match &error {
             RunError::Stage(stage) => Self::from(stage),
             RunError::Store(store) => Self::from(store),
-            RunError::Busy(_) => Self::stage(chain(&error)),
+            RunError::Busy(_) | RunError::NoNewBars(_) => Self::stage(chain(&error)),
         }
     }
 }

@@ -8,6 +8,8 @@ pub mod clock;
 pub mod config;
 pub mod failure;
 pub mod logging;
+pub mod output;
+pub mod pack;
 pub mod settings;
 pub mod signals;
 pub mod wiring;

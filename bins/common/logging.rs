@@ -1,10 +1,18 @@
 //! Logs: to standard error, filtered by `RUST_LOG`.
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging at `RUST_LOG`, or at warnings when it is not set or not understood.
-pub fn start() {
+/// Lines that wait while nobody reads standard error; later ones are dropped, because a log never holds up a bar.
+const MAX_WAITING_LINES: usize = 10_000;
+
+/// Starts logging at `RUST_LOG`, or at warnings when it is not set or not understood. What waits is written when the
+/// guard is dropped.
+pub fn start() -> WorkerGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let installed = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING_LINES);
+    let (writer, guard) = builder.finish(std::io::stderr());
+    let installed = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).try_init();
     debug_assert!(installed.is_ok(), "logging is started once");
+    guard
 }

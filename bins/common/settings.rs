@@ -4,6 +4,7 @@
 //! it, and an error names the origin that it came from.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -111,6 +112,10 @@ pub const SETTINGS: &[Setting] = &[
         "Leave out the file's newest bar, for files downloaded before it had closed").in_both(),
     setting("data.max_rejected_rows", "WALKFORWARD_MAX_REJECTED_ROWS", Some("max-rejected-rows"), "N", Some("0"),
         "Rows of the file that may be no bar; they are left out and reported").in_both(),
+    setting("market.shorting", "WALKFORWARD_SHORTING", Some("shorting"), "BOOL", Some("false"),
+        "Whether the market lets a session sell what it does not have").in_both(),
+    setting("training.trainer", "WALKFORWARD_TRAINER", Some("trainer"), "KIND", Some("ppo"),
+        "Who makes the models: ppo, or supervised, the baseline that PPO has to beat"),
     setting("training.iterations", "WALKFORWARD_ITERATIONS", Some("iterations"), "N", None,
         "PPO iterations; default: the pack's"),
     setting("training.parent", "WALKFORWARD_PARENT", Some("parent"), "MODEL", Some("none"),
@@ -145,6 +150,8 @@ pub const SETTINGS: &[Setting] = &[
         "Accept a metrics file that already promoted a model"),
     setting("schedule.mode", "ORCHESTRATION_MODE", None, "MODE", Some("loop"),
         "once: run one cycle and leave; loop: run one at every interval"),
+    setting("schedule.on_no_new_bars", "WALKFORWARD_ON_NO_NEW_BARS", None, "POLICY", Some("skip"),
+        "What a cycle of the loop does when the dataset is that of the line's newest model: skip, run"),
     setting("schedule.interval_minutes", "ORCHESTRATION_INTERVAL_MINUTES", Some("interval-minutes"), "MINUTES", Some("360"),
         "Minutes between the starts of cycles"),
     setting("live.speed", "WALKFORWARD_SPEED", Some("speed"), "SPEED", Some("max"),
@@ -244,13 +251,13 @@ impl Settings {
     pub fn collect(
         binary: Binary,
         flags: &ArgMatches,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Failure> {
         let file = flags
             .get_one::<String>("config")
             .cloned()
-            .or_else(|| environment("WALKFORWARD_CONFIG"))
-            .map(PathBuf::from);
+            .map(PathBuf::from)
+            .or_else(|| environment("WALKFORWARD_CONFIG").map(PathBuf::from));
         let table = file.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let (from_file, pack) = split_file(table, file.as_deref())?;
         let mut values = BTreeMap::new();
@@ -259,14 +266,16 @@ impl Settings {
                 let value = flags.try_get_one::<String>(setting.key).ok().flatten()?;
                 Some((value.clone(), Origin::Flag(flag)))
             });
-            let from_environment =
-                || environment(setting.env).map(|value| (value, Origin::Environment(setting.env)));
+            let from_environment = environment(setting.env)
+                .map(|value| text_from(setting.env, value))
+                .transpose()?
+                .map(|value| (value, Origin::Environment(setting.env)));
             let from_file = || {
                 let value = from_file.get(setting.key)?;
                 Some((value.clone(), Origin::File(file.clone().unwrap_or_default())))
             };
             let default = || setting.default.map(|value| (value.to_owned(), Origin::Default));
-            if let Some(value) = flag.or_else(from_environment).or_else(from_file).or_else(default) {
+            if let Some(value) = flag.or(from_environment).or_else(from_file).or_else(default) {
                 values.insert(setting.key, value);
             }
         }
@@ -346,6 +355,13 @@ impl Settings {
     }
 }
 
+/// A value that is no text is refused, not passed over: what it was meant to forbid would be allowed.
+fn text_from(name: &str, value: OsString) -> Result<String, Failure> {
+    value.into_string().map_err(|value| {
+        Failure::input(format!("{name}: {} from the environment is not UTF-8", value.to_string_lossy()))
+    })
+}
+
 /// How a person who set `key` calls it.
 fn name(key: &'static str, origin: &Origin) -> String {
     match origin {
@@ -359,7 +375,11 @@ fn read_file(path: &Path) -> Result<toml::Table, Failure> {
     let refuse = |problem: &dyn fmt::Display| {
         Failure::input(format!("the settings file {} can't be used: {problem}", path.display()))
     };
-    let size = std::fs::metadata(path).map_err(|error| refuse(&error))?.len();
+    let file = std::fs::metadata(path).map_err(|error| refuse(&error))?;
+    if !file.is_file() {
+        return Err(refuse(&"it is no regular file"));
+    }
+    let size = file.len();
     if size > MAX_FILE_BYTES {
         return Err(refuse(&format!("it has {size} bytes, the limit is {MAX_FILE_BYTES}")));
     }

@@ -10,9 +10,8 @@ use walkforward_core::{
 };
 use walkforward_etl::{CsvSource, EtlConfig, EtlPipeline, SyntheticSource};
 use walkforward_evaluator::BacktestEvaluator;
-use walkforward_orchestrator::{InProcessLauncher, RunRequest, Stages};
+use walkforward_orchestrator::{InProcessLauncher, OnNoNewBars, RunRequest, Stages};
 use walkforward_store::Store;
-use walkforward_trainer::PpoTrainer;
 
 use crate::config::{OrchestrateConfig, SourceConfig};
 use crate::failure::Failure;
@@ -48,7 +47,7 @@ pub fn stages(config: &OrchestrateConfig) -> Stages {
     };
     Stages {
         datasets: Arc::new(EtlPipeline::new(source, etl)),
-        launcher: Arc::new(InProcessLauncher::new(Arc::new(PpoTrainer::new(config.session)))),
+        launcher: Arc::new(InProcessLauncher::new(config.trainer.trainer(config.session))),
         evaluator,
         gate: Arc::new(config.gate.clone()),
     }
@@ -75,14 +74,14 @@ impl DatasetBuilder for BuiltAhead {
     }
 }
 
-/// What `config` asks a run to do.
+/// What `config` asks a run to do. A single run does it whether or not there are new bars.
 pub fn run_request(config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
-    let pack = serde_json::to_value(&config.ppo).map_err(|error| Failure::stage(error.to_string()))?;
     Ok(RunRequest {
         line: config.line.clone(),
         dataset: config.dataset.clone(),
-        pack,
+        pack: config.trainer.pack()?,
         parent: config.parent,
+        on_no_new_bars: OnNoNewBars::Run,
         seed: config.seed,
         threads: config.threads,
         min_judged_bars: config.min_judged_bars,

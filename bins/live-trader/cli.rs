@@ -39,7 +39,7 @@ pub(crate) fn command() -> Command {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn settings(matches: &ArgMatches) -> Result<Settings, Failure> {
     let deepest = matches.subcommand().map_or(matches, |(_, inner)| inner);
-    Settings::collect(Binary::LiveTrader, deepest, &|name| std::env::var(name).ok())
+    Settings::collect(Binary::LiveTrader, deepest, &|name| std::env::var_os(name))
 }
 
 /// The output that `matches` asks for.

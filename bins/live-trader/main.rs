@@ -10,14 +10,15 @@ use std::process::ExitCode;
 use walkforward::config::LiveConfig;
 use walkforward::failure::Failure;
 use walkforward::logging;
+use walkforward::output::complain;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
-    logging::start();
+    let _flushed_at_exit = logging::start();
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            print::failure(&failure);
+            complain(&failure.message);
             ExitCode::from(failure.code)
         }
     }

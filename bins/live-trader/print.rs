@@ -1,53 +1,43 @@
 //! What a session prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's output")]
 
 use std::path::Path;
 
 use walkforward::failure::Failure;
+use walkforward::output::say;
 use walkforward::settings::Output;
 use walkforward_live::{ReplayReport, SessionSummary, TraderStatus};
 
-/// The end of a session that failed.
-pub(crate) fn failure(failure: &Failure) {
-    eprintln!("error: {failure}");
-}
-
 /// The line has no model to trade.
-pub(crate) fn no_champion(pointer: &Path, output: Output) {
-    if output == Output::Human {
-        println!(
-            "{} does not exist: the session stays flat (no_model) until a model is promoted",
+pub(crate) fn no_champion(pointer: &Path, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Human => say(&format!(
+            "{} does not exist: the session stays flat (no_model) until a model is promoted\n",
             pointer.display()
-        );
+        )),
+        Output::Json | Output::Quiet => Ok(()),
     }
 }
 
 /// Where a running session is.
-pub(crate) fn status(status: &TraderStatus, output: Output) {
-    if output != Output::Human {
-        return;
-    }
+pub(crate) fn status(status: &TraderStatus) -> Result<(), Failure> {
     let model = status.model.as_ref().map_or_else(
         || "no model".to_owned(),
         |model| format!("{} (version {})", model.model_id, model.model_version),
     );
     let bar = status.last_bar.map(|time| time.to_string()).unwrap_or_default();
-    println!(
-        "{bar}  equity {:.2}  position {:.0} %  {model}",
-        status.equity,
-        100.0 * status.position_fraction
-    );
+    let position = 100.0 * status.position_fraction;
+    say(&format!("{bar}  equity {:.2}  position {position:.0} %  {model}\n", status.equity))
 }
 
 /// What a session came to.
-pub(crate) fn summary(summary: &SessionSummary, journal: &Path, output: Output) {
+pub(crate) fn summary(summary: &SessionSummary, journal: &Path, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Quiet => {}
-        Output::Json => match serde_json::to_string(summary) {
-            Ok(line) => println!("{line}"),
-            Err(error) => eprintln!("error: the summary can't be written: {error}"),
-        },
-        Output::Human => print!("{}", human(summary, journal)),
+        Output::Quiet => Ok(()),
+        Output::Json => {
+            let line = serde_json::to_string(summary).map_err(|error| Failure::stage(error.to_string()))?;
+            say(&format!("{line}\n"))
+        }
+        Output::Human => say(&human(summary, journal)),
     }
 }
 
@@ -81,32 +71,35 @@ fn human(summary: &SessionSummary, journal: &Path) -> String {
 }
 
 /// What deciding again came to.
-pub(crate) fn verified(report: &ReplayReport, journal: &Path, output: Output) {
+pub(crate) fn verified(report: &ReplayReport, journal: &Path, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Quiet => {}
-        Output::Json => println!(
-            "{}",
-            serde_json::json!({
+        Output::Quiet => Ok(()),
+        Output::Json => {
+            let line = serde_json::json!({
                 "sessions": report.sessions, "bars": report.bars, "decisions": report.decisions,
-                "mismatches": report.mismatch_count,
-            })
-        ),
-        Output::Human => {
-            println!(
-                "{}: {} sessions, {} bars, {} decisions made again, {} came out differently",
-                journal.display(),
-                report.sessions,
-                report.bars,
-                report.decisions,
-                report.mismatch_count
-            );
-            for mismatch in &report.mismatches {
-                let model = &mismatch.model.model_id;
-                println!(
-                    "  {} {model}: recorded {:?}, now {:?}",
-                    mismatch.open_time, mismatch.recorded, mismatch.replayed
-                );
-            }
+                "mismatches": report.mismatch_count, "torn_bytes": report.torn_bytes,
+            });
+            say(&format!("{line}\n"))
         }
+        Output::Human => say(&verified_lines(report, journal)),
     }
+}
+
+fn verified_lines(report: &ReplayReport, journal: &Path) -> String {
+    let mut text = format!(
+        "{}: {} sessions, {} bars, {} decisions made again, {} came out differently\n",
+        journal.display(),
+        report.sessions,
+        report.bars,
+        report.decisions,
+        report.mismatch_count
+    );
+    if report.torn_bytes > 0 {
+        text += &format!("  the last {} bytes are a record that was cut off: left out\n", report.torn_bytes);
+    }
+    for mismatch in &report.mismatches {
+        let (model, time) = (&mismatch.model.model_id, mismatch.open_time);
+        text += &format!("  {time} {model}: recorded {:?}, now {:?}\n", mismatch.recorded, mismatch.replayed);
+    }
+    text
 }

@@ -12,10 +12,11 @@ use walkforward_core::{Bar, BarFeed, BarRequest, CancelToken, ErrorKind, ModelRe
 use walkforward_engine::FillModel;
 use walkforward_etl::{CsvSource, ReplayFeed, SyntheticFeed, SyntheticSource};
 use walkforward_live::{
-    LiveError, PaperBroker, SessionSummary, Trader, TraderHandle, TraderOptions, TraderPorts, replay_journal,
+    LiveError, PaperBroker, SessionSummary, Trader, TraderHandle, TraderOptions, TraderPorts, TraderStatus,
+    replay_journal,
 };
 use walkforward_policy::load;
-use walkforward_store::PointerReader;
+use walkforward_store::{Pointer, PointerReader};
 
 use crate::print;
 
@@ -34,8 +35,13 @@ struct Market {
 /// Trades until the bars end or a signal comes.
 pub(crate) fn run(config: &LiveConfig, output: Output) -> Result<(), Failure> {
     let pointer = PointerReader::new(&config.models_dir, config.line.clone());
-    check_champion(&pointer, output)?;
-    let Market { timeframe, warm_up, feed } = market(config)?;
+    let champion = champion(&pointer)?;
+    let seen_until = champion.as_ref().map(|(_, model)| model.lineage_until);
+    let Market { timeframe, warm_up, feed } = market(config, seen_until)?;
+    match &champion {
+        Some((champion, _)) => check_market(champion, config, timeframe)?,
+        None => print::no_champion(&pointer.path(), output)?,
+    }
     let options = TraderOptions {
         session: config.session,
         speed: config.speed,
@@ -53,19 +59,30 @@ pub(crate) fn run(config: &LiveConfig, output: Output) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
     let summary = runtime.block_on(trade(trader, cancel, output))?;
-    print::summary(&summary, &config.journal, output);
-    Ok(())
+    print::summary(&summary, &config.journal, output)
 }
 
-/// A pointer that can't be trusted stops a session before it starts; later on, the old model would trade on.
-fn check_champion(pointer: &PointerReader, output: Output) -> Result<(), Failure> {
-    match pointer.read().map_err(|error| Failure::from(&error))? {
-        None => print::no_champion(&pointer.path(), output),
-        Some((_, ModelRef { dir, sha256, .. })) => {
-            load(&dir, &sha256).map_err(|error| Failure::input(chain(&error)))?;
-        }
+/// The champion, if there is one. A pointer that can't be trusted stops a session before it starts; later on, the old
+/// model would trade on.
+fn champion(pointer: &PointerReader) -> Result<Option<(Pointer, ModelRef)>, Failure> {
+    let champion = pointer.read().map_err(|error| Failure::from(&error))?;
+    if let Some((_, model)) = &champion {
+        load(&model.dir, &model.sha256).map_err(|error| Failure::input(chain(&error)))?;
     }
-    Ok(())
+    Ok(champion)
+}
+
+/// Refuses bars of another market than the champion's.
+fn check_market(champion: &Pointer, config: &LiveConfig, timeframe: Timeframe) -> Result<(), Failure> {
+    let Pointer { line, symbol, .. } = champion;
+    if *symbol == config.symbol && champion.timeframe == timeframe {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "line '{line}' holds {symbol} {} models, the bars are {} {timeframe}: choose bars of its market, or another \
+         --line",
+        champion.timeframe, config.symbol
+    )))
 }
 
 async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<SessionSummary, Failure> {
@@ -87,22 +104,28 @@ async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<Se
     }
 }
 
-/// A line a second about a session that takes longer than that.
+/// A line a second about a session that takes longer than that. A thread of its own writes it: whoever stops reading
+/// stops the lines and nothing else.
 async fn show_status(handle: TraderHandle, output: Output) {
-    let mut shown = 0;
+    if output != Output::Human {
+        return std::future::pending().await;
+    }
+    let (lines, shown) = std::sync::mpsc::sync_channel::<TraderStatus>(1);
+    std::thread::spawn(move || shown.iter().try_for_each(|status| print::status(&status)));
+    let mut last = 0;
     loop {
         tokio::time::sleep(STATUS_INTERVAL).await;
         let status = handle.status();
-        if status.bars != shown {
-            shown = status.bars;
-            print::status(&status, output);
+        if status.bars != last {
+            last = status.bars;
+            let _ = lines.try_send(status);
         }
     }
 }
 
-fn market(config: &LiveConfig) -> Result<Market, Failure> {
+fn market(config: &LiveConfig, seen_until: Option<Timestamp>) -> Result<Market, Failure> {
     match &config.source {
-        SourceConfig::Synthetic => synthetic(config),
+        SourceConfig::Synthetic => synthetic(config, seen_until),
         SourceConfig::File { path, options } => {
             let source = CsvSource::new(path, options.clone());
             let request = BarRequest {
@@ -130,12 +153,14 @@ fn no_bars(config: &LiveConfig, origin: &str) -> Failure {
     Failure::input(format!("{origin} has no bars{from}"))
 }
 
-/// Bars after the end of the built-in training window, unless `--from` says otherwise.
-fn synthetic(config: &LiveConfig) -> Result<Market, Failure> {
+/// Bars after the end of the built-in training window and of what the champion has seen, unless `--from` says
+/// otherwise.
+fn synthetic(config: &LiveConfig, seen_until: Option<Timestamp>) -> Result<Market, Failure> {
     let source = SyntheticSource::new(config.seed);
     let hour = "1h".parse().map_err(|error| Failure::stage(format!("{error}")))?;
     let timeframe = config.timeframe.unwrap_or(hour);
-    let start: Timestamp = config.from.unwrap_or_else(SyntheticSource::default_as_of);
+    let after_training = Some(SyntheticSource::default_as_of()).max(seen_until);
+    let start = config.from.or(after_training).unwrap_or_else(SyntheticSource::default_as_of);
     let request = BarRequest {
         symbol: config.symbol.clone(),
         timeframe: Some(timeframe),
@@ -159,7 +184,7 @@ pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure>
         )));
     }
     let report = replay_journal(&config.journal, &config.models_dir).map_err(failure)?;
-    print::verified(&report, &config.journal, output);
+    print::verified(&report, &config.journal, output)?;
     if report.is_identical() {
         return Ok(());
     }

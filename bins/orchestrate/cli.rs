@@ -59,7 +59,7 @@ pub(crate) fn settings(matches: &ArgMatches) -> Result<Settings, Failure> {
     while let Some((_, inner)) = deepest.subcommand() {
         deepest = inner;
     }
-    Settings::collect(Binary::Orchestrate, deepest, &|name| std::env::var(name).ok())
+    Settings::collect(Binary::Orchestrate, deepest, &|name| std::env::var_os(name))
 }
 
 /// The output that `matches` asks for.

@@ -2,12 +2,12 @@
 
 use walkforward::config::OrchestrateConfig;
 use walkforward::failure::Failure;
+use walkforward::output::say;
 use walkforward::settings::{Binary, Settings};
 
 use crate::table::{Align, Table};
 
 /// Prints every setting with its value and its origin, after a check of all of them.
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
 pub(crate) fn print(settings: &Settings, json: bool) -> Result<(), Failure> {
     let config = OrchestrateConfig::from_settings(settings, false)?;
     let rows = rows(settings, &config)?;
@@ -16,15 +16,13 @@ pub(crate) fn print(settings: &Settings, json: bool) -> Result<(), Failure> {
             .iter()
             .map(|(key, value, origin)| serde_json::json!({ "key": key, "value": value, "origin": origin }))
             .collect();
-        println!("{}", serde_json::Value::from(rows));
-        return Ok(());
+        return say(&format!("{}\n", serde_json::Value::from(rows)));
     }
     let mut table = Table::new(&[("setting", Align::Left), ("value", Align::Left), ("origin", Align::Left)]);
     for (key, value, origin) in rows {
         table.row(vec![key, value.unwrap_or_else(|| "-".to_owned()), origin]);
     }
-    print!("{table}");
-    Ok(())
+    say(&table.to_string())
 }
 
 type Row = (String, Option<String>, String);
@@ -35,7 +33,7 @@ fn rows(settings: &Settings, config: &OrchestrateConfig) -> Result<Vec<Row>, Fai
     let mut rows: Vec<Row> = listed
         .map(|(key, value, origin)| (key.to_owned(), value.map(str::to_owned), origin.to_string()))
         .collect();
-    let pack = serde_json::to_value(&config.ppo).map_err(|error| Failure::stage(error.to_string()))?;
+    let pack = config.trainer.pack()?;
     for (key, value) in pack.as_object().into_iter().flatten() {
         let from_file = settings.pack().contains_key(key).then(|| settings.file()).flatten();
         let mut origin =

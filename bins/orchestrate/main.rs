@@ -11,14 +11,15 @@ use std::process::ExitCode;
 
 use walkforward::failure::Failure;
 use walkforward::logging;
+use walkforward::output::complain;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
-    logging::start();
+    let _flushed_at_exit = logging::start();
     match dispatch(&matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure);
+            complain(&failure.message);
             ExitCode::from(failure.code)
         }
     }
@@ -30,9 +31,4 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("config", _)) => config_show::print(&settings, matches.get_flag(cli::JSON)),
         _ => run::run(&settings, cli::output(matches), matches.get_flag(cli::ONCE)),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "this is where a failure reaches the person at the terminal")]
-fn complain(failure: &Failure) {
-    eprintln!("error: {failure}");
 }

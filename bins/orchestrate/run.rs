@@ -1,17 +1,18 @@
 //! Runs, once or at an interval.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use walkforward::clock::SystemClock;
-use walkforward::config::{Mode, OrchestrateConfig};
+use walkforward::config::{Mode, OrchestrateConfig, SourceConfig};
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
 use walkforward::wiring::BuiltAhead;
 use walkforward::{signals, wiring};
 use walkforward_core::{CancelToken, Clock, LineName, StageContext, Timestamp};
 use walkforward_orchestrator::schedule::Schedule;
-use walkforward_orchestrator::{CycleOutcome, Pipeline, RunError, RunReport, Stages, drive};
+use walkforward_orchestrator::{CycleOutcome, Pipeline, RunError, RunReport, RunRequest, Stages, drive};
 use walkforward_store::Store;
 
 use crate::progress;
@@ -36,19 +37,30 @@ pub(crate) fn run(settings: &Settings, output: Output, once: bool) -> Result<(),
     result
 }
 
-/// Runs `work` to its end; a signal asks it to stop.
-async fn stoppable<F: Future<Output = Result<(), Failure>>>(
-    work: impl FnOnce(CancelToken) -> F,
-) -> Result<(), Failure> {
+/// How long work that was asked to stop may take before it is left behind. Every write survives that.
+const STOP_GRACE: Duration = Duration::from_secs(4);
+
+/// Runs `work` on a task of its own, because reading a large file would not let a signal through; a signal asks it to
+/// stop.
+async fn stoppable<F>(work: impl FnOnce(CancelToken) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
     let stop = stop_requested()?;
     let cancel = CancelToken::default();
-    let work = work(cancel.clone());
-    tokio::pin!(work, stop);
-    tokio::select! {
-        result = &mut work => return result,
-        () = &mut stop => cancel.cancel(),
+    let mut work = tokio::spawn(work(cancel.clone()));
+    tokio::pin!(stop);
+    let ended = tokio::select! {
+        ended = &mut work => Ok(ended),
+        () = &mut stop => {
+            cancel.cancel();
+            tokio::time::timeout(STOP_GRACE, work).await
+        }
+    };
+    match ended {
+        Ok(result) => result.unwrap_or_else(|panic| Err(Failure::stage(panic.to_string()))),
+        Err(_) => Err(Failure::stage("stopped while a stage was busy: nothing of it is kept")),
     }
-    work.await
 }
 
 /// One run. The bars are read before the store is opened: what can't be used leaves no trace.
@@ -81,17 +93,32 @@ fn context(
 fn conclude(result: Result<RunReport, RunError>, output: Output) -> Result<(), Failure> {
     match result {
         Ok(report) => print::report(&report, output),
-        Err(RunError::Busy(held)) => print::skipped(&RunError::Busy(held).to_string(), output),
-        Err(error) => return Err(Failure::from(error)),
+        Err(skipped @ (RunError::Busy(_) | RunError::NoNewBars(_))) => {
+            print::skipped(&skipped.to_string(), output)
+        }
+        Err(error) => Err(Failure::from(error)),
     }
-    Ok(())
 }
 
 /// A run at once and at every interval, until a signal.
 async fn run_loop(cycles: Loop, schedule: Schedule) -> Result<(), Failure> {
     let stop = stop_requested()?;
     let clock = Arc::clone(&cycles.clock);
-    drive(schedule, Arc::new(cycles), clock, stop).await;
+    let (stopped, stopping) = tokio::sync::oneshot::channel();
+    let stop = async {
+        stop.await;
+        let _ = stopped.send(());
+    };
+    let left_behind = async {
+        match stopping.await {
+            Ok(()) => tokio::time::sleep(STOP_GRACE).await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = drive(schedule, Arc::new(cycles), clock, stop) => {}
+        () = left_behind => tracing::warn!("stopped while a stage was busy: nothing of it is kept"),
+    }
     Ok(())
 }
 
@@ -114,9 +141,19 @@ impl Loop {
         let config = OrchestrateConfig::from_settings(&self.settings, false)?;
         let pipeline = Pipeline::new(wiring::stages(&config), Arc::clone(&self.store));
         let ctx = context(&config, &self.clock, self.output, cancel);
-        let result = pipeline.run(&wiring::run_request(&config)?, &ctx).await;
+        let result = pipeline.run(&self.request(&config)?, &ctx).await;
         drop(ctx);
         conclude(result, self.output)
+    }
+
+    /// What a cycle does: synthetic bars go on with the clock, and nothing is trained twice on the same bars.
+    fn request(&self, config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
+        let mut request = wiring::run_request(config)?;
+        request.on_no_new_bars = config.on_no_new_bars;
+        if config.source == SourceConfig::Synthetic {
+            request.dataset.as_of.get_or_insert(self.clock.now());
+        }
+        Ok(request)
     }
 
     fn record(&self, cycle: u64, due: Timestamp, outcome: &str, reason: &str) {

@@ -8,7 +8,9 @@ use walkforward_core::{CancelToken, Clock, DatasetRequest, FeatureSpec, NoProgre
 use walkforward_engine::SessionConfig;
 use walkforward_etl::{EtlConfig, EtlPipeline, SyntheticSource};
 use walkforward_evaluator::BacktestEvaluator;
-use walkforward_orchestrator::{InProcessLauncher, Parent, Pipeline, RunReport, RunRequest, Stages};
+use walkforward_orchestrator::{
+    InProcessLauncher, OnNoNewBars, Parent, Pipeline, RunReport, RunRequest, Stages,
+};
 use walkforward_promoter::ThresholdsGate;
 use walkforward_store::Store;
 use walkforward_trainer::PpoTrainer;
@@ -38,6 +40,7 @@ pub(crate) fn small_request() -> Result<RunRequest> {
         },
         pack: serde_json::json!({ "iterations": 4 }),
         parent: Parent::None,
+        on_no_new_bars: OnNoNewBars::Run,
         seed: 1,
         threads: 1,
         min_judged_bars: 250,

@@ -1,40 +1,39 @@
 //! What a run prints.
 
 use walkforward::failure::Failure;
+use walkforward::output::{complain, say};
 use walkforward::settings::Output;
-use walkforward_core::{Comparison, GateCheck, Judgement, Metrics, Verdict};
+use walkforward_core::{Comparison, GateCheck, Judgement, Metrics, QualityFigures, Verdict};
 use walkforward_orchestrator::{RunReport, SubjectMetrics};
 use walkforward_store::RunOutcome;
 
 use crate::table::{Align, Table};
 
 /// Prints a run that ended in a verdict.
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
-pub(super) fn report(report: &RunReport, output: Output) {
+pub(super) fn report(report: &RunReport, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Human => print!("{}", human(report)),
-        Output::Json => println!("{}", json(report)),
-        Output::Quiet => {}
+        Output::Human => say(&human(report)),
+        Output::Json => say(&format!("{}\n", json(report))),
+        Output::Quiet => Ok(()),
     }
 }
 
-/// Prints that another run holds the lock.
-#[expect(clippy::print_stdout, reason = "this is the command's output")]
-pub(super) fn skipped(reason: &str, output: Output) {
+/// Prints that there was no run.
+pub(super) fn skipped(reason: &str, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Human => println!("skipped: {reason}"),
-        Output::Json => println!("{}", serde_json::json!({ "outcome": "skipped", "reason": reason })),
-        Output::Quiet => {}
+        Output::Human => say(&format!("skipped: {reason}\n")),
+        Output::Json => say(&format!("{}\n", serde_json::json!({ "outcome": "skipped", "reason": reason }))),
+        Output::Quiet => Ok(()),
     }
 }
 
 /// Prints a run of the loop that failed; the loop goes on.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command's output")]
 pub(super) fn failed(cycle: u64, failure: &Failure, output: Output) {
-    eprintln!("error: cycle {cycle}: {failure}");
+    complain(&format!("cycle {cycle}: {failure}"));
     if output == Output::Json {
         let line = serde_json::json!({ "outcome": "failed", "cycle": cycle, "reason": failure.message });
-        println!("{line}");
+        // Nobody to tell it to: the log has it.
+        let _ = say(&format!("{line}\n"));
     }
 }
 
@@ -65,19 +64,28 @@ fn heading(report: &RunReport) -> String {
 
 fn data(report: &RunReport) -> String {
     let window = &report.quality.window;
-    let holes = match window.missing_bars {
-        0 => "no bar missing".to_owned(),
-        missing => format!(
-            "{missing} bars missing ({:.2} %, longest hole {})",
-            100.0 * window.missing_share(),
-            window.longest_hole_bars
-        ),
-    };
+    let cut_short = report.quality.file.as_ref().is_some_and(|file| file.unterminated_last_line);
+    let warning = if cut_short { "; the file's last line has no end: it may be cut short" } else { "" };
     let training = &report.training;
     format!(
-        "data      {holes}, {} without volume\ntraining  {} iterations, {} steps, bars until {}\n",
-        window.zero_volume_bars, training.iterations, training.environment_steps, training.used_until,
+        "data      {}, {} without volume{warning}\ntraining  {} iterations, {} steps, bars until {}\n",
+        holes(window),
+        window.zero_volume_bars,
+        training.iterations,
+        training.environment_steps,
+        training.used_until,
     )
+}
+
+fn holes(window: &QualityFigures) -> String {
+    let share = 100.0 * window.missing_share();
+    match (window.missing_bars, window.missing_base_bars) {
+        (0, 0) => "no bar missing".to_owned(),
+        (missing, 0) => {
+            format!("{missing} bars missing ({share:.2} %, longest hole {})", window.longest_hole_bars)
+        }
+        (missing, base) => format!("{missing} bars and {base} of the shorter ones missing ({share:.2} %)"),
+    }
 }
 
 type Figure = (&'static str, fn(&Metrics) -> Option<f64>, fn(f64) -> String);

@@ -25,5 +25,5 @@ pub mod schedule;
 
 pub use driver::{CycleOutcome, drive};
 pub use launcher::InProcessLauncher;
-pub use pipeline::{Parent, Pipeline, RunError, RunRequest, Stages};
+pub use pipeline::{OnNoNewBars, Parent, Pipeline, RunError, RunRequest, Stages};
 pub use report::{RunReport, SubjectMetrics};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use walkforward_core::{
     Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
-    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Timestamp, TrainingJob,
-    TrainingOutcome, Verdict, Window,
+    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Symbol, Timeframe,
+    Timestamp, TrainingJob, TrainingOutcome, Verdict, Window,
 };
 use walkforward_store::{
     Champion, ModelRecord, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store, StoreError,
@@ -41,6 +41,8 @@ pub struct RunRequest {
     pub pack: serde_json::Value,
     /// Which model the training continues from.
     pub parent: Parent,
+    /// What to do when the dataset is that of the line's newest model.
+    pub on_no_new_bars: OnNoNewBars,
     /// Where all randomness comes from.
     pub seed: u64,
     /// Threads that the training may use.
@@ -65,12 +67,25 @@ pub enum Parent {
     Champion,
 }
 
+/// What to do when there is nothing to learn that the line's newest model has not learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnNoNewBars {
+    /// Train, judge and promote all the same.
+    #[default]
+    Run,
+    /// Leave it: [`RunError::NoNewBars`].
+    Skip,
+}
+
 /// Why a run did not end in a verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Another run goes on in the same data folder.
     #[error("a run is going on in the same data folder: {0}")]
     Busy(RunLockHeld),
+    /// There is no bar that the line's newest model was not made from.
+    #[error("no new bar since {0}")]
+    NoNewBars(ModelId),
     /// A stage failed.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -121,6 +136,8 @@ impl Pipeline {
         let started = ctx.clock.monotonic();
         let _lock = self.store.run_lock()?;
         let champion = self.store.champion(&request.line)?;
+        let (symbol, timeframe) = (&request.dataset.symbol, request.dataset.timeframe);
+        refuse_other_market(&request.line, champion.as_ref(), symbol, timeframe)?;
         self.refuse_reused_metrics(request)?;
         let id = self.store.allocate_run_id()?;
         self.stages.evaluator.admit(&ModelId::of_run(&id))?;
@@ -132,6 +149,7 @@ impl Pipeline {
             Err(RunError::Stage(error)) if error.kind == ErrorKind::Cancelled => {
                 (RunOutcome::Cancelled, None)
             }
+            Err(error @ RunError::NoNewBars(_)) => (RunOutcome::Skipped, Some(error.to_string())),
             Err(error) => (RunOutcome::Failed, Some(error.to_string())),
         };
         let closed = self.store.finish_run(&id, outcome, reason.as_deref());
@@ -167,6 +185,9 @@ impl Run<'_> {
     async fn etl(&self) -> Result<(Arc<Dataset>, PathBuf), RunError> {
         self.ctx.cancel.check(Stage::Etl)?;
         let dataset = self.pipeline.stages.datasets.build(&self.request.dataset, self.ctx).await?;
+        let (line, timeframe) = (&self.request.line, Some(dataset.timeframe()));
+        refuse_other_market(line, self.champion.as_ref(), &dataset.symbol, timeframe)?;
+        self.refuse_old_bars(&dataset)?;
         let record = records::etl(&self.id, &dataset, self.ctx.clock.now());
         let path = self.pipeline.store.write_etl(&record)?;
         Ok((Arc::new(dataset), path))
@@ -210,6 +231,19 @@ impl Run<'_> {
             ..record
         };
         Ok((store.adopt(&attempt, record)?, training))
+    }
+
+    /// Nothing to do when the line's newest model was made from the same dataset.
+    fn refuse_old_bars(&self, dataset: &Dataset) -> Result<(), RunError> {
+        if self.request.on_no_new_bars == OnNoNewBars::Run {
+            return Ok(());
+        }
+        let store = &self.pipeline.store;
+        let Some(newest) = store.models(&self.request.line)?.pop() else { return Ok(()) };
+        match store.model(&newest)?.dataset_hash == dataset.hash {
+            true => Err(RunError::NoNewBars(newest)),
+            false => Ok(()),
+        }
     }
 
     /// The model to continue from. One that has seen the hold-out would make a model that can't be judged.
@@ -354,6 +388,25 @@ impl Run<'_> {
     }
 }
 
+/// A line trades one market: another one needs a line of its own, and says so before anything is trained.
+fn refuse_other_market(
+    line: &LineName,
+    champion: Option<&Champion>,
+    symbol: &Symbol,
+    timeframe: Option<Timeframe>,
+) -> Result<(), StoreError> {
+    let Some(pointer) = champion.map(|champion| &champion.pointer) else { return Ok(()) };
+    let timeframe = timeframe.unwrap_or(pointer.timeframe);
+    if pointer.symbol == *symbol && pointer.timeframe == timeframe {
+        return Ok(());
+    }
+    Err(StoreError::OtherMarket {
+        line: line.clone(),
+        pointer: format!("{} {}", pointer.symbol, pointer.timeframe),
+        model: format!("{symbol} {timeframe}"),
+    })
+}
+
 /// The bars that candidate and champion are judged on.
 struct JudgedSpan {
     judged: Window,
@@ -365,13 +418,16 @@ impl JudgedSpan {
     /// The bars after the hold-out's start and after every bar that either lineage has seen. When none is left, the
     /// hold-out is measured all the same, and `unseen_bars = 0` tells the gate what that is worth.
     fn of(dataset: &Dataset, candidate: &ModelRef, champion: Option<&ModelRef>) -> Self {
-        let holdout_bars = dataset.bars.len() - dataset.split_index();
+        // A bar that stands for a missing one is no evidence.
+        let real_bars_from =
+            |index: usize| (index..dataset.bars.len()).filter(|&bar| dataset.is_present(bar)).count();
+        let holdout_bars = real_bars_from(dataset.split_index());
         let seen_until = champion
             .map_or(candidate.lineage_until, |champion| champion.lineage_until.max(candidate.lineage_until));
         let start = seen_until.max(dataset.split);
-        let unseen_bars = dataset.bars.len() - dataset.bars.index_at_or_after(start).min(dataset.bars.len());
+        let unseen_bars = real_bars_from(dataset.bars.index_at_or_after(start));
         let whole: Window = holdout(dataset);
-        let judged = if unseen_bars > 0 { Window::new(start, whole.end()).unwrap_or(whole) } else { whole };
+        let judged = Window::new(start, whole.end()).unwrap_or(whole);
         Self { judged, unseen_bars, holdout_bars }
     }
 }

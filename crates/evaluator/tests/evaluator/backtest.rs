@@ -13,6 +13,7 @@ const FREE: SessionConfig = SessionConfig {
     fee_bps: 0.0,
     slippage_bps: 0.0,
     risk: walkforward_core::RiskLimits { max_order_notional: None },
+    market: walkforward_core::MarketRules::LONG_ONLY,
 };
 
 /// Follows the last return with `slope`, judged on the bars from `from` to the end.

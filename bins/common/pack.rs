@@ -1,0 +1,65 @@
+//! Which trainer makes the models, with its hyperparameters.
+
+use std::fmt;
+use std::sync::Arc;
+
+use walkforward_core::Trainer;
+use walkforward_engine::SessionConfig;
+use walkforward_trainer::{PpoConfig, PpoTrainer, SupervisedConfig, SupervisedTrainer};
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// A trainer and what its pack came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrainerConfig {
+    /// Proximal policy optimisation.
+    Ppo(PpoConfig),
+    /// A forecast of the return over the next bars, traded where it pays: the baseline that PPO has to beat.
+    Supervised(SupervisedConfig),
+}
+
+impl TrainerConfig {
+    /// The trainer that `settings` name, with the file's `[pack]` checked by it.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Failure> {
+        let refuse = |problem: &dyn fmt::Display| Failure::input(format!("[pack]: {problem}"));
+        let mut pack = serde_json::to_value(settings.pack()).map_err(|error| refuse(&error))?;
+        let iterations: Option<u64> = settings.get("training.iterations")?;
+        match settings.require::<String>("training.trainer")?.as_str() {
+            "ppo" => {
+                if let (Some(iterations), Some(pack)) = (iterations, pack.as_object_mut()) {
+                    pack.insert("iterations".to_owned(), iterations.into());
+                }
+                let config = PpoConfig::from_pack(&pack);
+                config.map(Self::Ppo).map_err(|error| match iterations {
+                    Some(_) => Failure::input(format!("[pack] with --iterations: {error}")),
+                    None => refuse(&error),
+                })
+            }
+            "supervised" if iterations.is_some() => {
+                Err(settings.refuse("training.iterations", "the supervised trainer has no iterations"))
+            }
+            "supervised" => {
+                SupervisedConfig::from_pack(&pack).map(Self::Supervised).map_err(|error| refuse(&error))
+            }
+            _ => Err(settings.refuse("training.trainer", "expected ppo or supervised")),
+        }
+    }
+
+    /// Every hyperparameter, as the job carries it.
+    pub fn pack(&self) -> Result<serde_json::Value, Failure> {
+        let pack = match self {
+            Self::Ppo(config) => serde_json::to_value(config),
+            Self::Supervised(config) => serde_json::to_value(config),
+        };
+        pack.map_err(|error| Failure::stage(error.to_string()))
+    }
+
+    /// The trainer, for sessions of these costs.
+    pub fn trainer(&self, session: SessionConfig) -> Arc<dyn Trainer> {
+        match self {
+            Self::Ppo(_) => Arc::new(PpoTrainer::new(session)),
+            Self::Supervised(_) => Arc::new(SupervisedTrainer::new(session)),
+        }
+    }
+}
