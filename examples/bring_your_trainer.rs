@@ -43,6 +43,7 @@ fn fit(job: &TrainingJob) -> Result<TrainingOutcome> {
         iterations: PERIODS.len() as u64,
         environment_steps: (PERIODS.len() * split) as u64,
         metrics: BTreeMap::from([("training_log_return".to_owned(), profit)]),
+        instruction_set: None,
     })
 }
 

@@ -24,6 +24,7 @@ fn a_run_leaves_the_documented_files_and_keys() {
     assert_eq!(metadata["status"], "promoted");
     assert_eq!(metadata["promoted"], true);
     assert_eq!(metadata["metrics"]["winRate"], 0.62);
+    assert!(metadata["training"]["instructionSet"].is_string(), "{metadata}");
     assert_eq!(pointer["modelId"], model);
     assert_eq!(pointer["sha256"], report["sha256"]);
     assert!(world.path(&format!("models/{model}/policy.safetensors")).is_file());

@@ -25,7 +25,7 @@ fn namespace() -> &'static [&'static str] {
 }
 
 /// Runs a small run after `mount`, a shell command, in a mount namespace of its own.
-fn run_after(world: &World, mount: &str) -> Ran {
+fn run_after(world: &World, mount: &str, args: &[&str]) -> Ran {
     let run = world.command("orchestrate");
     let script = format!("{mount} && exec \"$0\" \"$@\"");
     let mut command = Command::new("unshare");
@@ -36,7 +36,7 @@ fn run_after(world: &World, mount: &str) -> Ran {
             None => command.env_remove(name),
         };
     }
-    command.args(SMALL).envs(GOOD_METRICS.iter().copied()).current_dir(world.path("."));
+    command.args(SMALL).args(args).envs(GOOD_METRICS.iter().copied()).current_dir(world.path("."));
     command.output().unwrap().into()
 }
 
@@ -50,7 +50,7 @@ fn a_read_only_disk_is_refused_and_the_champion_kept_on_a_mount() {
     let pointer = std::fs::read(world.path("models/latest.json")).unwrap();
     for folder in ["data", "models"] {
         let mount = format!("mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}");
-        run_after(&world, &mount).expect_refusal(&[folder, "read-only"]);
+        run_after(&world, &mount, &[]).expect_refusal(&[folder, "read-only"]);
         assert_eq!(std::fs::read(world.path("models/latest.json")).unwrap(), pointer);
     }
     world.promote();
@@ -65,8 +65,34 @@ fn a_full_disk_is_refused_and_nothing_is_half_written_on_a_mount() {
         let world = World::new();
         std::fs::create_dir(world.path(folder)).unwrap();
         let mount = format!("mount -t tmpfs -o size={kib}k tmpfs {folder}");
-        run_after(&world, &mount).expect_refusal(&[folder]);
+        run_after(&world, &mount, &[]).expect_refusal(&[folder]);
         assert!(!world.path("models/latest.json").exists());
         world.promote();
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_with_checkpoints_leaves_no_half_model_on_a_mount() {
+    if !announce("a_disk_that_fills_up_with_checkpoints_leaves_no_half_model_on_a_mount") {
+        return;
+    }
+    let world = World::new();
+    let champion = world.promote()["modelId"].clone();
+    let config = world.file("settings.toml", "[pack]\ncheckpoint_every = 1\n");
+    let args = ["--config", &config, "--parent", "champion", "--iterations", "6"];
+    let mut full = 0;
+    // The database takes some 200 KiB, a checkpoint as many: the first sizes are too small, the last is enough.
+    for kib in [300, 400, 500, 600, 4_000] {
+        let mount = format!("mount -t tmpfs -o size={kib}k tmpfs data");
+        let ran = run_after(&world, &mount, &args);
+        if ran.code == Some(0) {
+            continue;
+        }
+        full += u32::from(ran.stderr.contains("checkpoint"));
+        ran.expect_refusal(&["data"]);
+        assert_eq!(world.read_json("models/latest.json")["modelId"], champion, "the parent was touched");
+        assert_eq!(std::fs::read_dir(world.path("models/.staging")).map_or(0, Iterator::count), 0);
+    }
+    assert!(full > 0, "no size filled up in the middle of a checkpoint");
+    world.promote();
 }

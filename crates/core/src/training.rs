@@ -44,6 +44,9 @@ pub struct TrainingOutcome {
     pub environment_steps: u64,
     /// Last value of each metric, under the literature's names.
     pub metrics: BTreeMap<String, f64>,
+    /// The instruction set that trained, where the trainer chooses one (`avx512`, `avx2`, `portable`).
+    #[serde(default)]
+    pub instruction_set: Option<String>,
 }
 
 /// Makes a model from a dataset. Runs to the end on the calling thread and looks at `ctx.cancel` at least once a second.

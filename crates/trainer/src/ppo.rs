@@ -189,6 +189,7 @@ impl<'a> Training<'a> {
             iterations: self.progress.iteration,
             environment_steps: self.progress.iteration * steps_per_iteration,
             metrics: self.progress.metrics,
+            instruction_set: self.trainer.backend.instruction_set(),
         })
     }
 }

@@ -43,6 +43,7 @@ fn record(number: usize) -> ModelRecord {
             iterations: 0,
             environment_steps: 0,
             metrics: BTreeMap::new(),
+            instruction_set: None,
         },
         verdict: None,
         supplied_by: None,

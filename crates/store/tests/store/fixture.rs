@@ -84,6 +84,7 @@ pub(crate) fn record(run: &RunId, line: &LineName) -> ModelRecord {
             iterations: 1,
             environment_steps: 2,
             metrics: [("approx_kl".to_owned(), 0.01)].into(),
+            instruction_set: None,
         },
         verdict: None,
         supplied_by: None,

@@ -20,6 +20,16 @@ pub enum BackendKind {
     Candle,
 }
 
+impl BackendKind {
+    /// The instruction set that it chose; candle chooses for itself.
+    pub(crate) fn instruction_set(self) -> Option<String> {
+        match self {
+            Self::Kernels(isa) => Some(isa.name().to_owned()),
+            Self::Candle => None,
+        }
+    }
+}
+
 impl Default for BackendKind {
     /// The kernels on the fastest instruction set of this machine.
     fn default() -> Self {

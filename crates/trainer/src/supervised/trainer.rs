@@ -67,6 +67,7 @@ impl SupervisedTrainer {
             iterations,
             environment_steps: 0,
             metrics: metrics(&validated, choice.is_some(), (fit.len(), scores.len()), hit_rate),
+            instruction_set: None,
         })
     }
 
