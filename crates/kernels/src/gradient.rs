@@ -4,6 +4,7 @@
 //! gradient of its own, and the chunks' gradients are added in order; so threads share the work without reaching the
 //! bits.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::actor_critic::{Activations, ActorCriticNet, BLOCK_ROWS, Rows, forward_block};
@@ -179,29 +180,41 @@ struct ChunkWork<'a> {
 }
 
 impl ChunkWork<'_> {
-    /// Shares the chunks out in runs, one run to a thread; the calling thread takes the first.
+    /// Each thread, the calling one among them, takes the next chunk until none is left: one that gets no processor
+    /// holds the others up by no more than its own chunk.
     fn run(self, chunks: &mut [Chunk], workers: &mut [Worker]) {
-        let per_thread = chunks.len().div_ceil(workers.len());
-        let mut runs = chunks.chunks_mut(per_thread).zip(workers).enumerate();
-        let Some((_, (own, worker))) = runs.next() else { return };
+        let threads = workers.len().min(chunks.len());
+        let queue = Mutex::new(chunks.iter_mut().enumerate());
+        let mut workers = workers.iter_mut().take(threads);
+        let Some(own) = workers.next() else { return };
         thread::scope(|scope| {
-            for (index, (run, worker)) in runs {
-                scope.spawn(move || self.run_chunks(index * per_thread, run, worker));
+            for worker in workers {
+                scope.spawn(|| self.take_chunks(&queue, worker));
             }
-            self.run_chunks(0, own, worker);
+            self.take_chunks(&queue, own);
         });
     }
 
-    fn run_chunks(self, first: usize, chunks: &mut [Chunk], worker: &mut Worker) {
-        for (offset, chunk) in chunks.iter_mut().enumerate() {
-            let blocks = self.batch.rows.len().div_ceil(BLOCK_ROWS);
-            let bound = |index: usize| (index * blocks / self.count * BLOCK_ROWS).min(self.batch.rows.len());
-            let index = first + offset;
-            let rows = &self.batch.rows[bound(index)..bound(index + 1)];
+    fn take_chunks<'c>(
+        self,
+        queue: &Mutex<impl Iterator<Item = (usize, &'c mut Chunk)>>,
+        worker: &mut Worker,
+    ) {
+        // A poisoned lock still guards a queue that is whole: the panic happened in a chunk.
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some((index, chunk)) = next() {
             chunk.gradient.fill(0.0);
             chunk.figures = PpoFigures::default();
-            run_chunk(self.net.isa, self, rows, worker, chunk);
+            run_chunk(self.net.isa, self, self.rows_of(index), worker, chunk);
         }
+    }
+
+    /// The rows of chunk `index`: whole blocks, but for the last.
+    fn rows_of(&self, index: usize) -> &[u32] {
+        let rows = self.batch.rows;
+        let blocks = rows.len().div_ceil(BLOCK_ROWS);
+        let bound = |index: usize| (index * blocks / self.count * BLOCK_ROWS).min(rows.len());
+        &rows[bound(index)..bound(index + 1)]
     }
 }
 
