@@ -3,9 +3,10 @@
     python benches/peers.py                                        ours alone
     python benches/peers.py --peers FOLDER --python VENV/bin/python --pairs 5
 
-FOLDER holds peer_jax.py, peer_torch.py, peer_sb3.py and gemm_limit.py, each of which prints one JSON line; a peer whose packages are absent is left out. One-thread runs are pinned to the last core. The ratios
-are medians over pairs of neighbouring runs, of steps per second of processor time at one thread and of wall time at
-two. Only the standard library is needed here.
+FOLDER holds peer_jax.py, peer_torch.py, peer_sb3.py and gemm_limit.py, each of which prints one JSON line; a peer
+whose packages are absent is left out. One-thread runs are pinned to the last core. The ratios are medians over pairs
+of neighbouring runs, of steps per second of processor time at one thread and of wall time at two. Only the standard
+library is needed here.
 """
 import argparse
 import json
@@ -77,6 +78,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", help="folder of the peers' scripts")
     parser.add_argument("--python", default=sys.executable, help="interpreter that has the peers' packages")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="peers whose name has one of these words")
     parser.add_argument("--bench", help="the built bench; built when absent")
     parser.add_argument("--envs", type=int, nargs="+", default=[8, 64, 1024])
     parser.add_argument("--threads", type=int, default=1)
@@ -95,6 +97,8 @@ def main():
         row("walkforward", envs, arguments.threads, round(rate_of(mine)), 1, mine["gemm_share"],
             mine["peak_rss_mib"], f"{mine['first_update_ms']} ms", mine["load1"])
         for name, script in PEERS.items() if arguments.peers else []:
+            if not any(word in name for word in arguments.only):
+                continue
             theirs = [arguments.python, *script, "--envs", str(envs), *common]
             runs = pairs(ours, theirs, arguments.threads, arguments.pairs, arguments.peers)
             if not runs:
