@@ -1,6 +1,7 @@
 //! What the binaries write for those who run them. A reader that went away or a full disk is no panic.
 
 use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
 
 use crate::failure::Failure;
 
@@ -21,4 +22,15 @@ pub fn say(text: &str) -> Result<(), Failure> {
 /// Writes a line about a failure to standard error, if anybody can read it.
 pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+}
+
+/// The end of a program: says what failed, if anything did, and gives the exit code.
+pub fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
 }

@@ -10,18 +10,12 @@ use std::process::ExitCode;
 use walkforward::config::LiveConfig;
 use walkforward::failure::Failure;
 use walkforward::logging;
-use walkforward::output::complain;
+use walkforward::output::finish;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
     let _flushed_at_exit = logging::start();
-    match dispatch(&matches) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            complain(&failure.message);
-            ExitCode::from(failure.code)
-        }
-    }
+    finish(dispatch(&matches))
 }
 
 fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
