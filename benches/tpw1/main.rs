@@ -28,7 +28,7 @@ mod trading;
 use std::time::Instant;
 
 use walkforward_core::{Activation, NetworkSpec};
-use walkforward_trainer::{Environment, PpoConfig, PpoLearner, TrainerError};
+use walkforward_trainer::{Environment, LrSchedule, PpoConfig, PpoLearner, TrainerError};
 
 use options::Options;
 
@@ -54,7 +54,7 @@ fn settings(envs: usize) -> PpoConfig {
         update_epochs: 4,
         num_minibatches: 4,
         learning_rate: 3e-4,
-        anneal_lr: false,
+        lr_schedule: LrSchedule::Constant,
         gamma: 0.99,
         gae_lambda: 0.95,
         clip_coef: 0.2,

@@ -27,6 +27,7 @@ mod evaluation;
 mod features;
 mod gate;
 mod ids;
+mod network;
 mod order;
 mod policy;
 mod quality;
@@ -51,14 +52,15 @@ pub use evaluation::{EvaluationReport, Evaluator, MechanicalCheck, Metrics, Supp
 pub use features::{FeatureKind, FeatureSpec, FeatureSpecError};
 pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};
 pub use ids::{IdError, LineName, ModelId, ModelRef, RunId};
+pub use network::{Activation, NetworkSpec};
 pub use order::{Fill, Order, OrderSize, Side};
-pub use policy::{Activation, NetworkSpec, Normaliser, Observation, Policy, PolicyError, PolicySpec, Probe};
+pub use policy::{Normaliser, Observation, Policy, PolicyError, PolicySpec, Probe};
 pub use quality::{QualityFigures, QualityReport, RejectedRow};
 pub use risk::{ApprovedOrder, Holdings, RiskLimits, RiskRejection};
 pub use series::{BarSeries, SeriesError};
 pub use source::{BarFeed, BarRequest, BaseBars, DataSource, SourceBars, SourceError};
 pub use stage::{
-    CancelToken, ErrorKind, NoProgress, Progress, ProgressUpdate, Stage, StageContext, StageError,
+    CancelToken, ErrorKind, NoProgress, Pace, Progress, ProgressUpdate, Stage, StageContext, StageError,
 };
 pub use symbol::{Symbol, SymbolError};
 pub use time::{TimeError, Timestamp};

@@ -2,83 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, ActionMap, FeatureSpec, Symbol, Timeframe, Timestamp};
+use crate::{Action, ActionMap, FeatureSpec, NetworkSpec, Symbol, Timeframe, Timestamp};
 
 /// What a policy looks at for one decision: `[obs_dim]`, normalised feature rows oldest first, then the position as
 /// a fraction of equity (below 0 when short), then ten times the position's unrealised return, both at most 5 in
 /// absolute value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation<'a>(pub &'a [f32]);
-
-/// Shape of a policy network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum NetworkSpec {
-    /// A multi-layer perceptron: `inputs -> hidden[0] -> .. -> outputs`, one activation between layers.
-    Mlp {
-        /// Length of an observation.
-        inputs: usize,
-        /// Widths of the hidden layers.
-        hidden: Vec<usize>,
-        /// Number of actions.
-        outputs: usize,
-        /// Between layers.
-        activation: Activation,
-    },
-    /// One linear layer: `weight x + bias`.
-    Linear {
-        /// Length of an observation.
-        inputs: usize,
-        /// Number of actions.
-        outputs: usize,
-    },
-    /// A sum of decision trees, each of which adds to one output: gradient boosting.
-    Trees {
-        /// Length of an observation.
-        inputs: usize,
-        /// Number of actions.
-        outputs: usize,
-        /// Number of trees.
-        trees: usize,
-        /// Decisions from the root of a tree to a leaf, the same on every path.
-        depth: usize,
-    },
-}
-
-impl NetworkSpec {
-    /// Length of an observation.
-    pub fn inputs(&self) -> usize {
-        match self {
-            Self::Mlp { inputs, .. } | Self::Linear { inputs, .. } | Self::Trees { inputs, .. } => *inputs,
-        }
-    }
-
-    /// Number of actions.
-    pub fn outputs(&self) -> usize {
-        match self {
-            Self::Mlp { outputs, .. } | Self::Linear { outputs, .. } | Self::Trees { outputs, .. } => {
-                *outputs
-            }
-        }
-    }
-
-    /// Its name in a specification: `mlp`, `linear`, `trees`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Mlp { .. } => "mlp",
-            Self::Linear { .. } => "linear",
-            Self::Trees { .. } => "trees",
-        }
-    }
-}
-
-/// A function between layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// Hyperbolic tangent.
-    Tanh,
-}
 
 /// Turns raw features into what the network sees: `clamp((x - mean) / std, -clip, clip)` column by column.
 /// Fitted on training rows alone.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +109,25 @@ pub struct ProgressUpdate {
     pub total: u64,
     /// A few words for a person.
     pub message: String,
+    /// How long the rest should take, in seconds; none while unknown.
+    #[serde(default)]
+    pub eta_seconds: Option<f64>,
+}
+
+/// When work began and how much of it was done by then, as after a resume: tells how long the rest should take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    started: Duration,
+    done_before: u64,
+}
+
+impl Pace {
+    /// Seconds that the rest of `total` takes at the mean speed so far; none before anything was done.
+    fn eta_seconds(&self, now: Duration, done: u64, total: u64) -> Option<f64> {
+        let finished = done.checked_sub(self.done_before).filter(|&count| count > 0)?;
+        let elapsed = now.saturating_sub(self.started).as_secs_f64();
+        Some(elapsed / finished as f64 * total.saturating_sub(done) as f64)
+    }
 }
 
 /// Who wants to know how far a stage is. Reporting never blocks or fails.
@@ -140,6 +160,32 @@ pub struct StageContext {
 impl StageContext {
     /// Reports that `stage` has done `done` of `total`.
     pub fn report(&self, stage: Stage, done: u64, total: u64, message: impl Into<String>) {
-        self.progress.report(ProgressUpdate { stage, done, total, message: message.into() });
+        let message = message.into();
+        self.progress.report(ProgressUpdate { stage, done, total, message, eta_seconds: None });
+    }
+
+    /// Work begins now, `done_before` of it already done.
+    pub fn pace(&self, done_before: u64) -> Pace {
+        Pace { started: self.clock.monotonic(), done_before }
+    }
+
+    /// Like [`report`](Self::report), with the time that the rest should take at `pace`.
+    pub fn report_at(&self, pace: Pace, stage: Stage, done: u64, total: u64, message: impl Into<String>) {
+        let eta_seconds = pace.eta_seconds(self.clock.monotonic(), done, total);
+        let message = message.into();
+        self.progress.report(ProgressUpdate { stage, done, total, message, eta_seconds });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_takes_as_long_as_the_work_since_the_start_says() {
+        let pace = Pace { started: Duration::from_secs(10), done_before: 2 };
+        assert_eq!(pace.eta_seconds(Duration::from_secs(16), 5, 11), Some(12.0));
+        assert_eq!(pace.eta_seconds(Duration::from_secs(16), 2, 11), None);
+        assert_eq!(pace.eta_seconds(Duration::from_secs(16), 11, 11), Some(0.0));
     }
 }

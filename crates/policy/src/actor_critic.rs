@@ -7,15 +7,12 @@ use walkforward_core::NetworkSpec;
 use walkforward_kernels::PackedMlp;
 
 use crate::Tensors;
-use crate::check::{check_tensors, tensor_shapes};
+use crate::check::check_tensors;
 use crate::frozen::pack_mlp;
 use crate::init::orthogonal;
+use crate::network::{Fresh, Parameter, Role, Take, forward, is_trained_by_gradient, parameters};
 
-/// Gain of the actor's last layer: small, so that a fresh policy has no opinion.
-const ACTOR_HEAD_GAIN: f64 = 0.01;
-const CRITIC_HEAD_GAIN: f64 = 1.0;
-
-/// Two multi-layer perceptrons over the same observation: the actor gives logits, the critic a value.
+/// Two networks of one shape over the same observation: the actor gives logits, the critic a value.
 ///
 /// Parameters have a fixed order (`actor.0.weight`, `actor.0.bias`, .., `critic.0.weight`, ..), in which
 /// [`flat`](Self::flat) and [`flat_gradients`](Self::flat_gradients) string them together.
@@ -26,44 +23,39 @@ pub struct ActorCritic {
 }
 
 impl ActorCritic {
-    /// Fresh weights from `rng`: orthogonal with gain sqrt(2), heads 0.01 and 1, biases 0.
+    /// Fresh weights from `rng`: orthogonal with gain sqrt(2) (1 in a recurrent unit), heads 0.01 and 1, biases 0.
     ///
     /// # Errors
-    /// When the network is no mlp, or candle can't make the tensors.
+    /// When the network is of a kind without gradient, or candle can't make the tensors.
     pub fn new(network: NetworkSpec, rng: &mut impl Rng) -> Result<Self> {
-        let head = layers(&network)?.1.len();
-        let mut parameters = Vec::new();
-        for (name, shape) in parameter_shapes(&network)? {
-            let data = match shape.as_slice() {
-                [rows, cols] if name == format!("actor.{head}.weight") => {
-                    orthogonal(*rows, *cols, ACTOR_HEAD_GAIN, rng)
-                }
-                [rows, cols] if name == format!("critic.{head}.weight") => {
-                    orthogonal(*rows, *cols, CRITIC_HEAD_GAIN, rng)
-                }
-                [rows, cols] => orthogonal(*rows, *cols, std::f64::consts::SQRT_2, rng),
-                other => vec![0.0; other.iter().product()],
+        let mut made = Vec::new();
+        for Parameter { name, shape, fresh } in declared(&network)? {
+            let rows = shape.first().copied().unwrap_or(1);
+            let count: usize = shape.iter().product();
+            let data = match fresh {
+                Fresh::Orthogonal(gain) => orthogonal(rows, count / rows.max(1), gain, rng),
+                Fresh::Constant(value) => vec![value; count],
             };
-            parameters.push((name, variable(data, shape)?));
+            made.push((name, variable(data, shape)?));
         }
-        Ok(Self { network, parameters })
+        Ok(Self { network, parameters: made })
     }
 
     /// The weights of a bundle, actor and critic.
     ///
     /// # Errors
-    /// When the network is no mlp, or a tensor is absent, superfluous or of another shape.
+    /// When the network is of a kind without gradient, or a tensor is absent, superfluous or of another shape.
     pub fn from_tensors(network: NetworkSpec, tensors: &Tensors) -> Result<Self> {
         check_tensors(&network, tensors)
             .map_err(|(name, reason)| Error::Msg(format!("tensor '{name}': {reason}")))?;
-        let mut parameters = Vec::new();
-        for (name, shape) in parameter_shapes(&network)? {
+        let mut read = Vec::new();
+        for Parameter { name, shape, .. } in declared(&network)? {
             let (_, data) = tensors.get(&name).ok_or_else(|| {
                 Error::Msg(format!("tensor '{name}' is not there: only an actor was stored"))
             })?;
-            parameters.push((name, variable(data.clone(), shape)?));
+            read.push((name, variable(data.clone(), shape)?));
         }
-        Ok(Self { network, parameters })
+        Ok(Self { network, parameters: read })
     }
 
     /// Its shape.
@@ -82,7 +74,10 @@ impl ActorCritic {
     /// When the shape does not fit.
     pub fn forward(&self, observations: &Tensor) -> Result<(Tensor, Tensor)> {
         let (actor, critic) = self.parameters.split_at(self.parameters.len() / 2);
-        Ok((mlp(actor, observations)?, mlp(critic, observations)?.squeeze(1)?))
+        let answer = |half: &[(String, Var)]| {
+            forward(&self.network, Take::new(half.iter().map(|(_, var)| var.as_tensor())), observations)
+        };
+        Ok((answer(actor)?, answer(critic)?.squeeze(1)?))
     }
 
     /// All parameters in order, `[parameter_count]`.
@@ -171,11 +166,13 @@ impl ActorCritic {
     /// Actor and critic as they are now, packed for fast answers.
     ///
     /// # Errors
-    /// When candle can't read a tensor.
+    /// When the network is no mlp, or candle can't read a tensor.
     pub fn pack(&self) -> Result<(PackedMlp, PackedMlp)> {
+        let NetworkSpec::Mlp { inputs, hidden, .. } = &self.network else {
+            return Err(Error::Msg(format!("only an mlp can be packed, not {}", self.network.kind())));
+        };
         let tensors = self.to_tensors()?;
-        let (inputs, hidden, _) = layers(&self.network)?;
-        let packed = |prefix| pack_mlp(inputs, hidden.len(), prefix, &tensors).map_err(Error::wrap);
+        let packed = |prefix| pack_mlp(*inputs, hidden.len(), prefix, &tensors).map_err(Error::wrap);
         Ok((packed("actor")?, packed("critic")?))
     }
 
@@ -188,34 +185,16 @@ impl ActorCritic {
     }
 }
 
-/// Inputs, hidden layers and outputs of an mlp.
-fn layers(network: &NetworkSpec) -> Result<(usize, &[usize], usize)> {
-    match network {
-        NetworkSpec::Mlp { inputs, hidden, outputs, .. } => Ok((*inputs, hidden, *outputs)),
-        other => Err(Error::Msg(format!("actor and critic are an mlp, not {}", other.kind()))),
+/// The parameters of actor and critic, in order.
+fn declared(network: &NetworkSpec) -> Result<Vec<Parameter>> {
+    if !is_trained_by_gradient(network) {
+        return Err(Error::Msg(format!("a network of kind {} is no actor and critic", network.kind())));
     }
-}
-
-fn parameter_shapes(network: &NetworkSpec) -> Result<Vec<(String, Vec<usize>)>> {
-    let (inputs, hidden, outputs) = layers(network)?;
-    let mut shapes = tensor_shapes("actor", inputs, hidden, outputs);
-    shapes.extend(tensor_shapes("critic", inputs, hidden, 1));
-    Ok(shapes)
+    let mut declared = parameters(network, Role::Actor);
+    declared.extend(parameters(network, Role::Critic));
+    Ok(declared)
 }
 
 fn variable(data: Vec<f32>, shape: Vec<usize>) -> Result<Var> {
     Var::from_tensor(&Tensor::from_vec(data, shape, &Device::Cpu)?)
-}
-
-/// `parameters` are weight and bias of each layer in turn.
-fn mlp(parameters: &[(String, Var)], x: &Tensor) -> Result<Tensor> {
-    let layers = parameters.as_chunks::<2>().0;
-    let mut x = x.clone();
-    for (index, [(_, weight), (_, bias)]) in layers.iter().enumerate() {
-        x = x.matmul(&weight.t()?)?.broadcast_add(bias)?;
-        if index + 1 < layers.len() {
-            x = x.tanh()?;
-        }
-    }
-    Ok(x)
 }

@@ -36,7 +36,7 @@ pub struct WrittenBundle {
 pub struct Bundle {
     /// The frozen policy.
     pub policy: FrozenPolicy,
-    /// All tensors of the weights file; of an mlp the actor, and the critic when there is one.
+    /// All tensors of the weights file; of an actor and critic the actor, and the critic when there is one.
     pub tensors: Tensors,
 }
 
@@ -50,6 +50,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// `tensors` are those of the network that `spec` names, and no others:
 /// * `mlp`: the actor (`actor.<layer>.weight` `[outputs, inputs]`, `actor.<layer>.bias` `[outputs]`) and, for a warm
 ///   start, the critic (`critic.<layer>...`, same hidden layers, one output);
+/// * `layer_norm_mlp`: the same with `<layer>.norm.weight` and `<layer>.norm.bias` `[outputs]` for hidden layers;
+/// * `gru`: before the layers `gru.weight_ih` `[3 units, features]`, `gru.weight_hh` `[3 units, units]`, `gru.bias_ih`
+///   and `gru.bias_hh` `[3 units]`; reset gate, update gate, candidate;
+/// * `conv`: before the layers `conv.<i>.weight` `[channels, channels before, kernel]` and `conv.<i>.bias`
+///   `[channels]`; the last tap is the newest row;
 /// * `linear`: `linear.weight` `[outputs, inputs]`, `linear.bias` `[outputs]`;
 /// * `trees`: complete trees whose node `i` has the children `2i + 1` (taken when its number is at most the
 ///   threshold) and `2i + 2`: `trees.feature` and `trees.threshold` `[trees, 2^depth - 1]`, `trees.leaf`
@@ -72,7 +77,7 @@ pub fn write_bundle(
     let net = FrozenNet::new(&spec.network, tensors).map_err(|error| format_error(&path, error))?;
     let mut spec = spec.clone();
     spec.probe = probe::record(&net).map_err(|error| format_error(&path, error))?;
-    check_probe(&spec.probe, net.inputs(), net.outputs())
+    check_probe(&spec.probe, &spec.network)
         .map_err(|reason| BundleError::Spec { path: path.clone(), reason })?;
     let header = canonical_json(&spec).map_err(|error| format_error(&path, error))?;
     let bytes = encode(&path, header, tensors)?;
@@ -137,7 +142,7 @@ fn decode_bundle(path: &Path, bytes: &[u8], expected_sha256: &str) -> Result<Bun
     let spec = decode_spec(path, &header)?;
     check(path, &spec, &tensors)?;
     let net = FrozenNet::new(&spec.network, &tensors).map_err(|error| format_error(path, error))?;
-    check_probe(&spec.probe, net.inputs(), net.outputs())
+    check_probe(&spec.probe, &spec.network)
         .map_err(|reason| BundleError::Spec { path: path.to_owned(), reason })?;
     let difference = probe::first_difference(&net, &spec.probe).map_err(|error| format_error(path, error))?;
     match difference {

@@ -4,6 +4,7 @@ use walkforward_core::{NetworkSpec, Normaliser, PolicySpec, Probe};
 
 use crate::Tensors;
 use crate::forest::{check_indices, forest_shapes};
+use crate::network::{Parameter, Role, has_kernels, parameters};
 
 /// Most hidden layers of a network.
 pub const MAX_HIDDEN_LAYERS: usize = 8;
@@ -13,12 +14,16 @@ pub const MAX_WIDTH: usize = 4_096;
 pub const MAX_LOOKBACK: usize = 1_024;
 /// Most numbers in an observation.
 pub const MAX_OBSERVATION: usize = 65_536;
+/// Most rows that one convolution looks at.
+pub const MAX_KERNEL: usize = 64;
 /// Most trees of a network of trees.
 pub const MAX_TREES: usize = 4_096;
 /// Most decisions on a path through a tree.
 pub const MAX_TREE_DEPTH: usize = 10;
 /// Most recorded answers.
 pub const MAX_PROBES: usize = 64;
+/// Largest difference from a recorded answer that a network without kernels may declare.
+const MAX_TOLERANCE: f32 = 1e-2;
 
 /// Refuses what the reason says; the probe is checked by [`check_probe`].
 pub(crate) fn check_spec(spec: &PolicySpec) -> Result<(), String> {
@@ -42,7 +47,19 @@ fn check_network(spec: &PolicySpec) -> Result<(), String> {
         return Err(format!("the network gives {outputs} numbers, there are {} actions", spec.actions.len()));
     }
     match &spec.network {
-        NetworkSpec::Mlp { hidden, .. } => check_hidden(hidden),
+        NetworkSpec::Mlp { hidden, .. } | NetworkSpec::LayerNormMlp { hidden, .. } => {
+            check_widths("hidden layer", hidden)
+        }
+        NetworkSpec::Gru { rows, units, hidden, .. } => {
+            check_rows(*rows, spec.lookback)?;
+            check_widths("recurrent layer", &[*units])?;
+            check_widths("hidden layer", hidden)
+        }
+        NetworkSpec::Conv { rows, channels, kernel, hidden, .. } => {
+            check_rows(*rows, spec.lookback)?;
+            check_kernel(channels, *kernel)?;
+            check_widths("hidden layer", hidden)
+        }
         NetworkSpec::Linear { .. } => Ok(()),
         NetworkSpec::Trees { trees, depth, .. } => check_trees(*trees, *depth),
     }
@@ -58,12 +75,30 @@ fn check_trees(trees: usize, depth: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn check_hidden(hidden: &[usize]) -> Result<(), String> {
-    if hidden.len() > MAX_HIDDEN_LAYERS {
-        return Err(format!("the network has {} hidden layers, at most {MAX_HIDDEN_LAYERS}", hidden.len()));
+fn check_rows(rows: usize, lookback: usize) -> Result<(), String> {
+    if rows == lookback {
+        return Ok(());
     }
-    match hidden.iter().find(|width| !(1..=MAX_WIDTH).contains(*width)) {
-        Some(width) => Err(format!("a hidden layer has {width} units, expected 1 to {MAX_WIDTH}")),
+    Err(format!("the network reads {rows} feature rows, an observation has {lookback}"))
+}
+
+fn check_kernel(channels: &[usize], kernel: usize) -> Result<(), String> {
+    if channels.is_empty() {
+        return Err("the network has no convolution, expected at least one".to_owned());
+    }
+    if !(1..=MAX_KERNEL).contains(&kernel) {
+        return Err(format!("a convolution looks at {kernel} rows, expected 1 to {MAX_KERNEL}"));
+    }
+    check_widths("convolution", channels)
+}
+
+/// `what` names one layer of `widths`.
+fn check_widths(what: &str, widths: &[usize]) -> Result<(), String> {
+    if widths.len() > MAX_HIDDEN_LAYERS {
+        return Err(format!("the network has {} {what}s, at most {MAX_HIDDEN_LAYERS}", widths.len()));
+    }
+    match widths.iter().find(|width| !(1..=MAX_WIDTH).contains(*width)) {
+        Some(width) => Err(format!("a {what} has {width} units, expected 1 to {MAX_WIDTH}")),
         None => Ok(()),
     }
 }
@@ -89,16 +124,19 @@ fn check_normaliser(normaliser: &Normaliser, width: usize) -> Result<(), String>
     Ok(())
 }
 
-/// Refuses a probe of the wrong shape, and one that is not bit for bit: every kind of network owes the same bits
-/// everywhere.
-pub(crate) fn check_probe(probe: &Probe, inputs: usize, outputs: usize) -> Result<(), String> {
+/// Refuses a probe of the wrong shape, and a tolerance that `network` does not need: what the kernels serve owes the
+/// same bits everywhere.
+pub(crate) fn check_probe(probe: &Probe, network: &NetworkSpec) -> Result<(), String> {
+    let (inputs, outputs) = (network.inputs(), network.outputs());
     let count = probe.observations.len();
     if !(1..=MAX_PROBES).contains(&count) || probe.outputs.len() != count {
         let answers = probe.outputs.len();
         return Err(format!("{count} probes with {answers} answers, expected 1 to {MAX_PROBES} of each"));
     }
-    if probe.tolerance != 0.0 {
-        return Err(format!("the probe's tolerance is {}, expected 0", probe.tolerance));
+    let most = if has_kernels(network) { 0.0 } else { MAX_TOLERANCE };
+    if !(0.0..=most).contains(&probe.tolerance) {
+        let (tolerance, kind) = (probe.tolerance, network.kind());
+        return Err(format!("the probe's tolerance is {tolerance}, expected at most {most} for {kind}"));
     }
     let fits = |rows: &[Vec<f32>], width| {
         rows.iter().all(|row| row.len() == width && row.iter().all(|x| x.is_finite()))
@@ -109,32 +147,17 @@ pub(crate) fn check_probe(probe: &Probe, inputs: usize, outputs: usize) -> Resul
     Ok(())
 }
 
-/// Name and shape of every tensor of a network called `prefix` with `outputs` outputs, in layer order.
-pub(crate) fn tensor_shapes(
-    prefix: &str,
-    inputs: usize,
-    hidden: &[usize],
-    outputs: usize,
-) -> Vec<(String, Vec<usize>)> {
-    let mut shapes = Vec::with_capacity(2 * hidden.len() + 2);
-    let mut width = inputs;
-    for (layer, &units) in hidden.iter().chain(std::iter::once(&outputs)).enumerate() {
-        shapes.push((format!("{prefix}.{layer}.weight"), vec![units, width]));
-        shapes.push((format!("{prefix}.{layer}.bias"), vec![units]));
-        width = units;
-    }
-    shapes
-}
-
-/// Name and shape of every tensor of `network`; of an mlp the critic too when `tensors` has any of it.
+/// Name and shape of every tensor of `network`; of an actor and critic both when `tensors` has any of the critic.
 fn expected_shapes(network: &NetworkSpec, tensors: &Tensors) -> Vec<(String, Vec<usize>)> {
     match network {
-        NetworkSpec::Mlp { inputs, hidden, outputs, .. } => {
-            let mut expected = tensor_shapes("actor", *inputs, hidden, *outputs);
-            if tensors.keys().any(|name| name.starts_with("critic.")) {
-                expected.extend(tensor_shapes("critic", *inputs, hidden, 1));
-            }
-            expected
+        NetworkSpec::Mlp { .. }
+        | NetworkSpec::LayerNormMlp { .. }
+        | NetworkSpec::Gru { .. }
+        | NetworkSpec::Conv { .. } => {
+            let has_critic = tensors.keys().any(|name| name.starts_with("critic."));
+            let roles: &[Role] = if has_critic { &[Role::Actor, Role::Critic] } else { &[Role::Actor] };
+            let named = roles.iter().flat_map(|&role| parameters(network, role));
+            named.map(|Parameter { name, shape, .. }| (name, shape)).collect()
         }
         NetworkSpec::Linear { inputs, outputs } => vec![
             ("linear.weight".to_owned(), vec![*outputs, *inputs]),
@@ -144,8 +167,8 @@ fn expected_shapes(network: &NetworkSpec, tensors: &Tensors) -> Vec<(String, Vec
     }
 }
 
-/// Refuses weights that are not exactly those of `network` (of an mlp the actor, or the actor and the critic); names
-/// the tensor.
+/// Refuses weights that are not exactly those of `network` (of an actor and critic the actor, or both); names the
+/// tensor.
 pub(crate) fn check_tensors(network: &NetworkSpec, tensors: &Tensors) -> Result<(), (String, String)> {
     let expected = expected_shapes(network, tensors);
     for (name, shape) in &expected {

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 
+use candle_core::{Device, Tensor};
 use walkforward_core::{Action, NetworkSpec, Observation, Policy, PolicyError, PolicySpec};
 use walkforward_kernels::{Error, LinearWeights, PackedMlp, Scratch, argmax};
 
 use crate::Tensors;
 use crate::forest::Forest;
+use crate::network::{Parameter, Role, Take, forward, has_kernels, parameters};
 
 thread_local! {
     /// Values between layers and logits of the deciding thread, so that a decision allocates nothing.
@@ -48,9 +50,7 @@ impl FrozenPolicy {
         if let Some(index) = observations.iter().position(|x| !x.is_finite()) {
             return Err(PolicyError::Failed(format!("number {index} of the observation is not finite")));
         }
-        self.net
-            .forward(observations, logits, scratch)
-            .map_err(|error| PolicyError::Failed(error.to_string()))?;
+        self.net.forward(observations, logits, scratch)?;
         match logits.iter().position(|y| !y.is_finite()) {
             Some(index) => Err(PolicyError::NotFinite { index: index % self.net.outputs() }),
             None => Ok(()),
@@ -77,29 +77,38 @@ impl Policy for FrozenPolicy {
     }
 }
 
-/// A network in the form in which it answers. Every kind gives the same bits on every machine.
+/// A network in the form in which it answers. A row's answer does not depend on the rows beside it, and but for
+/// `Candle` it has the same bits on every machine.
 #[derive(Debug, Clone)]
 pub(crate) enum FrozenNet {
     /// A multi-layer perceptron, or a single linear layer.
     Dense(PackedMlp),
     Trees(Forest),
+    /// What the kernels do not serve.
+    Candle(CandleNet),
 }
 
 impl FrozenNet {
     /// The network of `spec` that decides. The tensors were checked against it.
-    pub(crate) fn new(network: &NetworkSpec, tensors: &Tensors) -> Result<Self, Error> {
+    pub(crate) fn new(network: &NetworkSpec, tensors: &Tensors) -> Result<Self, PolicyError> {
+        if !has_kernels(network) {
+            return CandleNet::new(network, tensors).map(Self::Candle).map_err(failed);
+        }
         Ok(match network {
-            NetworkSpec::Mlp { inputs, hidden, .. } => {
-                Self::Dense(pack_mlp(*inputs, hidden.len(), "actor", tensors)?)
-            }
             NetworkSpec::Linear { inputs, .. } => {
                 let layer = LinearWeights {
                     weight: numbers(tensors, "linear.weight"),
                     bias: numbers(tensors, "linear.bias"),
                 };
-                Self::Dense(PackedMlp::new(*inputs, &[layer])?)
+                Self::Dense(PackedMlp::new(*inputs, &[layer]).map_err(failed)?)
             }
             NetworkSpec::Trees { inputs, depth, .. } => Self::Trees(Forest::new(*inputs, *depth, tensors)),
+            NetworkSpec::Mlp { inputs, hidden, .. }
+            | NetworkSpec::LayerNormMlp { inputs, hidden, .. }
+            | NetworkSpec::Gru { inputs, hidden, .. }
+            | NetworkSpec::Conv { inputs, hidden, .. } => {
+                Self::Dense(pack_mlp(*inputs, hidden.len(), Role::Actor.prefix(), tensors).map_err(failed)?)
+            }
         })
     }
 
@@ -107,6 +116,7 @@ impl FrozenNet {
         match self {
             Self::Dense(net) => net.inputs(),
             Self::Trees(forest) => forest.inputs(),
+            Self::Candle(net) => net.network.inputs(),
         }
     }
 
@@ -114,6 +124,7 @@ impl FrozenNet {
         match self {
             Self::Dense(net) => net.outputs(),
             Self::Trees(forest) => forest.outputs(),
+            Self::Candle(net) => net.network.outputs(),
         }
     }
 
@@ -123,11 +134,55 @@ impl FrozenNet {
         inputs: &[f32],
         outputs: &mut [f32],
         scratch: &mut Scratch,
-    ) -> Result<(), Error> {
+    ) -> Result<(), PolicyError> {
         match self {
-            Self::Dense(net) => net.forward(inputs, outputs, scratch),
-            Self::Trees(forest) => forest.forward(inputs, outputs),
+            Self::Dense(net) => net.forward(inputs, outputs, scratch).map_err(failed),
+            Self::Trees(forest) => forest.forward(inputs, outputs).map_err(failed),
+            Self::Candle(net) => net.answer(inputs, outputs),
         }
+    }
+}
+
+fn failed(error: impl ToString) -> PolicyError {
+    PolicyError::Failed(error.to_string())
+}
+
+/// The actor of a network that candle serves.
+#[derive(Debug, Clone)]
+pub(crate) struct CandleNet {
+    network: NetworkSpec,
+    parameters: Vec<Tensor>,
+}
+
+impl CandleNet {
+    fn new(network: &NetworkSpec, tensors: &Tensors) -> candle_core::Result<Self> {
+        let tensor = |Parameter { name, shape, .. }: Parameter| {
+            Tensor::from_slice(numbers(tensors, &name), shape, &Device::Cpu)
+        };
+        let parameters =
+            parameters(network, Role::Actor).into_iter().map(tensor).collect::<Result<_, _>>()?;
+        Ok(Self { network: network.clone(), parameters })
+    }
+
+    /// Row by row: candle sums in another order in larger batches, and a backtest has to decide as the trader does.
+    fn answer(&self, inputs: &[f32], outputs: &mut [f32]) -> Result<(), PolicyError> {
+        let (width, count) = (self.network.inputs(), self.network.outputs());
+        let rows = inputs.len() / width;
+        if (inputs.len(), outputs.len()) != (rows * width, rows * count) {
+            let (given, room) = (inputs.len(), outputs.len());
+            let fits =
+                format!("{given} numbers and room for {room}: expected {width} and {count} for each row");
+            return Err(PolicyError::Failed(fits));
+        }
+        for (x, y) in inputs.chunks_exact(width).zip(outputs.chunks_exact_mut(count)) {
+            y.copy_from_slice(&self.answer_row(x).map_err(failed)?);
+        }
+        Ok(())
+    }
+
+    fn answer_row(&self, x: &[f32]) -> candle_core::Result<Vec<f32>> {
+        let x = Tensor::from_slice(x, (1, x.len()), &Device::Cpu)?;
+        forward(&self.network, Take::new(self.parameters.iter()), &x)?.flatten_all()?.to_vec1()
     }
 }
 

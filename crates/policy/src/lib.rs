@@ -2,10 +2,10 @@
 //! trained.
 //!
 //! The principal type is [`FrozenPolicy`], what [`load`] makes of a bundle: a frozen network that can't be
-//! changed (an mlp, one linear layer, or trees), with its [`PolicySpec`]. A bundle is a folder with [`WEIGHTS_FILE`] (actor and critic as safetensors, and in its
+//! changed (one that the kernels or candle serve, or trees), with its [`PolicySpec`]. A bundle is a folder with [`WEIGHTS_FILE`] (actor and critic as safetensors, and in its
 //! header the one key `walkforward` with the whole specification as canonical JSON) and, for a warm start,
 //! [`OPTIMIZER_FILE`]. The same contents give the same bytes, and a bundle's identity is the SHA-256 of its weights
-//! file. Loading checks the hash, every number and shape, and the recorded probe bit for bit; each failure is a
+//! file. Loading checks the hash, every number and shape, and the recorded probe (bit for bit but where candle answers); each failure is a
 //! [`BundleError`] that names the file.
 //!
 //! [`ActorCritic`] is the trained side: the same network in candle, which this crate alone shows in its interface.
@@ -53,6 +53,7 @@ mod error;
 mod forest;
 mod frozen;
 mod init;
+mod network;
 mod optimizer;
 mod probe;
 mod tensors;
@@ -63,7 +64,8 @@ pub use bundle::{
     load_policy, sha256_hex, write_bundle,
 };
 pub use check::{
-    MAX_HIDDEN_LAYERS, MAX_LOOKBACK, MAX_OBSERVATION, MAX_PROBES, MAX_TREE_DEPTH, MAX_TREES, MAX_WIDTH,
+    MAX_HIDDEN_LAYERS, MAX_KERNEL, MAX_LOOKBACK, MAX_OBSERVATION, MAX_PROBES, MAX_TREE_DEPTH, MAX_TREES,
+    MAX_WIDTH,
 };
 pub use error::BundleError;
 pub use frozen::FrozenPolicy;

@@ -18,13 +18,13 @@ use crate::validation::Best;
 use crate::{PpoConfig, TrainerError};
 
 /// Raised whenever the same job comes to other weights, so that no checkpoint of an older program is continued.
-const SEMANTICS: u32 = 1;
+const SEMANTICS: u32 = 2;
 /// Longest record, bytes.
 const MAX_RECORD_BYTES: u64 = 1 << 20;
 const RECORD: &str = "checkpoint.json";
 
 /// How far a training has come.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Progress {
     /// Iterations done.
     pub(crate) iteration: u64,
@@ -34,6 +34,14 @@ pub(crate) struct Progress {
     pub(crate) best: Option<Best>,
     /// Validations since then.
     pub(crate) without_improvement: u64,
+    /// Factor on the step size that its adaptive schedule has come to.
+    pub(crate) kl_factor: f64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { iteration: 0, metrics: BTreeMap::new(), best: None, without_improvement: 0, kl_factor: 1.0 }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +52,7 @@ struct Record {
     weights_sha256: String,
     best: Option<BestRecord>,
     without_improvement: u64,
+    kl_factor: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,8 +100,8 @@ impl Checkpoints {
             }
         };
         let origin = Origin::from_tensors(network.clone(), &weights, Some(&state)).ok()?;
-        let Record { iteration, metrics, without_improvement, .. } = record;
-        Some((origin, Progress { iteration, metrics, best, without_improvement }))
+        let Record { iteration, metrics, without_improvement, kl_factor, .. } = record;
+        Some((origin, Progress { iteration, metrics, best, without_improvement, kl_factor }))
     }
 
     /// Writes a checkpoint; the one before stays good until this one is complete.
@@ -123,6 +132,7 @@ impl Checkpoints {
             weights_sha256: written.sha256,
             best,
             without_improvement: progress.without_improvement,
+            kl_factor: progress.kl_factor,
         };
         write_json_atomic(&self.dir.join(RECORD), &record)?;
         self.remove_all_but(&keep);

@@ -1,10 +1,10 @@
 //! Settings of PPO under the literature's names.
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{ActionMap, Activation, FeatureSpec, NetworkSpec, PolicySpec};
+use walkforward_core::{ActionMap, Activation};
 use walkforward_policy::{MAX_HIDDEN_LAYERS, MAX_LOOKBACK, MAX_OBSERVATION, MAX_WIDTH};
 
-use crate::{RewardConfig, TrainerError};
+use crate::{LrSchedule, NetworkKind, RewardConfig, TrainerError};
 
 /// Most environments, steps and rows of one rollout.
 const MAX_BATCH: usize = 1 << 20;
@@ -32,8 +32,8 @@ pub struct PpoConfig {
     pub num_minibatches: usize,
     /// Step size of Adam.
     pub learning_rate: f64,
-    /// Whether the step size falls linearly to 0 over the iterations.
-    pub anneal_lr: bool,
+    /// How the step size goes over the iterations.
+    pub lr_schedule: LrSchedule,
     /// Factor on the step size when training continues from a parent.
     pub fine_tune_lr_multiplier: f64,
     /// Discount per bar.
@@ -52,10 +52,15 @@ pub struct PpoConfig {
     pub norm_adv: bool,
     /// Whether the value loss, too, takes no account of a move beyond `clip_coef`.
     pub clip_vloss: bool,
-    /// Approximate KL divergence after which a rollout's remaining passes are left out; none never stops.
+    /// Approximate KL divergence after which a rollout's remaining passes are left out; none never stops. With an
+    /// adaptive step size what that aims at.
     pub target_kl: Option<f64>,
-    /// Widths of the hidden layers, of actor and critic alike.
+    /// The kind of network, of actor and critic alike.
+    pub network: NetworkKind,
+    /// Widths of its hidden layers.
     pub hidden: Vec<usize>,
+    /// Between its layers.
+    pub activation: Activation,
     /// Feature rows in an observation.
     pub lookback: usize,
     /// Bars in an episode; episodes start at random bars, flat.
@@ -87,7 +92,7 @@ impl Default for PpoConfig {
             update_epochs: 4,
             num_minibatches: 8,
             learning_rate: 1e-3,
-            anneal_lr: true,
+            lr_schedule: LrSchedule::default(),
             fine_tune_lr_multiplier: 0.2,
             gamma: 0.95,
             gae_lambda: 0.95,
@@ -98,7 +103,9 @@ impl Default for PpoConfig {
             norm_adv: true,
             clip_vloss: false,
             target_kl: None,
+            network: NetworkKind::default(),
             hidden: vec![64, 64],
+            activation: Activation::default(),
             lookback: 4,
             episode_bars: 256,
             reward_scale: 100.0,
@@ -135,6 +142,7 @@ impl PpoConfig {
         self.check_counts()?;
         self.check_minibatch()?;
         self.reward.validate()?;
+        self.network.validate()?;
         self.check_numbers()
     }
 
@@ -144,6 +152,9 @@ impl PpoConfig {
         }
         if !(1..=MAX_ITERATIONS).contains(&self.validate_every) {
             return refused("validate_every", self.validate_every, format!("1 to {MAX_ITERATIONS}"));
+        }
+        if self.lr_schedule == LrSchedule::AdaptiveKl && self.target_kl.is_none() {
+            return refused("target_kl", "none", "a number, because lr_schedule = adaptive_kl aims at it");
         }
         if self.patience.is_some() && self.validation_bars == 0 {
             return refused("validation_bars", 0, "above 0, because patience counts validations");
@@ -216,12 +227,8 @@ impl PpoConfig {
         }
     }
 
-    /// The network for observations of `features`.
-    ///
-    /// # Errors
-    /// When an observation or a rollout of them would be too long.
-    pub(crate) fn network(&self, features: &FeatureSpec) -> Result<NetworkSpec, TrainerError> {
-        let inputs = self.lookback * features.width() + PolicySpec::PORTFOLIO_INPUTS;
+    /// Refuses observations of `inputs` numbers that are too long, or make too long a rollout.
+    pub(crate) fn check_observation(&self, inputs: usize) -> Result<(), TrainerError> {
         if inputs > MAX_OBSERVATION {
             let expected = format!("at most {MAX_OBSERVATION} numbers in an observation, these are {inputs}");
             return refused("lookback", self.lookback, expected);
@@ -231,8 +238,7 @@ impl PpoConfig {
             let expected = format!("at most {MAX_ROLLOUT_NUMBERS} numbers with {inputs} in an observation");
             return refused("num_envs x num_steps", self.num_envs * self.num_steps, expected);
         }
-        let (hidden, outputs) = (self.hidden.clone(), self.actions.len());
-        Ok(NetworkSpec::Mlp { inputs, hidden, outputs, activation: Activation::Tanh })
+        Ok(())
     }
 
     /// Rows of a minibatch.
@@ -241,7 +247,7 @@ impl PpoConfig {
     }
 }
 
-fn refused<T>(
+pub(crate) fn refused<T>(
     name: &'static str,
     value: impl ToString,
     expected: impl Into<String>,
@@ -252,6 +258,7 @@ fn refused<T>(
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use walkforward_core::FeatureSpec;
 
     use super::*;
 
@@ -284,6 +291,7 @@ mod tests {
         check(json!({ "learning_rate": 2.0 }), "learning_rate is 2");
         check(json!({ "clip_coef": 1.0 }), "clip_coef is 1");
         check(json!({ "target_kl": -0.1 }), "target_kl is -0.1");
+        check(json!({ "lr_schedule": "adaptive_kl" }), "target_kl is none");
         check(json!({ "gae_lambda": -0.5 }), "gae_lambda is -0.5");
         check(json!({ "reward_scale": 1e9 }), "reward_scale is 1000000000");
         check(json!({ "lookback": 5000 }), "lookback is 5000");

@@ -45,7 +45,7 @@ pub struct Iteration {
 
 /// A policy that learns by playing groups of environments, each group on a thread of its own.
 ///
-/// The result depends neither on the number of groups nor on the instruction set.
+/// On the kernels the result depends neither on the number of groups nor on the instruction set.
 pub struct PpoLearner<E> {
     groups: Vec<E>,
     backend: Box<dyn Backend>,
@@ -125,13 +125,10 @@ impl<E: Environment> PpoLearner<E> {
         let mut sum = PpoFigures::default();
         let mut epochs = 0;
         while epochs < self.config.update_epochs {
-            if cancel.is_cancelled() {
-                return Err(TrainerError::Cancelled);
-            }
-            let epoch = self.epoch(&stride)?;
+            let epoch = self.epoch(&stride, cancel)?;
             epochs += 1;
             sum.add(&epoch, 1.0);
-            if self.config.target_kl.is_some_and(|target| epoch.approx_kl > target) {
+            if self.config.pass_limit().is_some_and(|limit| epoch.approx_kl > limit) {
                 break;
             }
         }
@@ -148,10 +145,13 @@ impl<E: Environment> PpoLearner<E> {
     }
 
     /// One pass over the rollout; gives the mean figures of its minibatches.
-    fn epoch(&mut self, stride: &Stride) -> Result<PpoFigures, TrainerError> {
+    fn epoch(&mut self, stride: &Stride, cancel: &CancelToken) -> Result<PpoFigures, TrainerError> {
         self.rows.shuffle(&mut self.minibatches);
         let mut figures = PpoFigures::default();
         for rows in self.rows.chunks_exact(self.config.minibatch_size()) {
+            if cancel.is_cancelled() {
+                return Err(TrainerError::Cancelled);
+            }
             let step = self.backend.step(&self.rollout.batch(rows), stride)?;
             let step = step.map_err(|NotFinite { what, value }| TrainerError::Diverged {
                 iteration: self.iterations,

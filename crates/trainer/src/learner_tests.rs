@@ -1,5 +1,6 @@
 //! Learning on a task with one right answer for each observation.
 
+use rand::Rng;
 use walkforward_core::Activation;
 
 use super::*;
@@ -91,6 +92,83 @@ fn both_backends_learn_the_right_action() {
         let mut logits = [0.0; 4];
         learner.logits(&[1.0, -1.0], &mut logits).unwrap();
         assert!(logits[1] > logits[0] && logits[2] > logits[3], "{kind:?} {logits:?}");
+    }
+}
+
+/// Shows three numbers, oldest first; the right action is the sign of the oldest. Each answer gives a new first row.
+struct Recall {
+    rows: Vec<[f32; 3]>,
+    draws: ChaCha8Rng,
+}
+
+impl Recall {
+    fn new(envs: usize) -> Self {
+        let mut draws = ChaCha8Rng::seed_from_u64(11);
+        Self { rows: (0..envs).map(|_| Self::row(&mut draws)).collect(), draws }
+    }
+
+    fn row(draws: &mut ChaCha8Rng) -> [f32; 3] {
+        std::array::from_fn(|_| if draws.random::<bool>() { 1.0 } else { -1.0 })
+    }
+}
+
+impl Environment for Recall {
+    fn num_envs(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn obs_dim(&self) -> usize {
+        5
+    }
+
+    fn num_actions(&self) -> usize {
+        2
+    }
+
+    fn observe_one(&self, env: usize, observation: &mut [f32]) -> Result<(), TrainerError> {
+        observation.fill(0.0);
+        observation[..3].copy_from_slice(&self.rows[env]);
+        Ok(())
+    }
+
+    fn step(&mut self, actions: &[u32], steps: &mut [Step]) -> Result<(), TrainerError> {
+        for (row, (&action, step)) in self.rows.iter_mut().zip(actions.iter().zip(steps)) {
+            let is_right = (action == 1) == (row[0] > 0.0);
+            *step = Step { reward: if is_right { 1.0 } else { -1.0 }, end: None };
+            *row = Self::row(&mut self.draws);
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, _env: usize) {}
+
+    fn take_finished(&mut self, _env: usize) -> Finished {
+        Finished::default()
+    }
+}
+
+#[test]
+fn networks_without_kernels_learn_what_only_the_oldest_row_tells() {
+    let (inputs, rows, hidden, outputs) = (5, 3, vec![8], 2);
+    let activation = Activation::Relu;
+    let networks = [
+        NetworkSpec::Mlp { inputs, hidden: hidden.clone(), outputs, activation },
+        NetworkSpec::LayerNormMlp { inputs, hidden: hidden.clone(), outputs, activation },
+        NetworkSpec::Gru { inputs, rows, units: 8, hidden: hidden.clone(), outputs, activation },
+        NetworkSpec::Conv { inputs, rows, channels: vec![8], kernel: 3, hidden, outputs, activation },
+    ];
+    for network in networks {
+        let groups = vec![Recall::new(6)];
+        let mut learner =
+            PpoLearner::new(groups, network.clone(), small(), 3, BackendKind::default()).unwrap();
+        let mut last = 0.0;
+        for _ in 0..12 {
+            last = learner.iterate(1e-2, &CancelToken::default()).unwrap().mean_reward;
+        }
+        assert!(last > 0.8, "{network:?} {last}");
+        let mut logits = [0.0; 4];
+        learner.logits(&[1.0, -1.0, -1.0, 0.0, 0.0, -1.0, 1.0, 1.0, 0.0, 0.0], &mut logits).unwrap();
+        assert!(logits[1] > logits[0] && logits[2] > logits[3], "{network:?} {logits:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use walkforward_core::{
-    NetworkSpec, Probe, Stage, StageContext, StageError, Trainer, TrainingJob, TrainingOutcome,
+    NetworkSpec, Pace, Probe, Stage, StageContext, StageError, Trainer, TrainingJob, TrainingOutcome,
 };
 use walkforward_engine::SessionConfig;
 use walkforward_policy::{PolicySpec, write_bundle};
@@ -20,9 +20,10 @@ use crate::{PpoConfig, TrainerError};
 /// Set apart from the seeds of weights, actions and minibatches.
 const EPISODE_SALT: u64 = 0x6570_6973_6f64_6573;
 
-/// Trains an MLP policy with PPO in the engine's trading session, on `job.threads` threads.
+/// Trains a policy with PPO in the engine's trading session, on `job.threads` threads.
 ///
-/// The result depends neither on the number of threads nor on the instruction set.
+/// The kernels train an MLP with tanh; its weights depend neither on the number of threads nor on the instruction set.
+/// candle trains every other network; its weights do not depend on the number of threads.
 #[derive(Debug, Clone, Copy)]
 pub struct PpoTrainer {
     session: SessionConfig,
@@ -70,6 +71,7 @@ impl PpoTrainer {
             spec,
             checkpoints,
             rate_factor,
+            pace: ctx.pace(progress.iteration),
             progress,
         };
         let origin = training.all_segments(origin)?;
@@ -92,6 +94,7 @@ struct Training<'a> {
     spec: PolicySpec,
     checkpoints: Checkpoints,
     rate_factor: f64,
+    pace: Pace,
     progress: Progress,
 }
 
@@ -122,13 +125,21 @@ impl<'a> Training<'a> {
     fn segment(&mut self, origin: Origin, segment: u64, end: u64) -> Result<Origin, TrainerError> {
         let mut learner = self.learner(origin, segment)?;
         while self.progress.iteration < end && !self.is_over() {
-            let rate = self.learning_rate(self.progress.iteration) * self.rate_factor;
+            let rate =
+                self.config.step_size(self.progress.iteration, self.progress.kl_factor) * self.rate_factor;
             let outcome = learner.iterate(rate, &self.ctx.cancel)?;
             self.progress.iteration += 1;
+            self.progress.kl_factor = self.config.adapted(self.progress.kl_factor, outcome.figures.approx_kl);
             record(&mut self.progress.metrics, &outcome, rate);
             self.validate(&learner)?;
             let message = summary(&self.progress.metrics);
-            self.ctx.report(Stage::Train, self.progress.iteration, self.config.iterations, message);
+            self.ctx.report_at(
+                self.pace,
+                Stage::Train,
+                self.progress.iteration,
+                self.config.iterations,
+                message,
+            );
         }
         learner.into_origin()
     }
@@ -136,15 +147,15 @@ impl<'a> Training<'a> {
     fn learner(&self, origin: Origin, segment: u64) -> Result<PpoLearner<Sessions<'a>>, TrainerError> {
         let (config, trainer) = (&self.config, self.trainer);
         let seed = segment_seed(self.job.seed, segment);
-        let sessions = group_ranges(config.num_envs, self.job.threads)
+        // candle has threads of its own, and its sums depend on how many rows it is given.
+        let threads = match trainer.backend.serving(&self.spec.network) {
+            BackendKind::Kernels(_) => self.job.threads,
+            BackendKind::Candle => 1,
+        };
+        let sessions = group_ranges(config.num_envs, threads)
             .map(|envs| Sessions::new(self.market, trainer.session, config, seed ^ EPISODE_SALT, envs))
             .collect::<Result<Vec<_>, _>>()?;
         PpoLearner::from_origin(sessions, origin, config.clone(), seed, trainer.backend)
-    }
-
-    fn learning_rate(&self, iteration: u64) -> f64 {
-        let left = 1.0 - iteration as f64 / self.config.iterations as f64;
-        self.config.learning_rate * if self.config.anneal_lr { left } else { 1.0 }
     }
 
     /// Measures the greedy policy on the validation bars, if it is time, and keeps the best weights.
@@ -189,7 +200,7 @@ impl<'a> Training<'a> {
             iterations: self.progress.iteration,
             environment_steps: self.progress.iteration * steps_per_iteration,
             metrics: self.progress.metrics,
-            instruction_set: self.trainer.backend.instruction_set(),
+            instruction_set: self.trainer.backend.serving(&self.spec.network).instruction_set(),
         })
     }
 }

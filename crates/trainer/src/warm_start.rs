@@ -52,7 +52,7 @@ fn difference(
         return Some("it sees other features".to_owned());
     }
     if spec.lookback != config.lookback || &spec.network != network {
-        return Some("it has another lookback or other hidden layers".to_owned());
+        return Some("it has another lookback or another network".to_owned());
     }
     (spec.actions != config.actions).then(|| "its actions mean something else".to_owned())
 }

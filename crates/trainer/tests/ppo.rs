@@ -14,7 +14,7 @@ use walkforward_core::{
 };
 use walkforward_engine::{SessionConfig, feature_matrix, run_policy, run_target};
 use walkforward_policy::{
-    OPTIMIZER_FILE, Policy, WEIGHTS_FILE, load_bundle, load_mlp, load_optimizer, sha256_hex,
+    OPTIMIZER_FILE, Policy, WEIGHTS_FILE, load_bundle, load_mlp, load_optimizer, load_policy, sha256_hex,
 };
 use walkforward_trainer::{BackendKind, PpoTrainer};
 
@@ -114,8 +114,9 @@ fn every_iteration_is_reported() {
     let recorder = Arc::new(Recorder::default());
     let context = context_with(recorder.clone(), CancelToken::default());
     trainer().train(&job(small_dataset(), tiny(), 1, dir.path()), &context).unwrap();
-    let steps: Vec<_> = recorder.0.lock().unwrap().iter().map(|u| (u.done, u.total)).collect();
-    assert_eq!(steps, [(1, 2), (2, 2)]);
+    let updates = recorder.0.lock().unwrap();
+    let steps: Vec<_> = updates.iter().map(|u| (u.done, u.total, u.eta_seconds.is_some())).collect();
+    assert_eq!(steps, [(1, 2, true), (2, 2, true)]);
 }
 
 #[test]
@@ -252,7 +253,7 @@ fn a_parent_that_was_made_for_something_else_is_refused() {
     check(other_symbol, tiny(), parent.clone(), "it trades BTC/USD 1h");
     let mut wider = tiny();
     wider["hidden"] = json!([9]);
-    check(small_dataset(), wider, parent.clone(), "other hidden layers");
+    check(small_dataset(), wider, parent.clone(), "another network");
     check(small_dataset(), tiny(), ModelRef { sha256: "00".to_owned(), ..parent }, "SHA-256");
 }
 
@@ -330,6 +331,15 @@ fn train_with_checkpoints(
     out_dir: &Path,
     stop_after: Option<u64>,
 ) -> Result<Vec<Vec<u8>>, StageError> {
+    train_pack_with_checkpoints(tiny(), work_dir, out_dir, stop_after)
+}
+
+fn train_pack_with_checkpoints(
+    mut pack: serde_json::Value,
+    work_dir: &Path,
+    out_dir: &Path,
+    stop_after: Option<u64>,
+) -> Result<Vec<Vec<u8>>, StageError> {
     struct StopAfter {
         iterations: u64,
         cancel: CancelToken,
@@ -341,7 +351,6 @@ fn train_with_checkpoints(
             }
         }
     }
-    let mut pack = tiny();
     pack["iterations"] = json!(7);
     pack["checkpoint_every"] = json!(2);
     pack["validation_bars"] = json!(40);
@@ -369,6 +378,66 @@ fn a_training_that_was_interrupted_goes_on_to_the_same_bits() {
     }
 }
 
+/// Packs of networks that candle trains.
+fn candle_packs() -> Vec<serde_json::Value> {
+    let networks = [
+        json!({ "network": "layer_norm_mlp" }),
+        json!({ "activation": "relu" }),
+        json!({ "network": { "gru": { "units": 6 } } }),
+        json!({ "network": { "conv": { "channels": [6, 4], "kernel": 2 } }, "lr_schedule": "cosine" }),
+    ];
+    let with = |network: serde_json::Value| {
+        let mut pack = tiny();
+        pack.as_object_mut().unwrap().extend(network.as_object().unwrap().clone());
+        pack
+    };
+    networks.into_iter().map(with).collect()
+}
+
+#[test]
+fn networks_without_kernels_train_repeat_and_go_on_from_a_parent() {
+    for pack in candle_packs() {
+        let [first, second, child] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let bytes = |dir: &Path| {
+            [WEIGHTS_FILE, OPTIMIZER_FILE].map(|name| std::fs::read(dir.join(name)).unwrap()).to_vec()
+        };
+        let outcome = train(small_dataset(), pack.clone(), 1, first.path()).unwrap();
+        assert_eq!(outcome.instruction_set, None);
+        let mut other_threads = job(small_dataset(), pack.clone(), 1, second.path());
+        other_threads.threads = 3;
+        trainer().train(&other_threads, &context()).unwrap();
+        assert!(bytes(first.path()) == bytes(second.path()), "{pack}");
+        let parent = parent_in(first.path());
+        let policy = load_policy(first.path(), &parent.sha256).unwrap();
+        assert!(policy.spec().probe.tolerance > 0.0);
+        let mut next = job(small_dataset(), pack.clone(), 2, child.path());
+        next.parent = Some(parent.clone());
+        trainer().train(&next, &context()).unwrap();
+        assert_ne!(bytes(child.path()), bytes(first.path()));
+        let mut plain = job(small_dataset(), tiny(), 2, child.path());
+        plain.parent = Some(parent);
+        let error = trainer().train(&plain, &context()).unwrap_err().to_string();
+        assert!(error.contains("another network"), "{error}");
+    }
+}
+
+#[test]
+fn an_adaptive_step_size_goes_on_where_it_was() {
+    let mut pack = tiny();
+    pack["network"] = json!({ "gru": { "units": 4 } });
+    pack["lr_schedule"] = json!("adaptive_kl");
+    pack["target_kl"] = json!(1e-4);
+    let folder = || tempfile::tempdir().unwrap();
+    let run = |work: &Path, out: &Path, stop| train_pack_with_checkpoints(pack.clone(), work, out, stop);
+    let whole = run(folder().path(), folder().path(), None).unwrap();
+    let (work, out) = (folder(), folder());
+    run(work.path(), out.path(), Some(5)).unwrap_err();
+    assert!(run(work.path(), out.path(), None).unwrap() == whole);
+    pack["target_kl"] = json!(1e3);
+    let other = train_pack_with_checkpoints(pack, folder().path(), folder().path(), None).unwrap();
+    assert!(other != whole, "the target does not matter");
+}
+
 #[test]
 fn a_torn_checkpoint_is_no_checkpoint() {
     let (work, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -386,7 +455,7 @@ fn the_best_iteration_on_the_validation_bars_is_kept() {
     let train_for = |iterations: u64| {
         let mut pack = tiny();
         pack["iterations"] = json!(iterations);
-        pack["anneal_lr"] = json!(false);
+        pack["lr_schedule"] = json!("constant");
         pack["validation_bars"] = json!(40);
         let dir = tempfile::tempdir().unwrap();
         let outcome = train(small_dataset(), pack, 5, dir.path()).unwrap();

@@ -4,7 +4,7 @@ mod candle;
 mod kernels;
 mod loss;
 
-use walkforward_core::NetworkSpec;
+use walkforward_core::{Activation, NetworkSpec};
 use walkforward_kernels::{Draw, Isa, PpoBatch, PpoFigures, PpoLoss};
 use walkforward_policy::{ActorCritic, OptimizerState, Tensors};
 
@@ -21,6 +21,14 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
+    /// What trains `network`: candle where there are no kernels for it.
+    pub(crate) fn serving(self, network: &NetworkSpec) -> Self {
+        match network {
+            NetworkSpec::Mlp { activation: Activation::Tanh, .. } => self,
+            _ => Self::Candle,
+        }
+    }
+
     /// The instruction set that it chose; candle chooses for itself.
     pub(crate) fn instruction_set(self) -> Option<String> {
         match self {
@@ -125,12 +133,9 @@ pub(crate) fn backend(
     origin: Origin,
     threads: usize,
 ) -> Result<Box<dyn Backend>, TrainerError> {
-    let is_mlp = matches!(origin.net.network(), NetworkSpec::Mlp { .. });
-    match kind {
-        BackendKind::Kernels(isa) if is_mlp => {
-            Ok(Box::new(kernels::KernelBackend::new(origin, isa, threads)?))
-        }
-        _ => Ok(Box::new(candle::CandleBackend::new(origin)?)),
+    match kind.serving(origin.net.network()) {
+        BackendKind::Kernels(isa) => Ok(Box::new(kernels::KernelBackend::new(origin, isa, threads)?)),
+        BackendKind::Candle => Ok(Box::new(candle::CandleBackend::new(origin)?)),
     }
 }
 
