@@ -14,7 +14,7 @@ use crate::settings::Settings;
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrainerConfig {
     /// Proximal policy optimisation.
-    Ppo(PpoConfig),
+    Ppo(Box<PpoConfig>),
     /// A forecast of the return over the next bars, traded where it pays: the baseline that PPO has to beat.
     Supervised(SupervisedConfig),
 }
@@ -31,7 +31,7 @@ impl TrainerConfig {
                     pack.insert("iterations".to_owned(), iterations.into());
                 }
                 let config = PpoConfig::from_pack(&pack);
-                config.map(Self::Ppo).map_err(|error| match iterations {
+                config.map(|config| Self::Ppo(Box::new(config))).map_err(|error| match iterations {
                     Some(_) => Failure::input(format!("[pack] with --iterations: {error}")),
                     None => refuse(&error),
                 })
