@@ -132,9 +132,11 @@ fn conv(tensors: &Tensors, x: &[f64]) -> Vec<f64> {
     head(tensors, &newest)
 }
 
+type Formula = fn(&Tensors, &[f64]) -> Vec<f64>;
+
 #[test]
 fn every_network_is_its_formula() {
-    let formulas: [fn(&Tensors, &[f64]) -> Vec<f64>; 4] = [head, layer_norm_mlp, gru, conv];
+    let formulas: [Formula; 4] = [head, layer_norm_mlp, gru, conv];
     for (network, formula) in networks().iter().zip(formulas) {
         let (tensors, policy) = write_and_load(network);
         for x in observations(7).chunks(INPUTS) {
