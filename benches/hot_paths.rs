@@ -21,7 +21,7 @@ const LOOKBACK: usize = 4;
 const HIDDEN: usize = 64;
 
 fn bars() -> BarSeries {
-    let request = BarRequest { symbol: spec().symbol, timeframe: None, as_of: None, bars: BARS };
+    let request = BarRequest::new(spec().symbol, BARS);
     SyntheticSource::new(1).read(&request).expect("synthetic bars").bars
 }
 
@@ -39,6 +39,7 @@ fn spec() -> PolicySpec {
             outputs: 2,
             activation: Activation::Tanh,
         },
+        sessions: false,
         features,
         normaliser: Normaliser { mean: vec![0.0; width], std: vec![1.0; width], clip: 5.0 },
         lookback: LOOKBACK,

@@ -40,7 +40,7 @@ impl DataSource for SwingingMarket {
             bars.push(bar).map_err(|error| SourceError::bad_input(error.to_string()))?;
         }
         let origin = "a market that swings once a week".to_owned();
-        Ok(SourceBars { bars, as_of, file: None, origin, base: None })
+        Ok(SourceBars::new(bars, as_of, origin))
     }
 }
 

@@ -44,6 +44,7 @@ impl Gate for BeatsHolding {
                 judgement: if passes { Judgement::Pass } else { Judgement::Fail },
                 sentence,
             }],
+            warnings: Vec::new(),
         }
     }
 }

@@ -71,6 +71,7 @@ fn spec(data: &Dataset) -> PolicySpec {
         symbol: data.symbol.clone(),
         timeframe: data.timeframe(),
         network: NetworkSpec::Mlp { inputs, hidden: vec![], outputs: 2, activation: Activation::Tanh },
+        sessions: false,
         features: features(),
         normaliser: Normaliser { mean: vec![0.0; PERIODS.len()], std: vec![1.0; PERIODS.len()], clip: 5.0 },
         lookback: 1,

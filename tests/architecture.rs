@@ -13,10 +13,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["core"]),
     ("policy", &["core", "durable", "kernels"]),
     ("store", &["core", "durable"]),
+    ("alpaca", &["core"]),
     ("etl", &["core", "durable"]),
     ("trainer", &["core", "durable", "engine", "policy", "kernels"]),
     ("evaluator", &["core", "engine", "policy", "stats"]),
     ("promoter", &["core", "stats", "store"]),
+    ("report", &["core", "stats"]),
     ("orchestrator", &["core", "store"]),
     ("live", &["core", "durable", "engine", "policy", "stats", "store"]),
 ];
@@ -26,6 +28,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("candle-core", &["policy", "trainer"]),
     ("ta-lib", &["engine"]),
+    ("reqwest", &["alpaca"]),
+    ("parquet", &["etl"]),
+    ("rustls", &["alpaca"]),
     ("arc-swap", &["live"]),
     ("clap", &["walkforward"]),
     ("indicatif", &["walkforward"]),
@@ -33,8 +38,19 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that have to build without the machine-learning stack.
-const WITHOUT_CANDLE: &[&str] =
-    &["core", "durable", "stats", "kernels", "engine", "store", "etl", "promoter", "orchestrator"];
+const WITHOUT_CANDLE: &[&str] = &[
+    "core",
+    "durable",
+    "stats",
+    "kernels",
+    "engine",
+    "store",
+    "alpaca",
+    "etl",
+    "promoter",
+    "report",
+    "orchestrator",
+];
 
 fn metadata() -> Metadata {
     MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).exec().unwrap()

@@ -180,23 +180,68 @@ fn a_training_continues_from_the_champion_on_request_and_records_it() {
     let model = report["modelId"].as_str().unwrap();
     let metadata = world.read_json(&format!("models/{model}/metadata.json"));
     assert_eq!(metadata["parentId"], first["modelId"]);
+    assert_eq!(metadata["parentChoice"]["taken"], first["modelId"]);
     assert_ne!(report["sha256"], first["sha256"]);
 
-    // A week earlier the champion has seen the hold-out: the training starts from fresh weights.
+    // A week earlier champion and parent have seen the hold-out: the training starts from fresh weights.
     let earlier = ["--parent", "champion", "--as-of", "2023-12-25T00:00:00Z"];
-    let report = world.once(&earlier, GOOD_METRICS).expect_code(0).json();
-    let model = report["modelId"].as_str().unwrap();
-    assert_eq!(world.read_json(&format!("models/{model}/metadata.json"))["parentId"], Value::Null);
+    let cold = world.once(&earlier, GOOD_METRICS).expect_code(0).json();
+    let model = cold["modelId"].as_str().unwrap();
+    let metadata = world.read_json(&format!("models/{model}/metadata.json"));
+    assert_eq!(metadata["parentId"], Value::Null);
+    let choice = &metadata["parentChoice"];
+    assert_eq!((&choice["asked"], &choice["taken"]), (&report["modelId"], &Value::Null));
+    assert!(choice["reason"].as_str().unwrap().contains("fresh weights"), "{choice}");
+}
+
+#[test]
+fn the_nearest_ancestor_that_has_not_seen_the_hold_out_takes_the_place_of_the_champion() {
+    let world = World::new();
+    let run = |as_of: &str| {
+        let args = ["--parent", "champion", "--as-of", as_of];
+        let report = world.once(&args, GOOD_METRICS).expect_code(0).json();
+        let model = report["modelId"].as_str().unwrap().to_owned();
+        (world.read_json(&format!("models/{model}/metadata.json")), model)
+    };
+    let (_, grandparent) = run("2023-12-01T00:00:00Z");
+    let (second, _) = run("2023-12-28T00:00:00Z");
+    assert_eq!(second["parentId"], grandparent.as_str());
+    let (third, champion) = run("2023-12-30T00:00:00Z");
+    assert_eq!(third["parentId"], second["modelId"]);
+    // Trained until 12-15 and 12-17; here training ends at 12-07.
+    let (child, _) = run("2023-12-20T00:00:00Z");
+    assert_eq!(child["parentId"], grandparent.as_str());
+    assert_eq!(child["parentChoice"]["asked"], champion.as_str());
+    assert!(child["parentChoice"]["reason"].as_str().unwrap().contains("nearest ancestor"));
+}
+
+#[test]
+fn an_embargo_keeps_training_away_from_the_hold_out() {
+    let used = |args: &[&str]| {
+        let report = World::new().once(args, &[]).expect_code(0).json();
+        assert_eq!(report["candidate"]["metrics"]["bars"], 300);
+        report["training"]["usedUntil"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(used(&[]), "2023-12-19T12:00:00.000Z");
+    assert_eq!(used(&["--embargo-bars", "24"]), "2023-12-18T12:00:00.000Z");
+    World::new().once(&["--embargo-bars", "1200"], &[]).expect_refusal(&["--embargo-bars", "1500 bars"]);
 }
 
 #[test]
 fn a_champion_that_has_seen_the_hold_out_leaves_nothing_to_judge_on() {
     let world = World::new();
     world.promote();
+    let models = || std::fs::read_dir(world.path("models")).unwrap().count();
+    let before = models();
     // Three weeks earlier, every bar of the hold-out is one that the champion was trained on.
     let report = world.once(&["--as-of", "2023-12-10T00:00:00Z"], &[]).expect_code(0).json();
-    assert_eq!(report["outcome"], "inconclusive", "{report}");
-    assert_eq!(report["verdict"]["reason"], "contaminated");
+    assert_eq!(report["outcome"], "skipped", "{report}");
+    let reason = report["reason"].as_str().unwrap();
+    assert!(reason.contains("no candidate could be judged") && reason.contains("250 more"), "{reason}");
+    assert_eq!(models(), before, "a model was trained that nobody could judge");
+    // Supplied metrics are not judged on bars.
+    let supplied = world.once(&["--as-of", "2023-12-10T00:00:00Z"], GOOD_METRICS).expect_code(0).json();
+    assert_eq!(supplied["outcome"], "promoted");
 }
 
 #[test]

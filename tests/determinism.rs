@@ -31,8 +31,7 @@ fn bars_of_the_hold_out_change_no_weight() {
     let csv = |changed: bool| {
         let mut text = "time,open,high,low,close,volume\n".to_owned();
         let symbol = "BTC/USD".parse().unwrap();
-        let request = BarRequest { symbol, timeframe: None, as_of: None, bars: 2_000 };
-        let bars = source.read(&request).unwrap().bars;
+        let bars = source.read(&BarRequest::new(symbol, 2_000)).unwrap().bars;
         let hour = bars.timeframe();
         let split = bars.last_close_time().unwrap().plus_millis(-300 * hour.millis());
         for bar in bars.iter() {

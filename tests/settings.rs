@@ -4,7 +4,7 @@ use serde_json::Value;
 use walkforward::settings::SETTINGS;
 use walkforward_trainer::PpoConfig;
 
-use crate::support::World;
+use crate::support::{GOOD_METRICS, World};
 
 fn shown(world: &World, args: &[&str], env: &[(&str, &str)], key: &str) -> (String, String) {
     let rows = world.orchestrate(&[&["config", "show", "--json"], args].concat(), env).expect_code(0).json();
@@ -96,4 +96,42 @@ fn an_unknown_key_or_a_broken_file_is_refused_by_name() {
     check("[pack]\nlearning_rat = 1\n", &["learning_rat"]);
     check("[pack]\nlearning_rate = -1\n", &["learning_rate"]);
     world.orchestrate(&["--once", "--config", "absent.toml"], &[]).expect_refusal(&["absent.toml"]);
+}
+
+#[test]
+fn the_file_chooses_what_a_policy_sees_and_the_bundle_carries_it() {
+    let world = World::new();
+    let file = world.file(
+        "settings.toml",
+        "[[features]]\nkind = \"macd\"\nfast = 5\nslow = 10\nsignal = 3\n[[features]]\nkind = \"roc\"\nperiod = 12\n",
+    );
+    let (value, origin) = shown(&world, &["--config", &file], &[], "features");
+    assert!(
+        value.contains("\"macd\"") && value.contains("\"roc\"") && origin.contains("settings.toml"),
+        "{value}"
+    );
+    let report = world.once(&["--config", &file], GOOD_METRICS).expect_code(0).json();
+    let weights = world.path(&format!("models/{}/policy.safetensors", report["modelId"].as_str().unwrap()));
+    let text = String::from_utf8_lossy(&std::fs::read(weights).unwrap()).into_owned();
+    assert!(text.contains("macd") && !text.contains("vol_ratio"));
+    world.live_trader(&["--bars", "5"]).expect_code(0);
+}
+
+#[test]
+fn features_that_make_no_sense_are_refused_by_file_and_column() {
+    let world = World::new();
+    let check = |text: &str, parts: &[&str]| {
+        let file = world.file("settings.toml", text);
+        world
+            .once(&["--config", &file], &[])
+            .expect_refusal(&[&["settings.toml", "[[features]]"], parts].concat());
+    };
+    check("[[features]]\nkind = \"rsi\"\nperiod = 1\n", &["rsi", "period of 1"]);
+    check("[[features]]\nkind = \"crystal_ball\"\n", &["crystal_ball"]);
+    check(
+        "[[features]]\nkind = \"rsi\"\nperiod = 14\n[[features]]\nkind = \"rsi\"\nperiod = 7\n",
+        &["'rsi' is made twice"],
+    );
+    check("features = 3\n", &[]);
+    world.expect_untouched();
 }

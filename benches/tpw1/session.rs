@@ -28,7 +28,7 @@ fn features() -> Result<FeatureSpec, Box<dyn std::error::Error>> {
         FeatureKind::Rsi { period: 14 },
         FeatureKind::SmaTrend { fast: 20, slow: 50 },
         FeatureKind::TrendStrength { fast: 20, slow: 50 },
-        FeatureKind::Volatility { period: 24 },
+        FeatureKind::Volatility { period: 24, norm: None },
         FeatureKind::VolumeRatio { period: 20 },
     ])?)
 }
@@ -61,6 +61,7 @@ fn dataset() -> Result<Dataset, Box<dyn std::error::Error>> {
         as_of: None,
         window_bars: BARS,
         holdout_bars: EPISODE,
+        embargo_bars: 0,
         features: features()?,
     };
     let pipeline = EtlPipeline::new(Arc::new(SyntheticSource::new(1)), EtlConfig::default());

@@ -1,13 +1,14 @@
 //! What the settings mean: typed, checked, and refused before anything is written.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use walkforward_core::{
-    DatasetRequest, FeatureSpec, LineName, MarketRules, RiskLimits, Symbol, Timeframe, Timestamp,
+    DatasetRequest, FeatureSpec, LineName, MarketCalendar, MarketRules, RiskLimits, Symbol, Timeframe,
+    Timestamp,
 };
 use walkforward_engine::SessionConfig;
-use walkforward_etl::CsvOptions;
+use walkforward_etl::{EtlConfig, SessionClock, US_EQUITY_YEARS, read_sessions, us_equities};
 use walkforward_evaluator::SuppliedMetrics;
 use walkforward_live::Speed;
 use walkforward_orchestrator::schedule::Schedule;
@@ -17,6 +18,7 @@ use walkforward_promoter::ThresholdsGate;
 use crate::failure::Failure;
 use crate::pack::TrainerConfig;
 use crate::settings::Settings;
+use crate::source::SourceConfig;
 
 /// Most bars in a window: five years of minutes.
 const MAX_WINDOW_BARS: usize = 2_628_000;
@@ -28,20 +30,6 @@ const MAX_DEFAULT_HOLDOUT_PARTS: usize = 5;
 const MAX_THREADS: usize = 256;
 /// Largest metrics file that is read.
 const MAX_METRICS_BYTES: u64 = 1 << 20;
-
-/// Where bars come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceConfig {
-    /// Bars made by a formula.
-    Synthetic,
-    /// A bar file.
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// How it is read.
-        options: CsvOptions,
-    },
-}
 
 /// Whether to run once or at every interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,8 +51,10 @@ pub struct OrchestrateConfig {
     pub line: LineName,
     /// Where bars come from.
     pub source: SourceConfig,
-    /// Largest share of missing bars.
-    pub max_missing_share: f64,
+    /// When the market is open.
+    pub calendar: MarketCalendar,
+    /// How many bars may be missing.
+    pub etl: EtlConfig,
     /// The bars wanted.
     pub dataset: DatasetRequest,
     /// The trainer and its hyperparameters.
@@ -95,13 +85,15 @@ impl OrchestrateConfig {
     /// Checks `settings`; `once` is the flag `--once`.
     pub fn from_settings(settings: &Settings, once: bool) -> Result<Self, Failure> {
         let (gate, min_judged_bars) = gate(settings)?;
+        let source = SourceConfig::from_settings(settings, "csv")?;
         Ok(Self {
             data_dir: folder(settings, "paths.data_dir")?,
             models_dir: folder(settings, "paths.models_dir")?,
             line: settings.require("line.name")?,
-            source: source(settings, "csv")?,
-            max_missing_share: share(settings, "data.max_missing_share")?.unwrap_or_default(),
-            dataset: dataset(settings)?,
+            dataset: dataset(settings, &source)?,
+            source,
+            calendar: calendar(settings)?,
+            etl: etl(settings)?,
             trainer: TrainerConfig::from_settings(settings)?,
             parent: parent(settings)?,
             seed: settings.require("training.seed")?,
@@ -154,7 +146,7 @@ impl LiveConfig {
         Ok(Self {
             models_dir: folder(settings, "paths.models_dir")?,
             line: settings.require("line.name")?,
-            source: source(settings, "replay")?,
+            source: SourceConfig::from_settings(settings, "replay")?,
             symbol: settings.require("data.symbol")?,
             timeframe: settings.get("data.timeframe")?,
             seed: settings.require("training.seed")?,
@@ -190,7 +182,7 @@ fn folder(settings: &Settings, key: &'static str) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn count(
+pub(crate) fn count(
     settings: &Settings,
     key: &'static str,
     range: std::ops::RangeInclusive<usize>,
@@ -206,37 +198,36 @@ fn share(settings: &Settings, key: &'static str) -> Result<Option<f64>, Failure>
     settings.number(key, 0.0..=1.0)
 }
 
-fn source(settings: &Settings, file_kind: &str) -> Result<SourceConfig, Failure> {
-    let path: Option<PathBuf> = settings.get("data.path")?;
-    let kind: String = settings.require("data.source")?;
-    // A path alone says enough: nobody who names a file wants made-up bars.
-    let is_file = kind == file_kind || (path.is_some() && !settings.is_set("data.source"));
-    if is_file {
-        let path = path.ok_or_else(|| settings.refuse("data.path", "a file source needs --path FILE"))?;
-        if !path.is_file() {
-            return Err(settings.refuse("data.path", "there is no regular file of this name"));
+fn calendar(settings: &Settings) -> Result<MarketCalendar, Failure> {
+    let clock = match settings.require::<String>("market.calendar_clock")?.as_str() {
+        "utc" => SessionClock::Utc,
+        "new_york" => SessionClock::NewYork,
+        _ => return Err(settings.refuse("market.calendar_clock", "expected utc or new_york")),
+    };
+    let text: String = settings.require("market.calendar")?;
+    let calendar = match text.as_str() {
+        "continuous" => return Ok(MarketCalendar::Continuous),
+        "us_equities" => us_equities(US_EQUITY_YEARS),
+        path if Path::new(path).is_file() => read_sessions(Path::new(path), clock),
+        _ => {
+            let expected = "expected continuous, us_equities or a file of sessions";
+            return Err(settings.refuse("market.calendar", expected));
         }
-        let options = CsvOptions {
-            columns: settings.get("data.columns")?,
-            drop_last: settings.require("data.drop_last")?,
-            max_rejected_rows: settings.require("data.max_rejected_rows")?,
-        };
-        return Ok(SourceConfig::File { path, options });
-    }
-    if kind != "synthetic" {
-        return Err(settings.refuse("data.source", &format!("expected synthetic or {file_kind}")));
-    }
-    for key in ["data.path", "data.columns"] {
-        if settings.is_set(key) {
-            return Err(
-                settings.refuse(key, &format!("synthetic bars have no file; use --source {file_kind}"))
-            );
-        }
-    }
-    Ok(SourceConfig::Synthetic)
+    };
+    calendar.map_err(|error| Failure::input(error.to_string()))
 }
 
-fn dataset(settings: &Settings) -> Result<DatasetRequest, Failure> {
+fn etl(settings: &Settings) -> Result<EtlConfig, Failure> {
+    let max_longest_hole_bars = match settings.is_set("data.max_longest_hole_bars") {
+        true => Some(count(settings, "data.max_longest_hole_bars", 0..=MAX_WINDOW_BARS)?),
+        false => None,
+    };
+    let max_missing_share = share(settings, "data.max_missing_share")?.unwrap_or_default();
+    let max_stale_bars = count(settings, "data.max_stale_bars", 0..=MAX_WINDOW_BARS)?;
+    Ok(EtlConfig { max_missing_share, max_longest_hole_bars, max_stale_bars, ..EtlConfig::default() })
+}
+
+fn dataset(settings: &Settings, source: &SourceConfig) -> Result<DatasetRequest, Failure> {
     let window_bars = count(settings, "data.window_bars", 1..=MAX_WINDOW_BARS)?;
     let holdout_bars = match settings.is_set("data.holdout_bars") {
         true => count(settings, "data.holdout_bars", 1..=MAX_WINDOW_BARS)?,
@@ -246,14 +237,29 @@ fn dataset(settings: &Settings) -> Result<DatasetRequest, Failure> {
         let problem = format!("the hold-out has to be shorter than the window, which has {window_bars} bars");
         return Err(settings.refuse("data.holdout_bars", &problem));
     }
+    let embargo_bars = count(settings, "data.embargo_bars", 0..=MAX_WINDOW_BARS)?;
+    if holdout_bars.saturating_add(embargo_bars) >= window_bars {
+        let problem =
+            format!("hold-out and embargo have to be shorter than the window, which has {window_bars} bars");
+        return Err(settings.refuse("data.embargo_bars", &problem));
+    }
     Ok(DatasetRequest {
         symbol: settings.require("data.symbol")?,
-        timeframe: settings.get("data.timeframe")?,
+        timeframe: settings.get("data.timeframe")?.or(source.is_service().then_some(Timeframe::HOUR)),
         as_of: settings.get("data.as_of")?,
         window_bars,
         holdout_bars,
-        features: FeatureSpec::default(),
+        embargo_bars,
+        features: features(settings)?,
     })
+}
+
+fn features(settings: &Settings) -> Result<FeatureSpec, Failure> {
+    let Some(listed) = settings.features() else { return Ok(FeatureSpec::default()) };
+    let file = settings.file().unwrap_or_else(|| Path::new("")).display();
+    let refuse = |error: &dyn fmt::Display| Failure::input(format!("{file}: [[features]]: {error}"));
+    let json = serde_json::to_value(listed).map_err(|error| refuse(&error))?;
+    serde_json::from_value(json).map_err(|error| refuse(&error))
 }
 
 fn parent(settings: &Settings) -> Result<Parent, Failure> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use walkforward_core::{ErrorKind, StageError};
+use walkforward_core::{ErrorKind, SourceError, StageError};
 use walkforward_orchestrator::RunError;
 use walkforward_store::StoreError;
 
@@ -33,6 +33,12 @@ impl Failure {
 }
 
 impl Failure {
+    /// A source that has no bars.
+    pub fn of_source(error: &SourceError) -> Self {
+        let code = if error.kind == ErrorKind::BadInput { BAD_INPUT } else { STAGE_FAILED };
+        Self { code, message: chain(error) }
+    }
+
     /// An error of no kind that is known here: the machine's fault, or a stage that failed.
     pub fn from_error(error: &(dyn std::error::Error + 'static)) -> Self {
         let code = if has_environment_fault(error) { BAD_INPUT } else { STAGE_FAILED };
@@ -84,7 +90,9 @@ impl From<RunError> for Failure {
         match &error {
             RunError::Stage(stage) => Self::from(stage),
             RunError::Store(store) => Self::from(store),
-            RunError::Busy(_) | RunError::NoNewBars(_) => Self::stage(chain(&error)),
+            RunError::Busy(_) | RunError::NoNewBars(_) | RunError::Contaminated { .. } => {
+                Self::stage(chain(&error))
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod failure;
 pub mod logging;
 pub mod output;
 pub mod pack;
+pub mod secrets;
 pub mod settings;
 pub mod signals;
+pub mod source;
 pub mod wiring;

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::failure::Failure;
+use crate::secrets::Secrets;
 
 /// Which binary has a flag for a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,27 +92,53 @@ pub const SETTINGS: &[Setting] = &[
     setting("line.name", "WALKFORWARD_LINE", Some("line"), "NAME", Some("default"),
         "Line of models that the run belongs to; each has its own champion").in_both(),
     setting("data.source", "WALKFORWARD_SOURCE", Some("source"), "KIND", Some("synthetic"),
-        "Where bars come from: synthetic, csv (live-trader: synthetic, replay)").in_both(),
+        "Where bars come from: synthetic, csv, parquet, alpaca (live-trader: synthetic, replay)").in_both(),
     setting("data.path", "WALKFORWARD_PATH", Some("path"), "FILE", None,
-        "Bar file, plain or gzip").in_both(),
+        "Bar file: CSV, plain or gzip, or Parquet").in_both(),
     setting("data.columns", "WALKFORWARD_COLUMNS", Some("columns"), "LIST", None,
         "Order of the file's columns, such as time,open,close,high,low,volume; - skips one").in_both(),
     setting("data.symbol", "WALKFORWARD_SYMBOL", Some("symbol"), "PAIR", Some("BTC/USD"),
         "What is traded").in_both(),
     setting("data.timeframe", "WALKFORWARD_TIMEFRAME", Some("timeframe"), "LENGTH", None,
-        "Length of a bar: 1m, 15m, 1h, 4h, 1d; default: the file's own, 1h for synthetic bars").in_both(),
+        "Length of a bar: 1m, 15m, 1h, 4h, 1d; default: the file's own, else 1h").in_both(),
     setting("data.as_of", "WALKFORWARD_AS_OF", Some("as-of"), "TIME", None,
-        "The run's now; default: end of the file, or a fixed date for synthetic bars"),
+        "The run's now; default: the file's end, a fixed date for synthetic bars, else the clock"),
     setting("data.window_bars", "WALKFORWARD_WINDOW_BARS", Some("window-bars"), "N", Some("8760"),
         "Bars in the rolling window, hold-out included"),
     setting("data.holdout_bars", "WALKFORWARD_HOLDOUT_BARS", Some("holdout-bars"), "N", None,
         "Bars at the window's end that nobody trains on; default: 336, at most a fifth of the window"),
+    setting("data.embargo_bars", "WALKFORWARD_EMBARGO_BARS", Some("embargo-bars"), "N", Some("0"),
+        "Bars before the hold-out that nobody trains on, for labels that reach ahead"),
     setting("data.max_missing_share", "WALKFORWARD_MAX_MISSING_SHARE", Some("max-missing-share"), "SHARE", Some("0.12"),
         "Largest share of the window's bars that may be missing, 0 to 1"),
+    setting("data.max_longest_hole_bars", "WALKFORWARD_MAX_LONGEST_HOLE_BARS", Some("max-longest-hole-bars"), "N", None,
+        "Most missing bars in a row; default: as many as the share allows"),
+    setting("data.max_stale_bars", "WALKFORWARD_MAX_STALE_BARS", Some("max-stale-bars"), "N", Some("24"),
+        "Bars that may be absent between the newest one and the run's now"),
+    setting("data.absent_bars", "WALKFORWARD_ABSENT_BARS", Some("absent-bars"), "MEANING", Some("missing"),
+        "What it means that a file lacks an expected bar: missing, no_trade").in_both(),
     setting("data.drop_last", "WALKFORWARD_DROP_LAST", Some("drop-last"), "BOOL", Some("false"),
         "Leave out the file's newest bar, for files downloaded before it had closed").in_both(),
     setting("data.max_rejected_rows", "WALKFORWARD_MAX_REJECTED_ROWS", Some("max-rejected-rows"), "N", Some("0"),
         "Rows of the file that may be no bar; they are left out and reported").in_both(),
+    setting("data.cache", "WALKFORWARD_CACHE", Some("cache"), "BOOL", Some("true"),
+        "Keep what a service gave under the data folder, and ask only for what is new"),
+    setting("data.cache_overlap_bars", "WALKFORWARD_CACHE_OVERLAP_BARS", None, "N", Some("60"),
+        "Known bars that are asked for again with new ones, because services revise them"),
+    setting("alpaca.data_url", "APCA_API_DATA_URL", None, "URL", Some("https://data.alpaca.markets"),
+        "Where Alpaca's market data service is"),
+    setting("alpaca.location", "WALKFORWARD_ALPACA_LOCATION", None, "VENUE", Some("us"),
+        "Venue of crypto bars: us, us-1, us-2, eu-1, bs-1"),
+    setting("alpaca.feed", "WALKFORWARD_ALPACA_FEED", None, "FEED", Some("sip"),
+        "Trades that stock bars are made of: sip, iex, boats, otc"),
+    setting("alpaca.adjustment", "WALKFORWARD_ALPACA_ADJUSTMENT", None, "KIND", Some("split"),
+        "What past stock prices are adjusted for: raw, split, dividend, all"),
+    setting("alpaca.requests_per_minute", "WALKFORWARD_ALPACA_REQUESTS_PER_MINUTE", None, "N", Some("190"),
+        "Most requests to the service in a minute"),
+    setting("market.calendar", "WALKFORWARD_CALENDAR", Some("calendar"), "CALENDAR", Some("continuous"),
+        "When the market is open: continuous, us_equities, or a file of sessions (date,open,close)"),
+    setting("market.calendar_clock", "WALKFORWARD_CALENDAR_CLOCK", None, "CLOCK", Some("utc"),
+        "Clock of a file of sessions: utc, new_york"),
     setting("market.shorting", "WALKFORWARD_SHORTING", Some("shorting"), "BOOL", Some("false"),
         "Whether the market lets a session sell what it does not have").in_both(),
     setting("training.trainer", "WALKFORWARD_TRAINER", Some("trainer"), "KIND", Some("ppo"),
@@ -207,13 +234,17 @@ impl fmt::Display for Origin {
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
     pack: toml::Table,
+    features: Option<toml::Value>,
     file: Option<PathBuf>,
+    secrets: Secrets,
 }
 
 /// Largest configuration file that is read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The table of the file that goes to the trainer as it is.
 const PACK: &str = "pack";
+/// The list of the file that says what policies see of the bars.
+const FEATURES: &str = "features";
 
 /// The arguments of `binary` for its settings.
 pub fn arguments(command: Command, binary: Binary) -> Command {
@@ -259,7 +290,7 @@ impl Settings {
             .map(PathBuf::from)
             .or_else(|| environment("WALKFORWARD_CONFIG").map(PathBuf::from));
         let table = file.as_deref().map(read_file).transpose()?.unwrap_or_default();
-        let (from_file, pack) = split_file(table, file.as_deref())?;
+        let FileSettings { values: from_file, pack, features } = split_file(table, file.as_deref())?;
         let mut values = BTreeMap::new();
         for setting in SETTINGS.iter().filter(|setting| setting.belongs_to(binary)) {
             let flag = setting.flag.and_then(|flag| {
@@ -279,7 +310,8 @@ impl Settings {
                 values.insert(setting.key, value);
             }
         }
-        Ok(Self { values, pack, file })
+        let secrets = Secrets::collect(environment)?;
+        Ok(Self { values, pack, features, file, secrets })
     }
 
     /// The value of `key`, if it is set.
@@ -333,9 +365,25 @@ impl Settings {
         self.values.get(key).is_some_and(|(_, origin)| *origin != Origin::Default)
     }
 
+    /// Whether the value of `key` is another than its default, wherever it comes from.
+    pub fn is_changed(&self, key: &'static str) -> bool {
+        let default = SETTINGS.iter().find(|setting| setting.key == key).and_then(|setting| setting.default);
+        self.values.get(key).map(|(text, _)| text.trim()) != default
+    }
+
     /// The file's table `[pack]`, for the trainer.
     pub fn pack(&self) -> &toml::Table {
         &self.pack
+    }
+
+    /// The file's list `[[features]]`, if it has one.
+    pub fn features(&self) -> Option<&toml::Value> {
+        self.features.as_ref()
+    }
+
+    /// What stands in the environment alone.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The settings file, if there is one.
@@ -387,21 +435,30 @@ fn read_file(path: &Path) -> Result<toml::Table, Failure> {
     text.parse().map_err(|error: toml::de::Error| refuse(&error))
 }
 
-/// The file's values by key, and its `[pack]`.
-fn split_file(
-    table: toml::Table,
-    path: Option<&Path>,
-) -> Result<(BTreeMap<String, String>, toml::Table), Failure> {
+/// What stands in a file.
+#[derive(Default)]
+struct FileSettings {
+    /// By key.
+    values: BTreeMap<String, String>,
+    pack: toml::Table,
+    features: Option<toml::Value>,
+}
+
+fn split_file(table: toml::Table, path: Option<&Path>) -> Result<FileSettings, Failure> {
     let path = path.unwrap_or_else(|| Path::new("")).display();
-    let (mut values, mut pack) = (BTreeMap::new(), toml::Table::new());
+    let mut split = FileSettings::default();
     for (section, content) in table {
+        if section == FEATURES {
+            split.features = Some(content);
+            continue;
+        }
         let toml::Value::Table(content) = content else {
             return Err(Failure::input(format!(
                 "{path}: '{section}' stands outside a section such as [data]"
             )));
         };
         if section == PACK {
-            pack = content;
+            split.pack = content;
             continue;
         }
         for (name, value) in content {
@@ -412,7 +469,7 @@ fn split_file(
                     nearest(&key)
                 )));
             }
-            values.insert(
+            split.values.insert(
                 key.clone(),
                 text_of(&value).ok_or_else(|| {
                     Failure::input(format!("{path}: '{key}' has to be a text, a number or true/false"))
@@ -420,7 +477,7 @@ fn split_file(
             );
         }
     }
-    Ok((values, pack))
+    Ok(split)
 }
 
 fn text_of(value: &toml::Value) -> Option<String> {

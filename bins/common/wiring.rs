@@ -5,27 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use walkforward_core::{
-    CancelToken, Clock, DataSource, Dataset, DatasetBuilder, DatasetRequest, Evaluator, Progress,
-    StageContext, StageError,
+    CancelToken, Clock, Dataset, DatasetBuilder, DatasetRequest, Evaluator, Progress, StageContext,
+    StageError,
 };
-use walkforward_etl::{CsvSource, EtlConfig, EtlPipeline, SyntheticSource};
+use walkforward_etl::EtlPipeline;
 use walkforward_evaluator::BacktestEvaluator;
 use walkforward_orchestrator::{InProcessLauncher, OnNoNewBars, RunRequest, Stages};
 use walkforward_store::Store;
 
-use crate::config::{OrchestrateConfig, SourceConfig};
+use crate::config::OrchestrateConfig;
 use crate::failure::Failure;
 
 /// The version that models record.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The source that `config` names; synthetic bars come from `seed`.
-pub fn source(config: &SourceConfig, seed: u64) -> Arc<dyn DataSource> {
-    match config {
-        SourceConfig::Synthetic => Arc::new(SyntheticSource::new(seed)),
-        SourceConfig::File { path, options } => Arc::new(CsvSource::new(path, options.clone())),
-    }
-}
 
 /// Opens the store in the folders of `config` and brings it in order.
 pub fn store(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Arc<Store>, Failure> {
@@ -38,19 +30,18 @@ pub fn store(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Arc<S
 }
 
 /// The stages of `config`.
-pub fn stages(config: &OrchestrateConfig) -> Stages {
-    let source = source(&config.source, config.seed);
-    let etl = EtlConfig { max_missing_share: config.max_missing_share };
+pub fn stages(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Stages, Failure> {
+    let source = config.source.open(&config.dataset.symbol, config.seed, clock)?;
     let evaluator: Arc<dyn Evaluator> = match &config.supplied {
         Some(supplied) => Arc::new(supplied.clone()),
         None => Arc::new(BacktestEvaluator::new(config.session)),
     };
-    Stages {
-        datasets: Arc::new(EtlPipeline::new(source, etl)),
+    Ok(Stages {
+        datasets: Arc::new(EtlPipeline::new(source, config.etl).with_calendar(config.calendar.clone())),
         launcher: Arc::new(InProcessLauncher::new(config.trainer.trainer(config.session))),
         evaluator,
         gate: Arc::new(config.gate.clone()),
-    }
+    })
 }
 
 /// A dataset that was built before the run, so that bars which can't be used leave no trace on disk.

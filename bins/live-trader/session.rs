@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walkforward::clock::SystemClock;
-use walkforward::config::{LiveConfig, SourceConfig};
+use walkforward::config::LiveConfig;
 use walkforward::failure::{Failure, chain};
 use walkforward::settings::Output;
 use walkforward::signals;
-use walkforward_core::{Bar, BarFeed, BarRequest, CancelToken, ErrorKind, ModelRef, Timeframe, Timestamp};
+use walkforward_core::{
+    Bar, BarFeed, BarRequest, CancelToken, ErrorKind, ModelRef, SourceBars, Timeframe, Timestamp,
+};
 use walkforward_engine::FillModel;
-use walkforward_etl::{CsvSource, ReplayFeed, SyntheticFeed, SyntheticSource};
+use walkforward_etl::{ReplayFeed, SyntheticFeed, SyntheticSource};
 use walkforward_live::{
     LiveError, PaperBroker, SessionSummary, Trader, TraderHandle, TraderOptions, TraderPorts, TraderStatus,
     replay_journal,
@@ -124,28 +126,21 @@ async fn show_status(handle: TraderHandle, output: Output) {
 }
 
 fn market(config: &LiveConfig, seen_until: Option<Timestamp>) -> Result<Market, Failure> {
-    match &config.source {
-        SourceConfig::Synthetic => synthetic(config, seen_until),
-        SourceConfig::File { path, options } => {
-            let source = CsvSource::new(path, options.clone());
-            let request = BarRequest {
-                symbol: config.symbol.clone(),
-                timeframe: config.timeframe,
-                as_of: None,
-                bars: usize::MAX,
-            };
-            let bars = source.read(&request).map_err(|error| Failure::input(chain(&error)))?.bars;
-            let timeframe = bars.timeframe();
-            let first = config.from.map_or(0, |from| bars.index_at_or_after(from));
-            let last = config.bars.map_or(bars.len(), |count| first.saturating_add(count).min(bars.len()));
-            if first >= last {
-                return Err(no_bars(config, &path.display().to_string()));
-            }
-            let warm_up = bars.slice(first.saturating_sub(TraderOptions::DEFAULT_HISTORY_BARS)..first);
-            let feed = Box::new(ReplayFeed::new(bars.slice(first..last)));
-            Ok(Market { timeframe, warm_up: warm_up.iter().collect(), feed })
-        }
+    let all = BarRequest::new(config.symbol.clone(), usize::MAX);
+    let request = BarRequest { timeframe: config.timeframe, ..all };
+    let Some(answer) = config.source.read_file(&request) else {
+        return synthetic(config, seen_until);
+    };
+    let SourceBars { bars, origin, .. } = answer?;
+    let timeframe = bars.timeframe();
+    let first = config.from.map_or(0, |from| bars.index_at_or_after(from));
+    let last = config.bars.map_or(bars.len(), |count| first.saturating_add(count).min(bars.len()));
+    if first >= last {
+        return Err(no_bars(config, &origin));
     }
+    let warm_up = bars.slice(first.saturating_sub(TraderOptions::DEFAULT_HISTORY_BARS)..first);
+    let feed = Box::new(ReplayFeed::new(bars.slice(first..last)));
+    Ok(Market { timeframe, warm_up: warm_up.iter().collect(), feed })
 }
 
 fn no_bars(config: &LiveConfig, origin: &str) -> Failure {
@@ -157,15 +152,13 @@ fn no_bars(config: &LiveConfig, origin: &str) -> Failure {
 /// otherwise.
 fn synthetic(config: &LiveConfig, seen_until: Option<Timestamp>) -> Result<Market, Failure> {
     let source = SyntheticSource::new(config.seed);
-    let hour = "1h".parse().map_err(|error| Failure::stage(format!("{error}")))?;
-    let timeframe = config.timeframe.unwrap_or(hour);
+    let timeframe = config.timeframe.unwrap_or(Timeframe::HOUR);
     let after_training = Some(SyntheticSource::default_as_of()).max(seen_until);
     let start = config.from.or(after_training).unwrap_or_else(SyntheticSource::default_as_of);
     let request = BarRequest {
-        symbol: config.symbol.clone(),
         timeframe: Some(timeframe),
         as_of: Some(start),
-        bars: TraderOptions::DEFAULT_HISTORY_BARS,
+        ..BarRequest::new(config.symbol.clone(), TraderOptions::DEFAULT_HISTORY_BARS)
     };
     let before = source.read(&request).map_err(|error| Failure::input(chain(&error)))?.bars;
     let bars = config.bars.unwrap_or(DEFAULT_SYNTHETIC_BARS);

@@ -4,6 +4,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
+use crate::{data, evaluate, report};
+
 /// The flag for one run.
 pub(crate) const ONCE: &str = "once";
 /// The flag for machine-readable output.
@@ -19,6 +21,9 @@ Examples:
   orchestrate --once                                   one run on built-in synthetic bars
   orchestrate --once --path bars.csv --symbol BTC/USD  one run on a bar file, plain or gzip
   orchestrate --interval-minutes 360                   a run now and every six hours; stop with Ctrl-C
+  orchestrate data show --path bars.csv                coverage, holes and prices of the window
+  orchestrate evaluate champion --path bars.csv        a model on other bars
+  orchestrate report                                   an HTML page about the champion
   orchestrate config show                              every setting, its value and where it comes from
 
 A setting comes from its flag, else from its environment variable, else from the file given with --config, else
@@ -48,7 +53,10 @@ pub(crate) fn command() -> Command {
                 .subcommand_required(true)
                 .arg_required_else_help(true)
                 .subcommand(Command::new("show").about("Prints every setting with its value and origin")),
-        );
+        )
+        .subcommand(data::command())
+        .subcommand(evaluate::command())
+        .subcommand(report::command());
     arguments(command, Binary::Orchestrate)
 }
 

@@ -43,5 +43,10 @@ fn rows(settings: &Settings, config: &OrchestrateConfig) -> Result<Vec<Row>, Fai
         }
         rows.push((format!("pack.{key}"), (!value.is_null()).then(|| value.to_string()), origin));
     }
+    let features = serde_json::to_string(&config.dataset.features);
+    let features = features.map_err(|error| Failure::stage(error.to_string()))?;
+    let from_file = settings.features().and(settings.file());
+    let origin = from_file.map_or_else(|| "default".to_owned(), |path| format!("file {}", path.display()));
+    rows.push(("features".to_owned(), Some(features), origin));
     Ok(rows)
 }

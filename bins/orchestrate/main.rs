@@ -3,8 +3,13 @@
 
 mod cli;
 mod config_show;
+mod data;
+mod evaluate;
+mod figures;
 mod progress;
+mod report;
 mod run;
+mod stoppable;
 mod table;
 
 use std::process::ExitCode;
@@ -23,6 +28,9 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
     let settings = cli::settings(matches)?;
     match matches.subcommand() {
         Some(("config", _)) => config_show::print(&settings, matches.get_flag(cli::JSON)),
+        Some(("data", inner)) => data::run(&settings, cli::output(matches), inner),
+        Some(("evaluate", inner)) => evaluate::run(&settings, cli::output(matches), inner),
+        Some(("report", inner)) => report::run(&settings, cli::output(matches), inner),
         _ => run::run(&settings, cli::output(matches), matches.get_flag(cli::ONCE)),
     }
 }

@@ -1,21 +1,22 @@
 //! Runs, once or at an interval.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use walkforward::clock::SystemClock;
-use walkforward::config::{Mode, OrchestrateConfig, SourceConfig};
+use walkforward::config::{Mode, OrchestrateConfig};
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
+use walkforward::source::SourceConfig;
+use walkforward::wiring;
 use walkforward::wiring::BuiltAhead;
-use walkforward::{signals, wiring};
 use walkforward_core::{CancelToken, Clock, LineName, StageContext, Timestamp};
 use walkforward_orchestrator::schedule::Schedule;
 use walkforward_orchestrator::{CycleOutcome, Pipeline, RunError, RunReport, RunRequest, Stages, drive};
 use walkforward_store::Store;
 
 use crate::progress;
+use crate::stoppable::{STOP_GRACE, stop_requested, stoppable};
 
 mod print;
 
@@ -37,32 +38,6 @@ pub(crate) fn run(settings: &Settings, output: Output, once: bool) -> Result<(),
     result
 }
 
-/// How long work that was asked to stop may take before it is left behind. Every write survives that.
-const STOP_GRACE: Duration = Duration::from_secs(4);
-
-/// Runs `work` on a task of its own, because reading a large file would not let a signal through; a signal asks it to
-/// stop.
-async fn stoppable<F>(work: impl FnOnce(CancelToken) -> F) -> Result<(), Failure>
-where
-    F: Future<Output = Result<(), Failure>> + Send + 'static,
-{
-    let stop = stop_requested()?;
-    let cancel = CancelToken::default();
-    let mut work = tokio::spawn(work(cancel.clone()));
-    tokio::pin!(stop);
-    let ended = tokio::select! {
-        ended = &mut work => Ok(ended),
-        () = &mut stop => {
-            cancel.cancel();
-            tokio::time::timeout(STOP_GRACE, work).await
-        }
-    };
-    match ended {
-        Ok(result) => result.unwrap_or_else(|panic| Err(Failure::stage(panic.to_string()))),
-        Err(_) => Err(Failure::stage("stopped while a stage was busy: nothing of it is kept")),
-    }
-}
-
 /// One run. The bars are read before the store is opened: what can't be used leaves no trace.
 async fn run_once(
     config: OrchestrateConfig,
@@ -70,7 +45,7 @@ async fn run_once(
     output: Output,
     cancel: CancelToken,
 ) -> Result<(), Failure> {
-    let (stages, request) = (wiring::stages(&config), wiring::run_request(&config)?);
+    let (stages, request) = (wiring::stages(&config, &clock)?, wiring::run_request(&config)?);
     let ctx = context(&config, &clock, output, cancel);
     let built = BuiltAhead::build(&stages, &request, &ctx).await.map_err(|error| Failure::from(&error))?;
     let store = wiring::store(&config, &clock)?;
@@ -93,7 +68,7 @@ fn context(
 fn conclude(result: Result<RunReport, RunError>, output: Output) -> Result<(), Failure> {
     match result {
         Ok(report) => print::report(&report, output),
-        Err(skipped @ (RunError::Busy(_) | RunError::NoNewBars(_))) => {
+        Err(skipped @ (RunError::Busy(_) | RunError::NoNewBars(_) | RunError::Contaminated { .. })) => {
             print::skipped(&skipped.to_string(), output)
         }
         Err(error) => Err(Failure::from(error)),
@@ -122,10 +97,6 @@ async fn run_loop(cycles: Loop, schedule: Schedule) -> Result<(), Failure> {
     Ok(())
 }
 
-fn stop_requested() -> Result<impl Future<Output = ()> + Send, Failure> {
-    signals::stop_requested().map_err(|error| Failure::stage(format!("{error:#}")))
-}
-
 /// What all cycles of this process share.
 struct Loop {
     settings: Settings,
@@ -139,7 +110,7 @@ impl Loop {
     /// One cycle. The settings are read again, for the file of supplied metrics may be another one by now.
     async fn cycle(&self, cancel: CancelToken) -> Result<(), Failure> {
         let config = OrchestrateConfig::from_settings(&self.settings, false)?;
-        let pipeline = Pipeline::new(wiring::stages(&config), Arc::clone(&self.store));
+        let pipeline = Pipeline::new(wiring::stages(&config, &self.clock)?, Arc::clone(&self.store));
         let ctx = context(&config, &self.clock, self.output, cancel);
         let result = pipeline.run(&self.request(&config)?, &ctx).await;
         drop(ctx);
@@ -150,7 +121,7 @@ impl Loop {
     fn request(&self, config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
         let mut request = wiring::run_request(config)?;
         request.on_no_new_bars = config.on_no_new_bars;
-        if config.source == SourceConfig::Synthetic {
+        if matches!(config.source, SourceConfig::Synthetic) {
             request.dataset.as_of.get_or_insert(self.clock.now());
         }
         Ok(request)

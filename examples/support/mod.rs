@@ -36,6 +36,7 @@ pub(crate) fn small_request() -> Result<RunRequest> {
             as_of: None,
             window_bars: 2_000,
             holdout_bars: 300,
+            embargo_bars: 0,
             features: FeatureSpec::default(),
         },
         pack: serde_json::json!({ "iterations": 4 }),

@@ -1,5 +1,7 @@
 //! A folder of its own for each test, and the real binaries in it.
 
+pub(crate) mod bars_service;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -22,6 +24,13 @@ const AMBIENT: &[&str] = &[
     "ORCHESTRATION_MODE",
     "ORCHESTRATION_INTERVAL_MINUTES",
     "RUST_LOG",
+    "APCA_API_DATA_URL",
+    "APCA_API_KEY_ID",
+    "APCA_API_SECRET_KEY",
+    "ALPACA_API_KEY",
+    "ALPACA_SECRET_KEY",
+    "HTTPS_PROXY",
+    "https_proxy",
 ];
 
 /// Supplied metrics that pass every default threshold.

@@ -4,9 +4,10 @@ use walkforward::failure::Failure;
 use walkforward::output::{complain, say};
 use walkforward::settings::Output;
 use walkforward_core::{Comparison, GateCheck, Judgement, Metrics, QualityFigures, Verdict};
-use walkforward_orchestrator::{RunReport, SubjectMetrics};
+use walkforward_orchestrator::RunReport;
 use walkforward_store::RunOutcome;
 
+use crate::figures;
 use crate::table::{Align, Table};
 
 /// Prints a run that ended in a verdict.
@@ -88,41 +89,17 @@ fn holes(window: &QualityFigures) -> String {
     }
 }
 
-type Figure = (&'static str, fn(&Metrics) -> Option<f64>, fn(f64) -> String);
-
-/// The figures that a person compares, in reading order.
-const FIGURES: &[Figure] = &[
-    ("total return", |m| m.total_return, percent),
-    ("Sharpe, annualised", |m| m.sharpe, plain),
-    ("max drawdown", |m| m.max_drawdown, percent),
-    ("closed trades", |m| m.trades.map(|trades| trades as f64), whole),
-    ("win rate", |m| m.win_rate, percent),
-    ("return per trade", |m| m.pnl_per_trade, percent),
-    ("time in the market", |m| m.exposure, percent),
-    ("fees, quote currency", |m| m.fees_quote, plain),
-];
-
 fn comparison(report: &RunReport) -> String {
-    let subjects: Vec<(&str, &SubjectMetrics)> = std::iter::once(("candidate", &report.candidate))
+    let subjects: Vec<(&str, &Metrics)> = std::iter::once(("candidate", &report.candidate))
         .chain(report.champion.iter().map(|champion| ("champion", champion)))
         .chain(report.baselines.iter().map(|baseline| (baseline.subject.as_str(), baseline)))
+        .map(|(name, subject)| (name, &subject.metrics))
         .collect();
     let on = match &report.judged_span {
         Some(_) => format!("on {} bars", report.candidate.metrics.bars.unwrap_or(0)),
         None => "supplied metrics".to_owned(),
     };
-    let mut header = vec![(on.as_str(), Align::Left)];
-    header.extend(subjects.iter().map(|(name, _)| (*name, Align::Right)));
-    let mut table = Table::new(&header);
-    for (name, figure, format) in FIGURES {
-        let cells: Vec<Option<f64>> = subjects.iter().map(|(_, subject)| figure(&subject.metrics)).collect();
-        if cells.iter().all(Option::is_none) {
-            continue;
-        }
-        let cells = cells.into_iter().map(|value| value.map_or_else(|| "-".to_owned(), format));
-        table.row(std::iter::once((*name).to_owned()).chain(cells).collect());
-    }
-    table.to_string()
+    figures::table(&on, &subjects).to_string()
 }
 
 fn gates(verdict: &Verdict) -> String {
@@ -170,16 +147,4 @@ fn summary(report: &RunReport) -> String {
     };
     let outcome = report.outcome.as_str();
     format!("{outcome}: {}{pointer} ({:.1} s)\n", report.verdict.sentence, report.elapsed_s)
-}
-
-fn percent(value: f64) -> String {
-    format!("{:.2} %", 100.0 * value)
-}
-
-fn plain(value: f64) -> String {
-    format!("{value:.2}")
-}
-
-fn whole(value: f64) -> String {
-    format!("{value:.0}")
 }

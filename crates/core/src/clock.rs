@@ -16,7 +16,8 @@ pub trait Clock: Send + Sync {
     /// Time since some start; it never goes back.
     fn monotonic(&self) -> Duration;
 
-    /// Waits until [`now`](Self::now) has reached `deadline`.
+    /// Waits until [`now`](Self::now) has reached `deadline`, and no longer than that seemed to be away when asked: after
+    /// a clock was set back, `now` may still lie before it.
     async fn sleep_until(&self, deadline: Timestamp);
 }
 

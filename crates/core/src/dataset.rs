@@ -4,17 +4,36 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BarSeries, FeatureSpec, QualityReport, StageContext, StageError, Symbol, Timeframe, Timestamp, Window,
+    AbsentMeans, BarSeries, FeatureSpec, MarketCalendar, QualityReport, StageContext, StageError, Symbol,
+    Timeframe, Timestamp, Window,
 };
 
-/// What a bar of a dataset's grid is.
+/// What an expected bar of a window is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapKind {
-    /// The source has the bar.
+    /// The source gave the bar, also one without volume.
     Present,
-    /// The source has no such bar. A flat bar of the previous close stands for it; no order fills on it.
+    /// The source has no such bar, which by its convention means that nothing traded. A flat bar of the close before
+    /// stands for it. It is known, but no order fills on it.
+    NoTrade,
+    /// The source has no such bar and should have. A flat bar of the close before stands for it: it is no evidence,
+    /// counts against the gap budget, and no order fills on it.
     Missing,
+    /// The source gave the bar and has changed it since it was first learnt. It is used with its newest values.
+    Revised,
+}
+
+impl GapKind {
+    /// Whether what happened in the bar is known: all but missing ones.
+    pub fn is_known(self) -> bool {
+        self != Self::Missing
+    }
+
+    /// Whether an order can fill on the bar: only on one that the source gave.
+    pub fn can_fill(self) -> bool {
+        matches!(self, Self::Present | Self::Revised)
+    }
 }
 
 /// A request for a dataset.
@@ -30,6 +49,10 @@ pub struct DatasetRequest {
     pub window_bars: usize,
     /// Bars at the window's end that nobody trains on.
     pub holdout_bars: usize,
+    /// Bars before the hold-out that nobody trains on either, and after a model's last bar that don't judge it: room
+    /// for labels that reach ahead.
+    #[serde(default)]
+    pub embargo_bars: usize,
     /// What policies will see; its history is fetched before the window.
     pub features: FeatureSpec,
 }
@@ -39,7 +62,7 @@ pub struct DatasetRequest {
 pub struct Dataset {
     /// What is traded.
     pub symbol: Symbol,
-    /// Every bar of the grid, without holes: `history_bars` rows, then the window's.
+    /// Every bar that the calendar expects, without holes: `history_bars` rows, then the window's.
     pub bars: BarSeries,
     /// What each bar is, `[bars.len()]`.
     pub gap_kinds: Vec<GapKind>,
@@ -48,13 +71,19 @@ pub struct Dataset {
     pub history_bars: usize,
     /// The window, hold-out included.
     pub window: Window,
-    /// Start of the hold-out: training uses bars that close at or before it.
+    /// Start of the hold-out.
     pub split: Timestamp,
+    /// Bars between those that are trained on and those that judge.
+    pub embargo_bars: usize,
     /// The "now" of the run.
     pub as_of: Timestamp,
     /// What policies will see.
     pub feature_spec: FeatureSpec,
-    /// SHA-256 over bars, gap kinds, window, split and feature specification, lower-case hex.
+    /// When the market is open, and so which bars are expected.
+    pub calendar: MarketCalendar,
+    /// What it means that the source has no bar where one is expected.
+    pub absent: AbsentMeans,
+    /// SHA-256 over bars, gap kinds, window, split, feature specification, calendar and convention, lower-case hex.
     pub hash: String,
     /// What is known about the bars.
     pub quality: QualityReport,
@@ -68,14 +97,25 @@ impl Dataset {
         self.bars.timeframe()
     }
 
+    /// Training uses bars that close at or before this: the hold-out's start less the embargo.
+    pub fn training_end(&self) -> Timestamp {
+        let index = self.split_index().saturating_sub(self.embargo_bars);
+        if self.embargo_bars == 0 { self.split } else { self.bars.open_times()[index] }
+    }
+
     /// Index of the first bar of the hold-out.
     pub fn split_index(&self) -> usize {
         self.bars.index_at_or_after(self.split)
     }
 
-    /// Whether the source has the bar at `index`.
-    pub fn is_present(&self, index: usize) -> bool {
-        self.gap_kinds.get(index) == Some(&GapKind::Present)
+    /// Whether what happened in the bar at `index` is known, so that it counts as evidence.
+    pub fn is_known(&self, index: usize) -> bool {
+        self.gap_kinds.get(index).is_some_and(|kind| kind.is_known())
+    }
+
+    /// Whether an order can fill on the bar at `index`.
+    pub fn can_fill(&self, index: usize) -> bool {
+        self.gap_kinds.get(index).is_some_and(|kind| kind.can_fill())
     }
 }
 

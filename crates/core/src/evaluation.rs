@@ -1,65 +1,12 @@
 //! Measuring models.
 
+mod metrics;
+
 use serde::{Deserialize, Serialize};
 
+pub use metrics::{Metrics, TradeRecord};
+
 use crate::{Dataset, Fill, ModelId, ModelRef, StageContext, StageError, Timestamp, Window};
-
-/// Figures of a backtest. Undefined is null, and null passes no gate.
-///
-/// Ratios are fractions (0.2 is 20 %), returns are net of fees and slippage, annualised with the bars per year of a
-/// market that never closes. Trades are closed round trips, flat to flat.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Metrics {
-    /// Winning trades / trades, fees included.
-    pub win_rate: Option<f64>,
-    /// Largest fall of equity from its peak, a positive fraction.
-    pub max_drawdown: Option<f64>,
-    /// Mean of (profit / entry value) over trades.
-    pub pnl_per_trade: Option<f64>,
-    /// Mean profit of a trade in quote currency.
-    pub pnl_per_trade_quote: Option<f64>,
-    /// Closed trades.
-    pub trades: Option<u64>,
-    /// Whether a position was open at the end; it is in no trade statistic.
-    pub open_trades: Option<u64>,
-    /// Last equity / first equity - 1.
-    pub total_return: Option<f64>,
-    /// Mean / standard deviation of the bars' net returns, annualised.
-    pub sharpe: Option<f64>,
-    /// Mean / downside deviation, annualised.
-    pub sortino: Option<f64>,
-    /// Compound annual growth / largest drawdown.
-    pub calmar: Option<f64>,
-    /// Standard deviation of the bars' net returns, annualised.
-    pub volatility: Option<f64>,
-    /// Gains / losses over trades.
-    pub profit_factor: Option<f64>,
-    /// Share of bars with a position.
-    pub exposure: Option<f64>,
-    /// Sum of |change of position fraction| per bar.
-    pub turnover: Option<f64>,
-    /// Fees in quote currency.
-    pub fees_quote: Option<f64>,
-    /// Bars judged.
-    pub bars: Option<u64>,
-}
-
-/// A closed round trip.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TradeRecord {
-    /// When the position left zero.
-    pub opened_at: Timestamp,
-    /// When it came back to zero.
-    pub closed_at: Timestamp,
-    /// Quote currency that went in.
-    pub entry_notional: f64,
-    /// Profit net of all fees, quote currency.
-    pub pnl: f64,
-    /// `pnl / entry_notional`.
-    pub return_on_entry: f64,
-}
 
 /// Where the metrics come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +68,100 @@ pub struct EvaluationReport {
     pub mechanical: MechanicalCheck,
     /// Where the figures come from.
     pub supplied_by: SuppliedBy,
+    /// How orders became fills, and at what cost; none when nothing was traded here.
+    #[serde(default)]
+    pub execution: Option<Execution>,
+    /// Share of each action among the decisions on the judged bars, `[n_actions]`; empty without a policy.
+    #[serde(default)]
+    pub action_share: Vec<f64>,
+    /// The bars of the window before the hold-out, which the model may have learned from; none when they are judged
+    /// themselves, and of a baseline.
+    #[serde(default)]
+    pub in_sample: Option<SampleFigures>,
+    /// The judged bars; none of a baseline, or without a backtest.
+    #[serde(default)]
+    pub out_of_sample: Option<SampleFigures>,
+    /// What a reader of the figures has to know.
+    #[serde(default)]
+    pub warnings: Vec<EvaluationWarning>,
+}
+
+impl EvaluationReport {
+    /// A report of `subject` without any figure, of a model with nothing wrong.
+    pub fn without_figures(subject: impl Into<String>, supplied_by: SuppliedBy) -> Self {
+        Self {
+            subject: subject.into(),
+            judged_span: None,
+            bar_close: Vec::new(),
+            net_return: Vec::new(),
+            position: Vec::new(),
+            fills: Vec::new(),
+            trades: Vec::new(),
+            metrics: Metrics::default(),
+            mechanical: MechanicalCheck::passed(),
+            supplied_by,
+            execution: None,
+            action_share: Vec::new(),
+            in_sample: None,
+            out_of_sample: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// How a decision becomes a fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FillRule {
+    /// At the open of the bar after the decision.
+    NextOpen,
+}
+
+/// How orders became fills, and what they cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    /// At which price.
+    pub fill: FillRule,
+    /// Bars from the decision, at a close, to the bar that fills it.
+    pub latency_bars: u32,
+    /// Fee in basis points of what is received.
+    pub fee_bps: f64,
+    /// How much worse than the fill rule's price an order fills, in basis points.
+    pub slippage_bps: f64,
+    /// Quote currency at the start.
+    pub initial_cash: f64,
+}
+
+/// What a model came to on some bars: what it is rewarded for beside what it earns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SampleFigures {
+    /// The bars.
+    pub span: Window,
+    /// Their number.
+    pub bars: u64,
+    /// Sum over bars of position x price change from close to close, before any cost: what a learner is rewarded for in
+    /// its plainest form, in units of a return.
+    pub reward: f64,
+    /// Equity at the end less cash at the start, net of fees and slippage, in quote currency.
+    pub net_pnl_quote: f64,
+    /// The same as a fraction of the cash at the start.
+    pub total_return: Option<f64>,
+    /// Annualised Sharpe ratio of the net returns.
+    pub sharpe: Option<f64>,
+    /// Closed trades.
+    pub trades: u64,
+}
+
+/// Something that a reader of the figures has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluationWarning {
+    /// Short, for a program (`reward_up_pnl_down`).
+    pub name: String,
+    /// For a person.
+    pub sentence: String,
 }
 
 /// Measures models.
@@ -129,6 +170,11 @@ pub trait Evaluator: Send + Sync {
     /// Admits every model by default.
     fn admit(&self, _candidate: &ModelId) -> Result<(), StageError> {
         Ok(())
+    }
+
+    /// Whether its figures are worth something only on bars that no lineage has seen: not so of supplied ones.
+    fn needs_unseen_bars(&self) -> bool {
+        true
     }
 
     /// Runs `model` over the bars of `dataset` that lie in `judged`, starting flat. The caller chooses the span,

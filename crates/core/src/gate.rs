@@ -99,6 +99,9 @@ pub struct Verdict {
     pub sentence: String,
     /// Every condition.
     pub checks: Vec<GateCheck>,
+    /// What a person has to know who relies on the answer, a sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Decides on evidence. Pure: no file, no clock, no chance.

@@ -21,6 +21,7 @@ mod actions;
 mod aggregate;
 mod bar;
 mod broker;
+mod calendar;
 mod clock;
 mod dataset;
 mod evaluation;
@@ -43,13 +44,17 @@ mod units;
 mod window;
 
 pub use actions::{Action, ActionMap, ActionMapError, MarketRules, SizedTargets, Target};
-pub use aggregate::{AggregateError, Aggregator, aggregate};
+pub use aggregate::{AggregateError, AggregateRule, Aggregator, LongerBar, LongerBars, aggregate};
 pub use bar::{Bar, BarError};
 pub use broker::{Broker, BrokerError};
+pub use calendar::{CalendarError, MarketCalendar, SessionCalendar};
 pub use clock::{Clock, ManualClock};
 pub use dataset::{Dataset, DatasetBuilder, DatasetRequest, GapKind};
-pub use evaluation::{EvaluationReport, Evaluator, MechanicalCheck, Metrics, SuppliedBy, TradeRecord};
-pub use features::{FeatureKind, FeatureSpec, FeatureSpecError};
+pub use evaluation::{
+    EvaluationReport, EvaluationWarning, Evaluator, Execution, FillRule, MechanicalCheck, Metrics,
+    SampleFigures, SuppliedBy, TradeRecord,
+};
+pub use features::{Feature, FeatureKind, FeatureSpec, FeatureSpecError, Normalisation};
 pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};
 pub use ids::{IdError, LineName, ModelId, ModelRef, RunId};
 pub use network::{Activation, NetworkSpec};
@@ -57,8 +62,8 @@ pub use order::{Fill, Order, OrderSize, Side};
 pub use policy::{Normaliser, Observation, Policy, PolicyError, PolicySpec, Probe};
 pub use quality::{QualityFigures, QualityReport, RejectedRow};
 pub use risk::{ApprovedOrder, Holdings, RiskLimits, RiskRejection};
-pub use series::{BarSeries, SeriesError};
-pub use source::{BarFeed, BarRequest, BaseBars, DataSource, SourceBars, SourceError};
+pub use series::{BarColumns, BarSeries, SeriesError};
+pub use source::{AbsentMeans, BarFeed, BarRequest, BaseBars, DataSource, SourceBars, SourceError};
 pub use stage::{
     CancelToken, ErrorKind, NoProgress, Pace, Progress, ProgressUpdate, Stage, StageContext, StageError,
 };

@@ -56,6 +56,10 @@ pub struct PolicySpec {
     pub timeframe: Timeframe,
     /// Shape of the network.
     pub network: NetworkSpec,
+    /// Whether its market closes between sessions: its features then run over the bars of sessions alone, and mean
+    /// something else on a grid that never closes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sessions: bool,
     /// What it sees of the market.
     pub features: FeatureSpec,
     /// Scaling of the features.
@@ -108,6 +112,29 @@ pub enum PolicyError {
 pub trait Policy: Send + Sync {
     /// The action of largest output; the lowest index on a tie.
     fn act(&self, observation: Observation<'_>) -> Result<Action, PolicyError>;
+
+    /// The actions of many observations, `[actions.len(), obs_dim]` row-major, each the one that [`act`](Self::act)
+    /// gives for its row. One by one unless an implementation knows better.
+    ///
+    /// # Errors
+    /// When a row has no answer; then `actions` says nothing, and `act` tells which row it is.
+    fn act_batch(&self, observations: &[f32], actions: &mut [Action]) -> Result<(), PolicyError> {
+        let width = self.spec().obs_dim();
+        let (expected, actual) = (actions.len() * width, observations.len());
+        if actual != expected {
+            return Err(PolicyError::ObservationLength { expected, actual });
+        }
+        for (row, action) in observations.chunks_exact(width).zip(actions) {
+            *action = self.act(Observation(row))?;
+        }
+        Ok(())
+    }
+
+    /// Rows that [`act_batch`](Self::act_batch) answers for clearly less than as many calls of [`act`](Self::act);
+    /// 1 when it does not matter. A backtest asks for so many decisions ahead, of which it may throw some away.
+    fn batch_rows(&self) -> usize {
+        1
+    }
 
     /// What it was made for and what it needs.
     fn spec(&self) -> &PolicySpec;

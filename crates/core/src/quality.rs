@@ -15,7 +15,7 @@ pub struct QualityFigures {
     pub last_open_time: Option<Timestamp>,
     /// Rows whose start stood in the file before.
     pub duplicates: usize,
-    /// Bars of the grid between first and last that are not there.
+    /// Expected bars that are not there and should be.
     pub missing_bars: usize,
     /// Missing bars in the longest hole.
     pub longest_hole_bars: usize,
@@ -40,16 +40,33 @@ pub struct QualityFigures {
     /// Shorter bars that are missing, also inside bars that are there; 0 when the bars were not made of shorter ones.
     #[serde(default)]
     pub missing_base_bars: usize,
+    /// Shorter bars that the calendar expects; 0 when the bars were not made of shorter ones.
+    #[serde(default)]
+    pub expected_base_bars: usize,
+    /// Expected bars that are not there because nothing traded.
+    #[serde(default)]
+    pub no_trade_bars: usize,
+    /// Bars that the source has changed since they were first learnt.
+    #[serde(default)]
+    pub revised_bars: usize,
+    /// Bars that are there, unchanged as far as is known.
+    #[serde(default)]
+    pub present_bars: usize,
+    /// Bars that the source gave for times at which the market is closed; they are left out.
+    #[serde(default)]
+    pub outside_session_bars: usize,
 }
 
 impl QualityFigures {
-    /// Share of the grid's bars that are missing, 0 to 1; where they were made of shorter ones, the share of those.
+    /// Share of the expected bars that are missing, 0 to 1; where they were made of shorter ones, the share of those.
     pub fn missing_share(&self) -> f64 {
-        let expected = self.rows - self.duplicates.min(self.rows) + self.missing_bars;
-        match (expected, self.base_bars_per_bar) {
-            (0, _) => 0.0,
-            (_, 0) => self.missing_bars as f64 / expected as f64,
-            (_, per_bar) => self.missing_base_bars as f64 / expected.saturating_mul(per_bar) as f64,
+        let given = self.rows - self.duplicates.min(self.rows);
+        let expected = given + self.no_trade_bars + self.missing_bars;
+        match (expected, self.base_bars_per_bar, self.expected_base_bars) {
+            (0, _, _) => 0.0,
+            (_, 0, _) => self.missing_bars as f64 / expected as f64,
+            (_, per_bar, 0) => self.missing_base_bars as f64 / expected.saturating_mul(per_bar) as f64,
+            (_, _, expected_base) => self.missing_base_bars as f64 / expected_base as f64,
         }
     }
 }
@@ -87,7 +104,17 @@ mod tests {
     #[test]
     fn figures_from_before_a_figure_was_added_are_read() {
         let mut json = serde_json::to_value(QualityFigures::default()).unwrap();
-        for added in ["unterminated_last_line", "base_bars_per_bar", "missing_base_bars"] {
+        let added = [
+            "unterminated_last_line",
+            "base_bars_per_bar",
+            "missing_base_bars",
+            "expected_base_bars",
+            "no_trade_bars",
+            "revised_bars",
+            "present_bars",
+            "outside_session_bars",
+        ];
+        for added in added {
             json.as_object_mut().unwrap().remove(added);
         }
         assert_eq!(serde_json::from_value::<QualityFigures>(json).unwrap(), QualityFigures::default());

@@ -16,9 +16,68 @@ pub struct BarSeries {
     volume: Vec<f64>,
 }
 
+/// The columns of a series that is still to be checked, all of one length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BarColumns {
+    /// Starts of the bars.
+    pub open_time: Vec<Timestamp>,
+    /// Open prices.
+    pub open: Vec<f64>,
+    /// High prices.
+    pub high: Vec<f64>,
+    /// Low prices.
+    pub low: Vec<f64>,
+    /// Close prices.
+    pub close: Vec<f64>,
+    /// Volumes in the base asset.
+    pub volume: Vec<f64>,
+}
+
+impl BarColumns {
+    /// Empty columns with room for `bars` bars.
+    pub fn with_capacity(bars: usize) -> Self {
+        let column = || Vec::with_capacity(bars);
+        let (open, high, low, close, volume) = (column(), column(), column(), column(), column());
+        Self { open_time: Vec::with_capacity(bars), open, high, low, close, volume }
+    }
+
+    /// Appends a bar to every column.
+    pub fn push(&mut self, bar: &Bar) {
+        self.open_time.push(bar.open_time());
+        self.open.push(bar.open());
+        self.high.push(bar.high());
+        self.low.push(bar.low());
+        self.close.push(bar.close());
+        self.volume.push(bar.volume());
+    }
+
+    /// Number of bars, by the starts.
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there is no bar.
+    pub fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    fn lengths(&self) -> [usize; 6] {
+        let numbers = [&self.open, &self.high, &self.low, &self.close, &self.volume].map(Vec::len);
+        [self.open_time.len(), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]]
+    }
+}
+
 /// Why a bar can't be appended.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SeriesError {
+    /// Columns of different lengths.
+    #[error(
+        "the columns open_time, open, high, low, close, volume have {lengths:?} values: expected equally many"
+    )]
+    Lengths {
+        /// Values of each.
+        lengths: [usize; 6],
+    },
     /// The bar does not start after the last one.
     #[error(
         "the bar of {open_time} does not come after the last one, {last}: sort the bars and drop duplicates"
@@ -63,16 +122,37 @@ impl BarSeries {
         }
     }
 
+    /// The series of `columns`, without copying them.
+    ///
+    /// # Errors
+    /// When the columns differ in length, a row is no bar, or the starts are not ascending on one grid.
+    pub fn from_columns(timeframe: Timeframe, columns: BarColumns) -> Result<Self, SeriesError> {
+        let lengths = columns.lengths();
+        if lengths.iter().any(|&length| length != lengths[0]) {
+            return Err(SeriesError::Lengths { lengths });
+        }
+        let BarColumns { open_time, open, high, low, close, volume } = columns;
+        if !are_bars(&open, &high, &low, &close, &volume) {
+            for (index, &time) in open_time.iter().enumerate() {
+                Bar::new(time, open[index], high[index], low[index], close[index], volume[index])?;
+            }
+        }
+        for pair in open_time.windows(2) {
+            check_follows(pair[0], pair[1], timeframe)?;
+        }
+        Ok(Self { timeframe, open_time, open, high, low, close, volume })
+    }
+
+    /// The columns, without copying them.
+    pub fn into_columns(self) -> BarColumns {
+        let Self { timeframe: _, open_time, open, high, low, close, volume } = self;
+        BarColumns { open_time, open, high, low, close, volume }
+    }
+
     /// Appends a bar that starts a whole number of steps after the last one.
     pub fn push(&mut self, bar: Bar) -> Result<(), SeriesError> {
         if let Some(&last) = self.open_time.last() {
-            let open_time = bar.open_time();
-            if open_time <= last {
-                return Err(SeriesError::NotAscending { open_time, last });
-            }
-            if open_time.millis_since(last) % self.timeframe.millis() != 0 {
-                return Err(SeriesError::OffGrid { open_time, last, timeframe: self.timeframe });
-            }
+            check_follows(last, bar.open_time(), self.timeframe)?;
         }
         self.open_time.push(bar.open_time());
         self.open.push(bar.open());
@@ -183,14 +263,58 @@ impl BarSeries {
         }
     }
 
+    /// The bars with indices in `range`, without copying the others.
+    ///
+    /// # Panics
+    /// When the range reaches beyond the series, as slices do.
+    pub fn into_slice(mut self, range: std::ops::Range<usize>) -> Self {
+        self.open_time.truncate(range.end);
+        self.open_time.drain(..range.start);
+        for column in [&mut self.open, &mut self.high, &mut self.low, &mut self.close, &mut self.volume] {
+            column.truncate(range.end);
+            column.drain(..range.start);
+        }
+        self
+    }
+
     /// A copy of the bars that start inside `window`.
     pub fn within(&self, window: Window) -> Self {
         self.slice(self.index_at_or_after(window.start())..self.index_at_or_after(window.end()))
     }
 }
 
+/// Whether [`Bar::new`] takes every row of columns of one length. Without branches, so that many rows are checked at
+/// once.
+fn are_bars(open: &[f64], high: &[f64], low: &[f64], close: &[f64], volume: &[f64]) -> bool {
+    let prices = open.iter().zip(high).zip(low).zip(close).zip(volume);
+    prices.fold(true, |good, ((((&open, &high), &low), &close), &volume)| {
+        // NaN fails every comparison.
+        good & (low > 0.0)
+            & (low <= open)
+            & (low <= close)
+            & (high >= open)
+            & (high >= close)
+            & (high < f64::INFINITY)
+            & (volume >= 0.0)
+            & volume.is_finite()
+    })
+}
+
+fn check_follows(last: Timestamp, open_time: Timestamp, timeframe: Timeframe) -> Result<(), SeriesError> {
+    if open_time <= last {
+        return Err(SeriesError::NotAscending { open_time, last });
+    }
+    let distance_ms = open_time.millis_since(last);
+    if distance_ms != timeframe.millis() && distance_ms % timeframe.millis() != 0 {
+        return Err(SeriesError::OffGrid { open_time, last, timeframe });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn bar(ms: i64) -> Bar {
@@ -208,6 +332,54 @@ mod tests {
         assert_eq!(series.len(), 2);
     }
 
+    proptest! {
+        #[test]
+        fn columns_are_bars_when_every_row_is_one(
+            rows in prop::collection::vec(
+                prop::collection::vec(
+                    prop::sample::select(vec![1.0, 1.0, 2.0, 2.0, 3.0, 0.0, -0.0, -1.0, f64::NAN, f64::INFINITY]), 5,
+                ),
+                1..3,
+            ),
+        ) {
+            let mut columns = BarColumns::default();
+            for (minute, row) in rows.iter().enumerate() {
+                columns.open_time.push(Timestamp::EPOCH.plus_millis(minute as i64 * 60_000));
+                let BarColumns { open_time: _, open, high, low, close, volume } = &mut columns;
+                for (column, &value) in [open, high, low, close, volume].into_iter().zip(row) {
+                    column.push(value);
+                }
+            }
+            let expected =
+                rows.iter().find_map(|row| Bar::new(Timestamp::EPOCH, row[0], row[1], row[2], row[3], row[4]).err());
+            let error = BarSeries::from_columns(Timeframe::MINUTE, columns).err();
+            prop_assert_eq!(error.map(|error| error.to_string()), expected.map(|error| error.to_string()));
+        }
+    }
+
+    #[test]
+    fn columns_are_checked_as_bars_are() {
+        let mut columns = BarColumns::with_capacity(3);
+        for ms in [0, 60_000, 180_000] {
+            columns.push(&bar(ms));
+        }
+        let series = BarSeries::from_columns(Timeframe::MINUTE, columns.clone()).unwrap();
+        assert_eq!((series.len(), series.clone().into_columns()), (3, columns.clone()));
+        let refuse = |change: &dyn Fn(&mut BarColumns), expected: &str| {
+            let mut columns = columns.clone();
+            change(&mut columns);
+            let error = BarSeries::from_columns(Timeframe::MINUTE, columns).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        refuse(&|columns| columns.close.truncate(2), "have [3, 3, 3, 3, 2, 3] values");
+        refuse(&|columns| columns.high[1] = f64::NAN, "high is NaN");
+        refuse(&|columns| columns.open_time.swap(0, 1), "does not come after");
+        refuse(
+            &|columns| columns.open_time[2] = columns.open_time[2].plus_millis(1),
+            "whole number of 1m steps",
+        );
+    }
+
     #[test]
     fn a_window_cuts_by_the_start_of_a_bar() {
         let mut series = BarSeries::new(Timeframe::MINUTE);
@@ -218,5 +390,6 @@ mod tests {
         let cut = series.within(Window::new(at(60_000), at(180_000)).unwrap());
         assert_eq!(cut.open_times(), &[at(60_000), at(120_000)]);
         assert_eq!(cut.last_close_time(), Some(at(180_000)));
+        assert_eq!(series.clone().into_slice(1..3), cut);
     }
 }

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Bar, BarSeries, ErrorKind, QualityFigures, Symbol, Timeframe, Timestamp, Window};
+use crate::{
+    Bar, BarSeries, ErrorKind, MarketCalendar, QualityFigures, Symbol, Timeframe, Timestamp, Window,
+};
 
 /// A request for the most recent bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +16,29 @@ pub struct BarRequest {
     pub timeframe: Option<Timeframe>,
     /// Only bars that have closed by this time; none is the source's own "now".
     pub as_of: Option<Timestamp>,
-    /// Bars of the grid wanted before `as_of`. A source may give more, and fewer when it has no more.
+    /// Expected bars wanted before `as_of`. A source may give more, and fewer when it has no more.
     pub bars: usize,
+    /// When the market is open. Bars outside are not expected; a source may give them, nobody uses them.
+    #[serde(default)]
+    pub calendar: MarketCalendar,
+}
+
+impl BarRequest {
+    /// A request for `bars` bars up to the source's own "now", in its own timeframe, of a market that never closes.
+    pub fn new(symbol: Symbol, bars: usize) -> Self {
+        Self { symbol, timeframe: None, as_of: None, bars, calendar: MarketCalendar::Continuous }
+    }
+}
+
+/// What it means that a source has no bar where the calendar expects one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbsentMeans {
+    /// The bar is missing.
+    #[default]
+    Missing,
+    /// Nothing traded: the source makes bars of trades alone.
+    NoTrade,
 }
 
 /// The answer to a [`BarRequest`].
@@ -31,6 +54,19 @@ pub struct SourceBars {
     pub origin: String,
     /// What the bars were made of, for a source that made them of shorter ones.
     pub base: Option<BaseBars>,
+    /// What it means that an expected bar is not there.
+    pub absent: AbsentMeans,
+    /// Starts of the bars that the source has changed since they were first learnt, ascending; empty for a source
+    /// that doesn't remember.
+    pub revised: Vec<Timestamp>,
+}
+
+impl SourceBars {
+    /// Bars up to `as_of` from `origin`, of which nothing else is known: an absent bar is missing.
+    pub fn new(bars: BarSeries, as_of: Timestamp, origin: impl Into<String>) -> Self {
+        let (file, base, absent, revised) = (None, None, AbsentMeans::Missing, Vec::new());
+        Self { bars, as_of, file, origin: origin.into(), base, absent, revised }
+    }
 }
 
 /// The shorter bars that longer ones were made of: a longer bar that is there may lack some of its own.

@@ -37,6 +37,7 @@ impl Timestamp {
     }
 
     /// This instant moved by `ms` milliseconds; stops at the years 0000 and 9999.
+    #[inline]
     pub fn plus_millis(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms).clamp(*RANGE_MS.start(), *RANGE_MS.end()))
     }

@@ -36,6 +36,8 @@ const FIRST_MONDAY_MS: i64 = 4 * MINUTES_PER_DAY as i64 * MS_PER_MINUTE;
 impl Timeframe {
     /// One minute, the timeframe of live feeds.
     pub const MINUTE: Self = Self { minutes: NonZeroU32::MIN };
+    /// One hour.
+    pub const HOUR: Self = Self { minutes: NonZeroU32::new(MINUTES_PER_HOUR).unwrap() };
 
     /// The timeframe of `minutes` minutes; `None` for zero or more than a week.
     pub fn from_minutes(minutes: u32) -> Option<Self> {

@@ -52,8 +52,17 @@ impl Files {
     /// After a crash at any moment the file holds either what it held before or all of `bytes`. A failure leaves no
     /// temporary file. When only the last step fails, the new bytes are in place, but a power cut may undo that.
     pub fn write_atomic(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        self.write_atomic_with(path, |file| file.write_all(bytes))
+    }
+
+    /// As [`write_atomic`](Self::write_atomic), with bytes that `write` hands over piece by piece.
+    pub fn write_atomic_with(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Error> {
         let (temporary, file) = self.create_temporary(path)?;
-        let written = self.write_and_rename(path, bytes, &temporary, file);
+        let written = self.write_and_rename(path, write, &temporary, file);
         if written.is_err() {
             // The first failure is the one to report; what can't be removed now is stale and removed at the next start.
             let _ = self.take(Step::Remove, &temporary, || fs::remove_file(&temporary));
@@ -65,11 +74,11 @@ impl Files {
     fn write_and_rename(
         &self,
         path: &Path,
-        bytes: &[u8],
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
         temporary: &Path,
         mut file: File,
     ) -> Result<(), Error> {
-        self.take(Step::Write, path, || file.write_all(bytes))?;
+        self.take(Step::Write, path, || write(&mut file))?;
         self.take(Step::SyncFile, path, || file.sync_all())?;
         self.take(Step::Rename, path, || fs::rename(temporary, path))
     }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,8 @@ use crate::{Error, Step};
 
 /// Longest text read as a holder, bytes.
 const MAX_HOLDER_BYTES: u64 = 256;
+/// Pause between two attempts of a bounded wait.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Who took a lock and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,23 @@ impl FileLock {
         let file = open(path)?;
         file.lock().map_err(Error::io(Step::Lock, path))?;
         Self::exclusive_in(file, path, now_ms)
+    }
+
+    /// Takes the lock for this process alone and waits for it about as long as `longest`. `now_ms` is noted for those
+    /// who do not wait.
+    ///
+    /// # Errors
+    /// [`Error::Held`] with the last known holder when nobody let go in time.
+    pub fn exclusive_within(path: &Path, now_ms: i64, longest: Duration) -> Result<Self, Error> {
+        // Counted in pauses, so that no clock is needed and none that is set can make the wait longer.
+        let mut pauses = longest.as_millis().div_ceil(PAUSE.as_millis());
+        loop {
+            match Self::try_exclusive(path, now_ms) {
+                Err(Error::Held { .. }) if pauses > 0 => pauses -= 1,
+                result => return result,
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Takes the lock together with others who share it, and waits for a holder who does not.
@@ -135,5 +155,26 @@ mod tests {
             drop(lock);
             waiter.join().unwrap().unwrap();
         });
+    }
+
+    #[test]
+    fn a_bounded_wait_ends_with_the_lock_or_with_its_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let lock = FileLock::exclusive(&path, 1234).unwrap();
+        for longest in [Duration::ZERO, Duration::from_millis(50)] {
+            let Err(Error::Held { holder, .. }) = FileLock::exclusive_within(&path, 0, longest) else {
+                panic!("the lock was given twice");
+            };
+            assert_eq!(holder, Some(Holder { pid: std::process::id(), since_ms: 1234 }));
+        }
+        let longest = Duration::from_secs(60);
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| FileLock::exclusive_within(&path, 1, longest).map(drop));
+            std::thread::sleep(PAUSE);
+            drop(lock);
+            waiter.join().unwrap().unwrap();
+        });
+        FileLock::exclusive_within(&path, 0, Duration::ZERO).unwrap();
     }
 }

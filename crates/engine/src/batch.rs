@@ -60,7 +60,7 @@ impl SessionBatch {
     pub fn restart(&mut self, index: usize, bar: &Bar) {
         if let Some(session) = self.sessions.get_mut(index) {
             *session = SessionState::new(&self.rules);
-            session.mark(bar);
+            session.mark(bar.into());
         }
     }
 
@@ -81,7 +81,7 @@ impl SessionBatch {
         }
         for ((session, step), outcome) in self.sessions.iter_mut().zip(steps).zip(outcomes) {
             let _ = session.follow(&self.rules, step.target, step.decided_at);
-            *outcome = session.on_bar(&self.rules, step.bar, step.present);
+            *outcome = session.on_bar(&self.rules, step.bar.into(), step.present);
         }
         Ok(())
     }

@@ -1,14 +1,23 @@
-//! Features: one streaming engine, whose loop over a series is the batch.
+//! Features: one engine that takes blocks of bars. A stream is a block of one bar, a batch is blocks of many.
 
 mod column;
-mod indicator;
+mod math;
 mod matrix;
+mod oscillator;
+mod price;
+mod spread;
+mod tail;
+mod talib;
+#[cfg(test)]
+mod tests;
+mod volume;
+mod window;
 
-use ta_lib::Core;
-use walkforward_core::{Bar, FeatureSpec};
+use walkforward_core::{Bar, FeatureKind, FeatureSpec, Timestamp};
 
 use crate::EngineError;
-use column::FeatureColumns;
+use column::{BarBlock, FeatureColumns, Workshop};
+use tail::BLOCK;
 
 pub use matrix::{FeatureMatrix, NormalisedRows, feature_matrix, normalise_row};
 
@@ -18,9 +27,15 @@ pub use matrix::{FeatureMatrix, NormalisedRows, feature_matrix, normalise_row};
 /// none. After an error the engine is of no more use.
 #[derive(Debug, Clone)]
 pub struct FeatureEngine {
-    core: Core,
+    workshop: Workshop,
     features: Vec<FeatureColumns>,
+    /// Where the columns of each feature begin, and the number of all columns.
+    starts: Vec<usize>,
     names: Vec<String>,
+    /// Bars that have no row yet.
+    cold_bars: usize,
+    /// Columns of the newest block, `[width, bars]`.
+    values: Vec<f64>,
     row: Vec<f32>,
 }
 
@@ -30,10 +45,17 @@ impl FeatureEngine {
     /// # Errors
     /// None today: a [`FeatureSpec`] is checked when it is made.
     pub fn new(spec: &FeatureSpec) -> Result<Self, EngineError> {
+        let mut starts = vec![0];
+        for kind in spec.kinds() {
+            starts.push(starts.last().unwrap_or(&0) + FeatureKind::width(kind));
+        }
         Ok(Self {
-            core: Core::new(),
-            features: spec.kinds().iter().map(FeatureColumns::new).collect(),
+            workshop: Workshop::new(spec),
+            features: spec.kinds().map(FeatureColumns::new).collect(),
+            starts,
             names: spec.columns(),
+            cold_bars: spec.warm_up_bars(),
+            values: vec![0.0; spec.width()],
             row: vec![0.0; spec.width()],
         })
     }
@@ -48,29 +70,48 @@ impl FeatureEngine {
     /// # Errors
     /// A column is not finite, or an indicator refuses the bar.
     pub fn push(&mut self, bar: &Bar) -> Result<Option<&[f32]>, EngineError> {
-        let mut is_complete = true;
-        let mut start = 0;
-        for feature in &mut self.features {
-            let end = start + feature.width();
-            let defined = feature.push(&self.core, bar, &mut self.row[start..end]).map_err(|code| {
-                EngineError::Indicator {
-                    column: self.names[start].clone(),
-                    open_time: bar.open_time(),
-                    reason: code.to_string(),
-                }
-            })?;
-            is_complete &= defined;
-            start = end;
-        }
-        if !is_complete {
+        let block = BarBlock {
+            high: &[bar.high()],
+            low: &[bar.low()],
+            close: &[bar.close()],
+            volume: &[bar.volume()],
+        };
+        self.compute(block, &[bar.open_time()])?;
+        if self.cold_bars > 0 {
+            self.cold_bars -= 1;
             return Ok(None);
         }
-        match self.row.iter().position(|value| !value.is_finite()) {
-            None => Ok(Some(&self.row)),
+        for (out, &value) in self.row.iter_mut().zip(&self.values) {
+            *out = value as f32;
+        }
+        self.check_row(&self.row, bar.open_time())?;
+        Ok(Some(&self.row))
+    }
+
+    /// Computes the columns of `bars` into `values`.
+    fn compute(&mut self, bars: BarBlock<'_>, open_times: &[Timestamp]) -> Result<(), EngineError> {
+        let n = bars.len();
+        self.values.resize(self.names.len() * n, 0.0);
+        self.workshop.extend(bars);
+        for (feature, range) in self.features.iter_mut().zip(self.starts.windows(2)) {
+            let out = &mut self.values[range[0] * n..range[1] * n];
+            feature.extend(&mut self.workshop, bars, out).map_err(|refusal| EngineError::Indicator {
+                column: self.names[range[0]].clone(),
+                open_time: open_times[refusal.index],
+                reason: refusal.code.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a row that is not finite.
+    fn check_row(&self, row: &[f32], open_time: Timestamp) -> Result<(), EngineError> {
+        match row.iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
             Some(column) => Err(EngineError::NotFinite {
                 column: self.names[column].clone(),
-                open_time: bar.open_time(),
-                value: f64::from(self.row[column]),
+                open_time,
+                value: f64::from(row[column]),
             }),
         }
     }

@@ -15,6 +15,8 @@ pub struct Ledger {
     start: f64,
     cash: f64,
     position: Quantity,
+    /// The position in units, which every mark needs.
+    units: f64,
     average_entry: f64,
     mark: f64,
     realised: f64,
@@ -35,6 +37,7 @@ impl Ledger {
             start,
             cash: start,
             position: Quantity::ZERO,
+            units: 0.0,
             average_entry: 0.0,
             mark: 0.0,
             realised: 0.0,
@@ -97,67 +100,80 @@ impl Ledger {
 
     /// Adds to the position on its own side, or opens one.
     fn enter(&mut self, added: Quantity, price: f64) {
-        let held_cost = self.average_entry * self.position.units();
-        self.position = self.position + added;
+        let held_cost = self.average_entry * self.units;
+        self.hold(self.position + added);
         if !self.position.is_zero() {
             let cost = held_cost + added.units() * price;
-            self.average_entry = cost / self.position.units();
+            self.average_entry = cost / self.units;
         }
     }
 
     /// Moves the position towards 0 by `change`, at most all the way.
     fn leave(&mut self, change: Quantity) {
-        self.position = self.position + change;
+        self.hold(self.position + change);
         if self.position.is_zero() {
             self.average_entry = 0.0;
         }
+    }
+
+    fn hold(&mut self, position: Quantity) {
+        self.position = position;
+        self.units = position.units();
     }
 
     /// Takes everything: a venue closes a position that owes more than there is, and keeps what is left. The loss is
     /// the cash at the start with all profits since, and no more.
     pub(crate) fn settle_total_loss(&mut self) {
         self.cash = 0.0;
-        self.position = Quantity::ZERO;
+        self.hold(Quantity::ZERO);
         self.average_entry = 0.0;
         self.realised = self.fees - self.start;
     }
 
     /// Cash plus the position at the mark, below 0 when more is owed than there is.
+    #[inline]
     pub(crate) fn net_worth(&self) -> f64 {
         self.cash + self.position_value()
     }
 
     /// Values the position at `price` from now on.
+    #[inline]
     pub fn mark(&mut self, price: f64) {
         self.mark = price;
     }
 
     /// Cash plus the position at the mark, not below 0.
+    #[inline]
     pub fn equity(&self) -> f64 {
         self.net_worth().max(0.0)
     }
 
     /// The position at the mark, in quote currency; below 0 when short.
+    #[inline]
     pub fn position_value(&self) -> f64 {
-        self.position.units() * self.mark
+        self.units * self.mark
     }
 
     /// Quote currency at hand.
+    #[inline]
     pub fn cash(&self) -> f64 {
         self.cash
     }
 
     /// Amount of the asset held; below zero when short.
+    #[inline]
     pub fn position(&self) -> Quantity {
         self.position
     }
 
     /// Average price at which the position was entered, fees left out; 0 without a position.
+    #[inline]
     pub fn average_entry(&self) -> f64 {
         self.average_entry
     }
 
     /// The last mark; 0 before the first.
+    #[inline]
     pub fn mark_price(&self) -> f64 {
         self.mark
     }
@@ -169,7 +185,7 @@ impl Ledger {
 
     /// Profit of the open position before fees, at the mark.
     pub fn unrealised(&self) -> f64 {
-        self.position.units() * (self.mark - self.average_entry)
+        self.units * (self.mark - self.average_entry)
     }
 
     /// All fees so far, in quote currency.

@@ -1,10 +1,15 @@
 //! The bar loop of a backtest.
 
+mod lookahead;
+
+use std::hint::black_box;
 use std::ops::Range;
 
-use walkforward_core::{Action, Bar, BarSeries, Fill, Observation, Policy, Target, Timestamp};
+use walkforward_core::{Action, BarSeries, Fill, Policy, Target, Timestamp};
 
-use crate::{EngineError, NormalisedRows, ObservationBuilder, SessionConfig, TradingSession};
+use crate::state::{Prices, SessionRules, SessionState};
+use crate::{EngineError, NormalisedRows, SessionConfig};
+use lookahead::Lookahead;
 
 /// A whole run, bar by bar. All series have one entry for each bar of the run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -34,6 +39,9 @@ pub struct SessionRecord {
 /// `bars` by index, normalised with the policy's normaliser; a bar without a full window of them has no decision.
 /// `present` says which bars the source has, `[bars.len()]`: on the others, orders lapse.
 ///
+/// Decisions are those of [`Policy::act`], one bar at a time: where the policy answers many rows for little, the run
+/// asks for a few bars ahead, as they will be unless a decision makes an order, and throws away what one overtakes.
+///
 /// # Errors
 /// A range beyond the series, features of another width, an action scheme that the market refuses, a policy that
 /// does not answer or whose action is unknown, or settings out of range.
@@ -45,23 +53,20 @@ pub fn run_policy(
     range: Range<usize>,
     config: &SessionConfig,
 ) -> Result<SessionRecord, EngineError> {
-    let spec = policy.spec();
-    let width = spec.features.width();
-    if features.width() != width {
+    let expected = policy.spec().features.width();
+    if features.width() != expected {
         let actual = features.width();
-        return Err(EngineError::Length { what: "a feature row", expected: width, actual });
+        return Err(EngineError::Length { what: "a feature row", expected, actual });
     }
-    config.admit(spec.actions)?;
-    let mut builder = ObservationBuilder::new(spec.lookback, width);
-    run(bars, present, range, config, |bar, session| {
-        let Some(rows) = features.window(bar, spec.lookback) else { return Ok((None, None)) };
-        let observation = builder.build(rows, session.portfolio())?;
-        let action =
-            policy.act(Observation(observation)).map_err(|source| EngineError::Policy { bar, source })?;
-        let unknown = EngineError::UnknownAction { action: action.0, available: spec.actions.len() };
-        let target = spec.actions.decide(action, session.position_fraction()).ok_or(unknown)?;
-        Ok((Some(action), Some(target)))
-    })
+    config.admit(policy.spec().actions)?;
+    let mut run = Run::new(bars, present, &range, config)?;
+    run.record.actions.reserve_exact(range.len());
+    let mut lookahead = Lookahead::new(policy, features);
+    let mut next = range.start;
+    while next < range.end {
+        next += lookahead.advance(&mut run, next..range.end)?;
+    }
+    Ok(run.record)
 }
 
 /// Runs the target positions that `target` gives for each bar index, under the same rules as [`run_policy`]:
@@ -76,49 +81,101 @@ pub fn run_target(
     range: Range<usize>,
     config: &SessionConfig,
 ) -> Result<SessionRecord, EngineError> {
-    run(bars, present, range, config, |bar, _| Ok((None, Some(Target::Fraction(target(bar))))))
+    let mut run = Run::new(bars, present, &range, config)?;
+    run.record.actions = vec![None; range.len()];
+    for bar in range {
+        let played = run.play(bar);
+        run.keep(played);
+        run.follow(Target::Fraction(target(bar)), bar);
+    }
+    Ok(run.record)
 }
 
-type Decision = (Option<Action>, Option<Target>);
+/// A session on its way through the bars.
+struct Run<'a> {
+    bars: &'a BarSeries,
+    present: &'a [bool],
+    rules: SessionRules,
+    state: SessionState,
+    record: SessionRecord,
+}
 
-fn run(
-    bars: &BarSeries,
-    present: &[bool],
-    range: Range<usize>,
-    config: &SessionConfig,
-    mut decide: impl FnMut(usize, &TradingSession) -> Result<Decision, EngineError>,
-) -> Result<SessionRecord, EngineError> {
-    if present.len() != bars.len() {
-        let (expected, actual) = (bars.len(), present.len());
-        return Err(EngineError::Length { what: "the list of present bars", expected, actual });
+/// What one bar came to.
+#[derive(Debug, Clone, Copy)]
+struct Played {
+    equity: f64,
+    net_return: f64,
+    position: f64,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        bars: &'a BarSeries,
+        present: &'a [bool],
+        range: &Range<usize>,
+        config: &SessionConfig,
+    ) -> Result<Self, EngineError> {
+        if present.len() != bars.len() {
+            let (expected, actual) = (bars.len(), present.len());
+            return Err(EngineError::Length { what: "the list of present bars", expected, actual });
+        }
+        if range.end > bars.len() || range.start > range.end {
+            return Err(EngineError::Range { range: range.clone(), available: bars.len() });
+        }
+        let rules = SessionRules::new(*config)?;
+        let bar_close = |time: &Timestamp| time.plus_millis(bars.timeframe().millis());
+        let record = SessionRecord {
+            bar_close: bars.open_times()[range.clone()].iter().map(bar_close).collect(),
+            equity: Vec::with_capacity(range.len()),
+            net_return: Vec::with_capacity(range.len()),
+            position: Vec::with_capacity(range.len()),
+            ..SessionRecord::default()
+        };
+        Ok(Self { bars, present, state: SessionState::new(&rules), rules, record })
     }
-    if range.end > bars.len() || range.start > range.end {
-        return Err(EngineError::Range { range, available: bars.len() });
+
+    /// Takes the session through `bar`: the pending order fills at its open, the position is valued at its close. Fills
+    /// go into the record, the rest when the bar is [kept](Self::keep).
+    #[inline]
+    fn play(&mut self, bar: usize) -> Played {
+        // Read on every bar: where only orders asked for it, each would wait for the memory.
+        let open = black_box(self.bars.opens()[bar]);
+        let prices = Prices { open_time: self.bars.open_times()[bar], open, close: self.bars.closes()[bar] };
+        if self.state.pending().is_some() {
+            self.fill(prices, bar);
+        }
+        let growth = self.state.mark_growth(prices, &mut self.record.fills);
+        let (equity, position) = (self.state.equity(), self.state.position_fraction());
+        Played { equity, net_return: growth - 1.0, position }
     }
-    let mut session = TradingSession::new(*config)?;
-    let mut record = SessionRecord::default();
-    for index in range {
-        let bar = bars.bar(index);
-        let close_time = bar.close_time(bars.timeframe());
-        record.step(&mut session, &bar, close_time, present[index]);
-        let (action, target) = decide(index, &session)?;
-        record.actions.push(action);
-        if target.is_some_and(|target| session.follow(target, close_time).is_err()) {
-            record.rejected_orders += 1;
+
+    #[inline(never)]
+    fn fill(&mut self, prices: Prices, bar: usize) {
+        match self.state.fill_pending(&self.rules, prices, self.present[bar]) {
+            Some(fill) => self.record.fills.push(fill),
+            None => self.record.lapsed_orders += 1,
         }
     }
-    Ok(record)
-}
 
-impl SessionRecord {
-    fn step(&mut self, session: &mut TradingSession, bar: &Bar, close_time: Timestamp, present: bool) {
-        let outcome = session.on_bar(bar, present);
-        self.bar_close.push(close_time);
-        self.equity.push(outcome.equity);
-        self.net_return.push(outcome.net_return);
-        self.position.push(session.position_fraction());
-        self.fills.extend(outcome.fill);
-        self.fills.extend(outcome.liquidation);
-        self.lapsed_orders += usize::from(outcome.lapsed);
+    /// Writes a bar into the record.
+    #[inline]
+    fn keep(&mut self, played: Played) {
+        let record = &mut self.record;
+        record.equity.push(played.equity);
+        record.net_return.push(played.net_return);
+        record.position.push(played.position);
+    }
+
+    /// Does what was decided at the close of `bar`; whether an order waits for the next one.
+    #[inline]
+    fn follow(&mut self, target: Target, bar: usize) -> bool {
+        let decided_at = self.bars.open_times()[bar].plus_millis(self.bars.timeframe().millis());
+        match self.state.follow(&self.rules, target, decided_at) {
+            Ok(order) => order.is_some(),
+            Err(_) => {
+                self.record.rejected_orders += 1;
+                false
+            }
+        }
     }
 }

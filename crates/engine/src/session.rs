@@ -57,7 +57,7 @@ impl TradingSession {
     /// Fills the pending order at this bar's open, then marks the position at its close. On a bar that the source
     /// does not have (`present` is false) the order lapses.
     pub fn on_bar(&mut self, bar: &Bar, present: bool) -> BarOutcome {
-        self.state.on_bar(&self.rules, bar, present)
+        self.state.on_bar(&self.rules, bar.into(), present)
     }
 
     /// Books a fill that a broker outside reports, and forgets the pending order.
@@ -71,7 +71,7 @@ impl TradingSession {
     /// Marks the position at the bar's close and gives the return since the last mark. Fills nothing, but closes a
     /// position that owes all that there is: the session then stays at 0.
     pub fn mark(&mut self, bar: &Bar) -> BarOutcome {
-        self.state.mark(bar)
+        self.state.mark(bar.into())
     }
 
     /// Forgets the pending order.

@@ -26,6 +26,20 @@ impl SessionRules {
     }
 }
 
+/// What a session needs of a bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Prices {
+    pub(crate) open_time: Timestamp,
+    pub(crate) open: f64,
+    pub(crate) close: f64,
+}
+
+impl From<&Bar> for Prices {
+    fn from(bar: &Bar) -> Self {
+        Self { open_time: bar.open_time(), open: bar.open(), close: bar.close() }
+    }
+}
+
 /// What each session has of its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SessionState {
@@ -41,15 +55,19 @@ impl SessionState {
     }
 
     #[inline]
-    pub(crate) fn on_bar(&mut self, rules: &SessionRules, bar: &Bar, present: bool) -> BarOutcome {
-        let Some(order) = self.pending.take() else { return self.mark(bar) };
+    pub(crate) fn on_bar(&mut self, rules: &SessionRules, bar: Prices, present: bool) -> BarOutcome {
         let before = self.equity;
-        let fill = Some(order)
-            .filter(|_| present)
-            .and_then(|order| rules.fill_model.fill(&order, bar.open(), bar.open_time()))
-            .filter(|fill| self.ledger.apply_fill(fill).is_ok());
-        let cost = fill.map_or(0.0, |fill| cost(&fill, bar.open(), before));
-        BarOutcome { fill, cost, lapsed: fill.is_none(), ..self.mark(bar) }
+        let had_order = self.pending.is_some();
+        let fill = if had_order { self.fill_pending(rules, bar, present) } else { None };
+        let cost = fill.map_or(0.0, |fill| cost(&fill, bar.open, before));
+        BarOutcome { fill, cost, lapsed: had_order && fill.is_none(), ..self.mark(bar) }
+    }
+
+    /// What the pending order comes to at the bar's open; it is forgotten either way.
+    pub(crate) fn fill_pending(&mut self, rules: &SessionRules, bar: Prices, present: bool) -> Option<Fill> {
+        let order = self.pending.take().filter(|_| present)?;
+        let fill = rules.fill_model.fill(&order, bar.open, bar.open_time)?;
+        self.ledger.apply_fill(&fill).is_ok().then_some(fill)
     }
 
     pub(crate) fn apply_fill(&mut self, fill: &Fill) -> Result<(), EngineError> {
@@ -59,13 +77,10 @@ impl SessionState {
     }
 
     #[inline]
-    pub(crate) fn mark(&mut self, bar: &Bar) -> BarOutcome {
-        let before = self.equity;
-        self.ledger.mark(bar.close());
-        let is_lost = before > 0.0 && self.ledger.net_worth() <= 0.0;
-        let liquidation = if is_lost { self.liquidate(bar.open_time()) } else { None };
-        self.equity = if before > 0.0 { self.ledger.equity() } else { 0.0 };
-        let growth = if before > 0.0 { self.equity / before } else { 1.0 };
+    pub(crate) fn mark(&mut self, bar: Prices) -> BarOutcome {
+        self.ledger.mark(bar.close);
+        let liquidation = if self.owes_everything() { self.liquidate(bar.open_time) } else { None };
+        let growth = self.revalue();
         // Most sessions of a batch are flat at any time; the logarithm of 1 is 0.
         let log_growth = if growth == 1.0 { 0.0 } else { growth.ln() };
         BarOutcome {
@@ -77,6 +92,31 @@ impl SessionState {
             log_return: log_growth.max(TradingSession::LOG_RETURN_FLOOR),
             cost: 0.0,
         }
+    }
+
+    /// [`mark`](Self::mark) for those who want equity / equity before alone. A purchase that closes a position which
+    /// owes all that there is goes to `fills`.
+    #[inline]
+    pub(crate) fn mark_growth(&mut self, bar: Prices, fills: &mut Vec<Fill>) -> f64 {
+        self.ledger.mark(bar.close);
+        if self.owes_everything() {
+            fills.extend(self.liquidate(bar.open_time));
+        }
+        self.revalue()
+    }
+
+    /// Whether the last mark left nothing of what there was.
+    #[inline]
+    fn owes_everything(&self) -> bool {
+        self.equity > 0.0 && self.ledger.net_worth() <= 0.0
+    }
+
+    /// Takes over the ledger's equity; its ratio to the equity before, 1 once everything is lost.
+    #[inline]
+    fn revalue(&mut self) -> f64 {
+        let before = self.equity;
+        self.equity = if before > 0.0 { self.ledger.equity() } else { 0.0 };
+        if before > 0.0 { self.equity / before } else { 1.0 }
     }
 
     /// Ends with nothing. `None` when there is no short position to buy back, or nothing to buy it with.
@@ -118,15 +158,37 @@ impl SessionState {
         decided_at: Timestamp,
     ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         self.pending = None;
-        let market = rules.config.market;
-        let target = target_fraction.clamp(market.least_target(), 1.0);
+        let target = target_fraction.clamp(rules.config.market.least_target(), 1.0);
+        if !self.is_away_from(target) {
+            return Ok(None);
+        }
+        self.order(rules, target, decided_at)
+    }
+
+    /// Whether the position is so far from `target` that an order is worth it.
+    #[inline]
+    fn is_away_from(&self, target: f64) -> bool {
+        if target == 0.0 {
+            return !self.ledger.position().is_zero();
+        }
+        let difference = target * self.equity - self.ledger.position_value();
+        self.equity > 0.0 && difference.abs() > TradingSession::REBALANCE_TOLERANCE * self.equity
+    }
+
+    /// Makes, checks and keeps the order towards `target`.
+    fn order(
+        &mut self,
+        rules: &SessionRules,
+        target: f64,
+        decided_at: Timestamp,
+    ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         let Some((side, size)) = self.order_towards(target) else { return Ok(None) };
         let order = Order { side, size, decided_at };
-        let approved = rules.config.risk.approve_with(order, &self.holdings(), market)?;
-        self.pending = Some(approved);
+        self.pending = Some(rules.config.risk.approve_with(order, &self.holdings(), rules.config.market)?);
         Ok(self.pending)
     }
 
+    #[inline]
     fn holdings(&self) -> Holdings {
         Holdings {
             cash: Cash::new(self.ledger.cash()).unwrap_or(Cash::ZERO),
@@ -136,16 +198,13 @@ impl SessionState {
         }
     }
 
+    /// The order that moves the position to `target`, however small.
     fn order_towards(&self, target: f64) -> Option<(Side, OrderSize)> {
         let held = self.ledger.position();
         if target == 0.0 {
             return close(held);
         }
         let difference = target * self.equity - self.ledger.position_value();
-        let is_worth_it = difference.abs() > TradingSession::REBALANCE_TOLERANCE * self.equity;
-        if !is_worth_it || self.equity <= 0.0 {
-            return None;
-        }
         let amount = Quantity::from_units_towards_zero(difference.abs() / self.ledger.mark_price());
         let (side, quantity) = match (difference > 0.0, target > 0.0) {
             (true, true) => {
@@ -160,14 +219,17 @@ impl SessionState {
         (quantity > Quantity::ZERO).then_some((side, OrderSize::Quantity(quantity)))
     }
 
+    #[inline]
     pub(crate) fn equity(&self) -> f64 {
         self.equity
     }
 
+    #[inline]
     pub(crate) fn position_fraction(&self) -> f64 {
         if self.equity > 0.0 { self.ledger.position_value() / self.equity } else { 0.0 }
     }
 
+    #[inline]
     pub(crate) fn unrealised_return(&self) -> f64 {
         let entry = self.ledger.average_entry();
         if entry <= 0.0 {
@@ -177,6 +239,7 @@ impl SessionState {
         if self.ledger.position() < Quantity::ZERO { -change } else { change }
     }
 
+    #[inline]
     pub(crate) fn portfolio(&self) -> PortfolioView {
         PortfolioView {
             position_fraction: self.position_fraction(),
@@ -184,10 +247,12 @@ impl SessionState {
         }
     }
 
+    #[inline]
     pub(crate) fn pending(&self) -> Option<&ApprovedOrder> {
         self.pending.as_ref()
     }
 
+    #[inline]
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }

@@ -1,10 +1,11 @@
 //! Everything that can be wrong with bars or with a request for them.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use walkforward_core::{ErrorKind, SourceError, Stage, StageError, Timeframe, Timestamp};
+use walkforward_core::{ErrorKind, QualityFigures, SourceError, Stage, StageError, Timeframe, Timestamp};
 
-/// Why there are no bars, or no dataset. Every case is bad input: the text names the file, line or setting.
+/// Why there are no bars, or no dataset. The text names the file, line or setting. All but a failed write are bad input.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file can't be opened or read to its end.
@@ -181,19 +182,41 @@ pub enum Error {
         /// What the bars were read from.
         origin: String,
     },
+    /// The source's bars end long before "now".
+    #[error(
+        "{origin}: the newest bar closed at {newest}, and by {as_of} {stale_bars} more should have: more than max_stale_bars {max_stale_bars} allows; ask again later, or set an earlier --as-of"
+    )]
+    Stale {
+        /// What the bars were read from.
+        origin: String,
+        /// Close of the newest bar.
+        newest: Timestamp,
+        /// The "now" of the request.
+        as_of: Timestamp,
+        /// Expected bars in between.
+        stale_bars: usize,
+        /// How many are allowed.
+        max_stale_bars: usize,
+    },
     /// Too many bars of the window are missing.
-    #[error("{origin}: {missing} of the window's {window_bars} bars are missing ({:.2} %), the longest hole has {longest_hole}: more than max_missing_share {max_share} allows", 100.0 * *missing as f64 / *window_bars as f64)]
+    #[error("{origin}: {} of the window's {} bars are missing ({:.2} %), the longest hole has {}: more than max_missing_share {max_share} allows ({gaps})", gaps.missing, gaps.expected(), gaps.missing_percent(), gaps.longest_hole)]
     TooManyMissing {
         /// What the bars were read from.
         origin: String,
-        /// Bars that are not there.
-        missing: usize,
-        /// Bars of the window.
-        window_bars: usize,
-        /// Bars of the longest hole.
-        longest_hole: usize,
+        /// The window's bars by kind.
+        gaps: GapNumbers,
         /// The share that is allowed.
         max_share: f64,
+    },
+    /// The longest hole of the window is too long.
+    #[error("{origin}: the longest hole of the window's {} bars has {}: more than max_longest_hole_bars {max_bars} allows ({} missing, {gaps})", gaps.expected(), gaps.longest_hole, gaps.missing)]
+    HoleTooLong {
+        /// What the bars were read from.
+        origin: String,
+        /// The window's bars by kind.
+        gaps: GapNumbers,
+        /// Bars that a hole may have.
+        max_bars: usize,
     },
     /// Too many of the shorter bars that the window's bars are made of are missing.
     #[error("{origin}: {missing} of the {expected} bars of {base} that the window's bars of {timeframe} are made of are missing ({:.2} %): more than max_missing_share {max_share} allows", 100.0 * *missing as f64 / *expected as f64)]
@@ -211,6 +234,51 @@ pub enum Error {
         /// The share that is allowed.
         max_share: f64,
     },
+    /// A file of sessions can't be used.
+    #[error("{}: {reason}; expected sessions as lines of date,open,close or as the broker's calendar in JSON", path.display())]
+    Sessions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line or entry.
+        reason: String,
+    },
+    /// A Parquet file can't be read as bars.
+    #[error("{}: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what was expected.
+        reason: String,
+    },
+    /// A durable write or a lock failed.
+    #[error(transparent)]
+    Durable(#[from] walkforward_durable::Error),
+    /// A file of the bar cache is torn, changed or another's.
+    #[error("{}: the bar cache is damaged: {reason}; repair it, and what is lost is asked for again", path.display())]
+    CacheDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of the bar cache was written by a later program.
+    #[error("{}: the bar cache has format {found}: this program knows formats up to {known}; use a newer program or another cache folder", path.display())]
+    CacheNewer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The last format that is known here.
+        known: u32,
+    },
+    /// The bar cache can't keep or give bars.
+    #[error("bar cache of {what}: {reason}")]
+    Cache {
+        /// Whose bars.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A source broke its contract.
     #[error("{origin}: {reason}")]
     Source {
@@ -221,14 +289,71 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        use walkforward_durable::Error as Durable;
+        match self {
+            Self::Durable(Durable::NotAFile { .. } | Durable::TooLarge { .. }) => ErrorKind::BadInput,
+            Self::Durable(error) if !error.is_not_found() => ErrorKind::Retry,
+            Self::Stale { .. } => ErrorKind::Retry,
+            _ => ErrorKind::BadInput,
+        }
+    }
+}
+
+/// A window's expected bars by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GapNumbers {
+    /// Bars that the source gave.
+    pub present: usize,
+    /// Absent bars in which nothing traded.
+    pub no_trade: usize,
+    /// Absent bars that should be there.
+    pub missing: usize,
+    /// Bars that the source gave and has changed since.
+    pub revised: usize,
+    /// Missing bars in the longest hole.
+    pub longest_hole: usize,
+}
+
+impl GapNumbers {
+    /// The numbers of a window's figures.
+    pub(crate) fn of(figures: &QualityFigures) -> Self {
+        Self {
+            present: figures.present_bars,
+            no_trade: figures.no_trade_bars,
+            missing: figures.missing_bars,
+            revised: figures.revised_bars,
+            longest_hole: figures.longest_hole_bars,
+        }
+    }
+
+    /// All expected bars.
+    pub fn expected(&self) -> usize {
+        self.present + self.no_trade + self.missing + self.revised
+    }
+
+    fn missing_percent(&self) -> f64 {
+        100.0 * self.missing as f64 / self.expected() as f64
+    }
+}
+
+impl fmt::Display for GapNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { present, no_trade, revised, .. } = self;
+        write!(f, "{present} present, {no_trade} without a trade, {revised} revised")
+    }
+}
+
 impl From<Error> for SourceError {
     fn from(error: Error) -> Self {
-        Self { kind: ErrorKind::BadInput, message: error.to_string() }
+        Self { kind: error.kind(), message: error.to_string() }
     }
 }
 
 impl From<Error> for StageError {
     fn from(error: Error) -> Self {
-        Self::new(Stage::Etl, ErrorKind::BadInput, error)
+        Self::new(Stage::Etl, error.kind(), error)
     }
 }

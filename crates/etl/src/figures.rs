@@ -6,7 +6,8 @@ use walkforward_core::{BarSeries, QualityFigures};
 /// bars. The others are left at zero.
 pub(crate) fn figures_of(bars: &BarSeries) -> QualityFigures {
     let step_ms = bars.timeframe().millis();
-    let holes = bars.open_times().windows(2).map(|pair| pair[1].millis_since(pair[0]) / step_ms - 1);
+    let steps = bars.open_times().windows(2).map(|pair| pair[1].millis_since(pair[0]));
+    let holes = steps.filter(|&step| step != step_ms).map(|step| step / step_ms - 1);
     let holes = holes.map(|hole| usize::try_from(hole).unwrap_or(0));
     let (missing_bars, longest_hole_bars) =
         holes.fold((0, 0), |(sum, longest), hole| (sum + hole, longest.max(hole)));

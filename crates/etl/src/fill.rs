@@ -1,13 +1,16 @@
-//! The window of a run, cut from a series and completed to a grid without holes.
+//! The window of a run, cut from a series and completed to the bars that the calendar expects.
 
-use walkforward_core::{Bar, BarSeries, BaseBars, GapKind, QualityFigures, SeriesError, Timestamp, Window};
+use walkforward_core::{
+    AbsentMeans, Bar, BarSeries, GapKind, MarketCalendar, QualityFigures, SeriesError, SourceBars, Timestamp,
+    Window,
+};
 
 use crate::figures::figures_of;
 
-/// History and window on a grid without holes.
+/// History and window without holes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Filled {
-    /// Every bar of the grid: `history_bars` rows, then the window's.
+    /// Every expected bar: `history_bars` rows, then the window's.
     pub(crate) bars: BarSeries,
     /// What each bar is, `[bars.len()]`.
     pub(crate) gap_kinds: Vec<GapKind>,
@@ -15,84 +18,110 @@ pub(crate) struct Filled {
     pub(crate) history_bars: usize,
 }
 
-/// Bars of the grid from the first bar of `series` to its last.
-pub(crate) fn grid_bars(series: &BarSeries) -> u64 {
-    match (series.first_open_time(), series.last_close_time()) {
-        (Some(first), Some(end)) => {
-            end.millis_since(first).unsigned_abs() / series.timeframe().millis().unsigned_abs()
-        }
-        _ => 0,
-    }
+/// Which bars are expected and what those are that the source does not have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FillRule<'a> {
+    pub(crate) calendar: &'a MarketCalendar,
+    pub(crate) absent: AbsentMeans,
+    /// Starts of the bars that the source has changed, ascending.
+    pub(crate) revised: &'a [Timestamp],
+    pub(crate) max_no_trade_run_bars: usize,
 }
 
-/// The last `window_bars` bars of the grid and up to `history_bars` before them. A hole is filled with flat bars of
-/// the close before it, without volume: nothing of the future enters. `None` when the grid is shorter than the
-/// window.
+/// Expected bars from the first bar of `series` to its last.
+pub(crate) fn available_bars(series: &BarSeries, calendar: &MarketCalendar) -> u64 {
+    let (Some(first), Some(end)) = (series.first_open_time(), series.last_close_time()) else { return 0 };
+    Window::new(first, end).map_or(0, |window| calendar.expected_count(window, series.timeframe()) as u64)
+}
+
+/// The last `window_bars` expected bars and up to `history_bars` before them. A hole is filled with flat bars of the
+/// close before it, without volume: nothing of the future enters. `None` when there are fewer than the window has.
 pub(crate) fn fill(
     series: &BarSeries,
     window_bars: usize,
     history_bars: usize,
+    rule: &FillRule<'_>,
 ) -> Result<Option<Filled>, SeriesError> {
     let Some(end) = series.last_close_time() else { return Ok(None) };
-    let available = usize::try_from(grid_bars(series)).unwrap_or(usize::MAX);
+    let timeframe = series.timeframe();
+    let available = usize::try_from(available_bars(series, rule.calendar)).unwrap_or(usize::MAX);
     let Some(before_window) = available.checked_sub(window_bars) else { return Ok(None) };
     let history_bars = history_bars.min(before_window);
     let rows = window_bars + history_bars;
-    let step_ms = series.timeframe().millis();
-    let start = end.plus_millis(-step_ms.saturating_mul(i64::try_from(rows).unwrap_or(i64::MAX)));
-    let mut bars = BarSeries::with_capacity(series.timeframe(), rows);
-    let mut gap_kinds = Vec::with_capacity(rows);
-    let mut next = series.index_at_or_after(start);
-    let mut open_time = start;
-    while open_time < end {
-        let (bar, kind) = bar_at(series, &mut next, open_time)?;
-        bars.push(bar)?;
-        gap_kinds.push(kind);
-        open_time = open_time.plus_millis(step_ms);
+    let start = rule.calendar.bars_before(end, rows, timeframe);
+    let Some(window) = start.and_then(|start| Window::new(start, end).ok()) else { return Ok(None) };
+    let mut bars = BarSeries::with_capacity(timeframe, rows);
+    let mut is_given = Vec::with_capacity(rows);
+    let mut next = series.index_at_or_after(window.start());
+    for open_time in rule.calendar.expected(window, timeframe) {
+        let given = series.open_times().get(next) == Some(&open_time);
+        next += usize::from(given);
+        // The window begins at or after the first bar, so an absent bar has one before it.
+        let close_before = || next.checked_sub(1).map_or(f64::NAN, |before| series.closes()[before]);
+        bars.push(if given { series.bar(next - 1) } else { Bar::flat(open_time, close_before())? })?;
+        is_given.push(given);
     }
+    let gap_kinds = gap_kinds(&bars, &is_given, rule);
     Ok(Some(Filled { bars, gap_kinds, history_bars }))
 }
 
-fn bar_at(series: &BarSeries, next: &mut usize, open_time: Timestamp) -> Result<(Bar, GapKind), SeriesError> {
-    if series.open_times().get(*next) == Some(&open_time) {
-        *next += 1;
-        return Ok((series.bar(*next - 1), GapKind::Present));
+/// What each bar is, told by runs: an absent bar is what the whole run is that it stands in.
+fn gap_kinds(bars: &BarSeries, is_given: &[bool], rule: &FillRule<'_>) -> Vec<GapKind> {
+    let mut kinds = Vec::with_capacity(is_given.len());
+    for run in is_given.chunk_by(|one, next| one == next) {
+        if run.first() == Some(&true) {
+            let starts = &bars.open_times()[kinds.len()..kinds.len() + run.len()];
+            let is_revised = |start| rule.revised.binary_search(start).is_ok();
+            kinds.extend(starts.iter().map(|start| match is_revised(start) {
+                true => GapKind::Revised,
+                false => GapKind::Present,
+            }));
+            continue;
+        }
+        let is_quiet = rule.absent == AbsentMeans::NoTrade && run.len() <= rule.max_no_trade_run_bars;
+        let kind = if is_quiet { GapKind::NoTrade } else { GapKind::Missing };
+        kinds.extend(run.iter().map(|_| kind));
     }
-    // The grid begins at or after the first bar, so a missing bar has one before it.
-    let close_before = next.checked_sub(1).map_or(f64::NAN, |before| series.closes()[before]);
-    Ok((Bar::flat(open_time, close_before)?, GapKind::Missing))
+    kinds
 }
 
-/// Figures about the bars of `series` in a window of `window_bars` bars; bars missing at its ends count, and so do
-/// those of the shorter bars in `base`.
+/// Figures about the bars of `answer` in a window whose expected bars are `gap_kinds`, and about the shorter bars that
+/// they were made of.
 pub(crate) fn window_figures(
-    series: &BarSeries,
+    answer: &SourceBars,
     window: Window,
-    window_bars: usize,
     gap_kinds: &[GapKind],
-    base: Option<&BaseBars>,
+    calendar: &MarketCalendar,
 ) -> QualityFigures {
-    let present = series.within(window);
-    let missing_bars = window_bars.saturating_sub(present.len());
-    let holes = gap_kinds.split(|kind| *kind == GapKind::Present);
-    let longest_hole_bars = holes.map(<[GapKind]>::len).max().unwrap_or(0);
-    let per_bar = |base: &BaseBars| (series.timeframe().minutes() / base.timeframe.minutes()) as usize;
-    let base_bars_per_bar = base.map_or(0, per_bar);
-    let base_bars = window_bars.saturating_mul(base_bars_per_bar);
-    let missing_base_bars = base_bars.saturating_sub(base.map_or(0, |base| base.present_within(window)));
+    let given = answer.bars.within(window);
+    let count = |wanted| gap_kinds.iter().filter(|&&kind| kind == wanted).count();
+    let holes = gap_kinds.split(|kind| *kind != GapKind::Missing);
+    let figures = QualityFigures {
+        missing_bars: count(GapKind::Missing),
+        longest_hole_bars: holes.map(<[GapKind]>::len).max().unwrap_or(0),
+        no_trade_bars: count(GapKind::NoTrade),
+        revised_bars: count(GapKind::Revised),
+        present_bars: count(GapKind::Present),
+        ..figures_of(&given)
+    };
+    let Some(base) = &answer.base else { return figures };
+    let expected_base_bars = calendar.expected_count(window, base.timeframe);
+    let missing = match answer.absent {
+        AbsentMeans::Missing => expected_base_bars.saturating_sub(base.present_within(window)),
+        AbsentMeans::NoTrade => 0,
+    };
     QualityFigures {
-        missing_bars,
-        longest_hole_bars,
-        base_bars_per_bar,
-        missing_base_bars,
-        ..figures_of(&present)
+        base_bars_per_bar: (given.timeframe().minutes() / base.timeframe.minutes()) as usize,
+        missing_base_bars: missing,
+        expected_base_bars,
+        ..figures
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use walkforward_core::Timeframe;
+    use walkforward_core::{SessionCalendar, Timeframe};
 
     use super::*;
 
@@ -111,9 +140,16 @@ mod tests {
         series
     }
 
+    const CONTINUOUS: FillRule<'_> = FillRule {
+        calendar: &MarketCalendar::Continuous,
+        absent: AbsentMeans::Missing,
+        revised: &[],
+        max_no_trade_run_bars: 2,
+    };
+
     #[test]
     fn a_hole_is_filled_with_the_close_before_it() {
-        let filled = fill(&series(&[0, 1, 4]), 4, 9).unwrap().unwrap();
+        let filled = fill(&series(&[0, 1, 4]), 4, 9, &CONTINUOUS).unwrap().unwrap();
         assert_eq!(filled.history_bars, 1);
         assert_eq!(filled.bars.bar(2), Bar::flat(at(2), 11.5).unwrap());
         assert_eq!(filled.bars.bar(3), Bar::flat(at(3), 11.5).unwrap());
@@ -124,17 +160,47 @@ mod tests {
 
     #[test]
     fn a_grid_that_begins_in_a_hole_is_filled_from_before() {
-        let filled = fill(&series(&[0, 3]), 2, 0).unwrap().unwrap();
+        let filled = fill(&series(&[0, 3]), 2, 0, &CONTINUOUS).unwrap().unwrap();
         assert_eq!(filled.bars.bar(0), Bar::flat(at(2), 10.5).unwrap());
         let window = Window::new(at(2), at(4)).unwrap();
-        let figures = window_figures(&series(&[0, 3]), window, 2, &filled.gap_kinds, None);
+        let figures = window_figures(
+            &SourceBars::new(series(&[0, 3]), at(4), "test"),
+            window,
+            &filled.gap_kinds,
+            &MarketCalendar::Continuous,
+        );
         assert_eq!((figures.rows, figures.missing_bars, figures.longest_hole_bars), (1, 1, 1));
     }
 
     #[test]
     fn a_window_longer_than_the_grid_is_no_window() {
-        assert_eq!(fill(&series(&[0, 3]), 5, 0).unwrap(), None);
-        assert_eq!(fill(&series(&[]), 1, 0).unwrap(), None);
+        assert_eq!(fill(&series(&[0, 3]), 5, 0, &CONTINUOUS).unwrap(), None);
+        assert_eq!(fill(&series(&[]), 1, 0, &CONTINUOUS).unwrap(), None);
+    }
+
+    #[test]
+    fn a_short_run_without_trades_is_known_and_a_long_one_is_missing() {
+        let rule = FillRule { absent: AbsentMeans::NoTrade, ..CONTINUOUS };
+        let kinds = fill(&series(&[0, 3, 7]), 8, 0, &rule).unwrap().unwrap().gap_kinds;
+        let (given, quiet, missing) = (GapKind::Present, GapKind::NoTrade, GapKind::Missing);
+        assert_eq!(kinds, [given, quiet, quiet, given, missing, missing, missing, given]);
+    }
+
+    #[test]
+    fn a_bar_that_the_source_has_changed_is_revised() {
+        let rule = FillRule { revised: &[at(1)], ..CONTINUOUS };
+        let kinds = fill(&series(&[0, 1, 2]), 3, 0, &rule).unwrap().unwrap().gap_kinds;
+        assert_eq!(kinds, [GapKind::Present, GapKind::Revised, GapKind::Present]);
+    }
+
+    #[test]
+    fn a_closed_market_is_no_hole() {
+        let session = |from, to| Window::new(at(from), at(to)).unwrap();
+        let sessions = SessionCalendar::new(vec![session(0, 3), session(10, 13)]).unwrap();
+        let rule = FillRule { calendar: &MarketCalendar::Sessions(sessions), ..CONTINUOUS };
+        let filled = fill(&series(&[0, 2, 10, 11]), 3, 9, &rule).unwrap().unwrap();
+        assert_eq!(filled.bars.open_times(), [at(0), at(1), at(2), at(10), at(11)]);
+        assert_eq!((filled.history_bars, filled.gap_kinds[1]), (2, GapKind::Missing));
     }
 
     proptest! {
@@ -146,8 +212,8 @@ mod tests {
         ) {
             let minutes: Vec<i64> = minutes.into_iter().collect();
             let series = series(&minutes);
-            let Some(filled) = fill(&series, window_bars, history).unwrap() else {
-                prop_assert!((grid_bars(&series) as usize) < window_bars);
+            let Some(filled) = fill(&series, window_bars, history, &CONTINUOUS).unwrap() else {
+                prop_assert!((available_bars(&series, &MarketCalendar::Continuous) as usize) < window_bars);
                 return Ok(());
             };
             prop_assert_eq!(filled.bars.len(), window_bars + filled.history_bars);
@@ -157,7 +223,7 @@ mod tests {
                 let past = series.iter().take_while(|past| past.open_time() <= bar.open_time()).last().unwrap();
                 let expected = match kind {
                     GapKind::Present => past,
-                    GapKind::Missing => Bar::flat(bar.open_time(), past.close()).unwrap(),
+                    _ => Bar::flat(bar.open_time(), past.close()).unwrap(),
                 };
                 prop_assert_eq!(bar, expected);
             }

@@ -3,52 +3,45 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    BarRequest, DataSource, Dataset, DatasetBuilder, DatasetRequest, ErrorKind, QualityFigures,
-    QualityReport, SourceBars, Stage, StageContext, StageError, Timestamp, Window,
+    BarRequest, BarSeries, DataSource, Dataset, DatasetBuilder, DatasetRequest, ErrorKind, MarketCalendar,
+    QualityFigures, QualityReport, SourceBars, Stage, StageContext, StageError, Timestamp, Window,
 };
 
-use crate::fill::{Filled, fill, grid_bars, window_figures};
-use crate::{Error, dataset_hash};
+use crate::fill::{FillRule, Filled, available_bars, fill, window_figures};
+use crate::{Error, EtlConfig, dataset_hash};
 
 /// Fewest bars of the window outside its hold-out: with fewer there is nothing to train on.
 pub const MIN_TRAINING_BARS: usize = 50;
 /// Most bars of a window: nine years of minutes, about 250 MB.
 pub const MAX_WINDOW_BARS: usize = 5_000_000;
-
-/// What the pipeline tolerates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EtlConfig {
-    /// Share of the window's bars that may be missing, 0 to 1. Where a source made the bars of shorter ones, at most
-    /// that share of the shorter ones may be missing too.
-    pub max_missing_share: f64,
-}
-
-impl Default for EtlConfig {
-    fn default() -> Self {
-        Self { max_missing_share: 0.12 }
-    }
-}
+/// Time after a calendar's last session in which bars may still come, from trading after hours.
+const AFTER_LAST_SESSION_MS: i64 = 24 * 3_600_000;
 
 /// Makes the dataset of a run from the bars of a source.
 ///
-/// The window is the last `window_bars` bars of the grid up to the last bar that had closed; the history that the
-/// features need is taken from before it, as far as the source has it. Holes are filled with flat bars of the close
-/// before them, after the window's quality figures are taken.
+/// The window is the last `window_bars` expected bars up to the last bar that had closed; the history that the
+/// features need is taken from before it, as far as the source has it. Which bars are expected says the market's
+/// calendar; bars that the source gives for times outside are left out and counted. Holes are filled with flat bars
+/// of the close before them, after the window's quality figures are taken.
 pub struct EtlPipeline {
     source: Arc<dyn DataSource>,
     config: EtlConfig,
+    calendar: MarketCalendar,
 }
 
 /// Steps that are reported as progress.
 const STEPS: u64 = 4;
 
 impl EtlPipeline {
-    /// A pipeline that reads from `source`.
+    /// A pipeline that reads from `source`, for a market that never closes.
     pub fn new(source: Arc<dyn DataSource>, config: EtlConfig) -> Self {
-        Self { source, config }
+        Self { source, config, calendar: MarketCalendar::Continuous }
+    }
+
+    /// The pipeline for a market that is open as `calendar` says.
+    pub fn with_calendar(self, calendar: MarketCalendar) -> Self {
+        Self { calendar, ..self }
     }
 
     fn check(&self, request: &DatasetRequest) -> Result<(), Error> {
@@ -66,9 +59,10 @@ impl EtlPipeline {
             let expected = format!("less than window_bars, which is {window_bars}");
             return setting("holdout_bars", holdout_bars.to_string(), expected);
         }
-        if window_bars - holdout_bars < MIN_TRAINING_BARS {
-            let least = holdout_bars + MIN_TRAINING_BARS;
-            let expected = format!("at least {least}: {MIN_TRAINING_BARS} to train on and the hold-out");
+        let unused = holdout_bars.saturating_add(request.embargo_bars);
+        if window_bars.saturating_sub(unused) < MIN_TRAINING_BARS {
+            let least = unused.saturating_add(MIN_TRAINING_BARS);
+            let expected = format!("at least {least}: {MIN_TRAINING_BARS} to train on, embargo and hold-out");
             return setting("window_bars", window_bars.to_string(), expected);
         }
         Ok(())
@@ -81,6 +75,7 @@ impl EtlPipeline {
             timeframe: request.timeframe,
             as_of: request.as_of,
             bars: request.window_bars.saturating_add(history_bars),
+            calendar: self.calendar.clone(),
         };
         let answer = self.source.bars(&bar_request).await;
         let answer = answer.map_err(|error| StageError::new(Stage::Etl, error.kind, error))?;
@@ -88,86 +83,87 @@ impl EtlPipeline {
         Ok(answer)
     }
 
-    /// Refuses a window that lacks too many of its bars, or of the shorter bars that they are made of.
-    fn check_missing(
-        &self,
-        answer: &SourceBars,
-        figures: &QualityFigures,
-        window_bars: usize,
-    ) -> Result<(), Error> {
-        let max_share = self.config.max_missing_share;
-        let origin = || answer.origin.clone();
-        if let Some(base) = &answer.base {
-            let expected = window_bars.saturating_mul(figures.base_bars_per_bar);
-            let missing = figures.missing_base_bars;
-            if exceeds(missing, max_share, expected) {
-                let (base, timeframe) = (base.timeframe, answer.bars.timeframe());
-                let origin = origin();
-                return Err(Error::TooManyBaseMissing {
-                    origin,
-                    missing,
-                    expected,
-                    base,
-                    timeframe,
-                    max_share,
-                });
-            }
-        }
-        let (missing, longest_hole) = (figures.missing_bars, figures.longest_hole_bars);
-        if exceeds(missing, max_share, window_bars) {
-            return Err(Error::TooManyMissing {
-                origin: origin(),
-                missing,
-                window_bars,
-                longest_hole,
-                max_share,
-            });
-        }
-        Ok(())
-    }
-
     /// The dataset without its hash.
-    fn assemble(&self, request: &DatasetRequest, answer: SourceBars) -> Result<Dataset, Error> {
-        let window_bars = request.window_bars;
+    fn assemble(&self, request: &DatasetRequest, mut answer: SourceBars) -> Result<Dataset, Error> {
+        let calendar = &self.calendar;
+        let outside_session_bars = keep_expected(&mut answer, calendar)?;
+        let rule = FillRule {
+            calendar,
+            absent: answer.absent,
+            revised: &answer.revised,
+            max_no_trade_run_bars: self.config.max_no_trade_run_bars,
+        };
         let broken = |reason: String| Error::Source { origin: answer.origin.clone(), reason };
-        let filled = fill(&answer.bars, window_bars, request.features.history_bars());
+        let filled = fill(&answer.bars, request.window_bars, request.features.history_bars(), &rule);
         let filled = filled.map_err(|error| broken(error.to_string()))?;
         let Filled { bars, gap_kinds, history_bars } =
-            filled.ok_or_else(|| too_long(window_bars, &answer))?;
+            filled.ok_or_else(|| too_long(request.window_bars, &answer, calendar))?;
         let end = bars.last_close_time().unwrap_or(answer.as_of);
         let window =
             Window::new(bars.open_times()[history_bars], end).map_err(|error| broken(error.to_string()))?;
-        let window_gaps = &gap_kinds[history_bars..];
-        let figures = window_figures(&answer.bars, window, window_bars, window_gaps, answer.base.as_ref());
-        self.check_missing(&answer, &figures, window_bars)?;
-        Ok(Dataset {
+        let figures = QualityFigures {
+            outside_session_bars,
+            ..window_figures(&answer, window, &gap_kinds[history_bars..], calendar)
+        };
+        let dataset = Dataset {
             symbol: request.symbol.clone(),
-            split: split(end, request.holdout_bars, bars.timeframe().millis()),
+            split: split(&bars, end, request.holdout_bars),
+            embargo_bars: request.embargo_bars,
             bars,
             gap_kinds,
             history_bars,
             window,
             as_of: answer.as_of,
             feature_spec: request.features.clone(),
+            calendar: calendar.clone(),
+            absent: answer.absent,
             hash: String::new(),
             quality: QualityReport { file: answer.file, window: figures },
             origin: answer.origin,
-        })
+        };
+        self.config.admit(&dataset)?;
+        Ok(dataset)
     }
 }
 
-fn exceeds(missing: usize, max_share: f64, expected: usize) -> bool {
-    missing as f64 > max_share * expected as f64
+/// Start of the last `holdout_bars` of `bars`, which end at `end`.
+fn split(bars: &BarSeries, end: Timestamp, holdout_bars: usize) -> Timestamp {
+    let first = bars.len().checked_sub(holdout_bars).and_then(|first| bars.open_times().get(first));
+    first.copied().unwrap_or(end)
 }
 
-fn split(end: Timestamp, holdout_bars: usize, step_ms: i64) -> Timestamp {
-    end.plus_millis(-step_ms.saturating_mul(i64::try_from(holdout_bars).unwrap_or(i64::MAX)))
+/// Leaves out the bars for times at which the market is closed, and returns how many.
+fn keep_expected(answer: &mut SourceBars, calendar: &MarketCalendar) -> Result<usize, Error> {
+    let MarketCalendar::Sessions(sessions) = calendar else { return Ok(0) };
+    let broken = |reason: String| Error::Source { origin: answer.origin.clone(), reason };
+    let given = &answer.bars;
+    let timeframe = given.timeframe();
+    let known_until = sessions.sessions().last().map_or(Timestamp::EPOCH, |last| last.end());
+    if let Some(&last) = given.open_times().last()
+        && last >= known_until.plus_millis(AFTER_LAST_SESSION_MS)
+    {
+        let reason = format!("it has a bar of {last}, the market calendar ends at {known_until}: extend it");
+        return Err(broken(reason));
+    }
+    let mut kept = BarSeries::with_capacity(timeframe, given.len());
+    for bar in given.iter().filter(|bar| calendar.is_expected(bar.open_time(), timeframe)) {
+        kept.push(bar).map_err(|error| broken(error.to_string()))?;
+    }
+    if kept.is_empty() {
+        return Err(broken(format!(
+            "none of its {} bars lies in a session of the market calendar",
+            given.len()
+        )));
+    }
+    let outside = given.len() - kept.len();
+    answer.bars = kept;
+    Ok(outside)
 }
 
-fn too_long(window_bars: usize, answer: &SourceBars) -> Error {
+fn too_long(window_bars: usize, answer: &SourceBars, calendar: &MarketCalendar) -> Error {
     Error::WindowTooLong {
         window_bars,
-        available: grid_bars(&answer.bars),
+        available: available_bars(&answer.bars, calendar),
         timeframe: answer.bars.timeframe(),
         as_of: answer.as_of,
         origin: answer.origin.clone(),
@@ -210,8 +206,9 @@ impl DatasetBuilder for EtlPipeline {
         let answer = self.fetch(request).await?;
         report(1, format!("{} bars from {}", answer.bars.len(), answer.origin))?;
         let mut dataset = self.assemble(request, answer)?;
-        let missing = dataset.quality.window.missing_bars;
-        report(2, format!("window {}, {missing} missing bars filled", dataset.window))?;
+        let QualityFigures { missing_bars, no_trade_bars, .. } = dataset.quality.window;
+        let filled = format!("{missing_bars} missing bars filled, {no_trade_bars} without a trade");
+        report(2, format!("window {}, {filled}", dataset.window))?;
         let hash = dataset_hash(&dataset);
         dataset.hash = hash.map_err(|error| StageError::new(Stage::Etl, ErrorKind::Bug, error))?;
         report(3, "fingerprinted".to_owned())?;

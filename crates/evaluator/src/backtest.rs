@@ -2,15 +2,19 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use walkforward_core::{
-    Action, CancelToken, Dataset, EvaluationReport, Evaluator, MechanicalCheck, Metrics, ModelRef,
-    Observation, Policy, PolicyError, PolicySpec, Stage, StageContext, StageError, SuppliedBy, Window,
+    Action, CancelToken, Dataset, EvaluationReport, Evaluator, Execution, FillRule, MechanicalCheck, Metrics,
+    ModelRef, Observation, Policy, PolicyError, PolicySpec, SampleFigures, Stage, StageContext, StageError,
+    SuppliedBy, TradeRecord, Window,
 };
-use walkforward_engine::{EngineError, SessionConfig, SessionRecord, feature_matrix, run_policy, run_target};
+use walkforward_engine::{
+    EngineError, NormalisedRows, SessionConfig, SessionRecord, feature_matrix, run_policy, run_target,
+};
 
-use crate::Error;
 use crate::metrics::measure;
+use crate::{Error, mechanical, sample};
 
 /// Name of the baseline without a position.
 pub const FLAT: &str = "flat";
@@ -22,37 +26,61 @@ pub const BUY_AND_HOLD: &str = "buy_and_hold";
 /// The session starts flat at the first judged bar and decides at its close; features are computed from the dataset's
 /// first bar on, so the bars before the judged span are their history. A model that does not load, was made for
 /// another market, or does not answer is reported with `mechanical.loads = false` and undefined metrics: a verdict on
-/// it is a rejection, not a failed run. The same model and dataset give the same report, bit for bit.
+/// it is a rejection, not a failed run. The bars that training could use are measured beside the judged ones. The same
+/// model and dataset give the same report, bit for bit; only a decision time at the budget's edge may turn out otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BacktestEvaluator {
     session: SessionConfig,
+    latency_budget: Duration,
+}
+
+/// What a model works on: its policy, and what it sees of the dataset.
+struct Subject {
+    policy: Arc<dyn Policy>,
+    features: NormalisedRows,
 }
 
 impl BacktestEvaluator {
+    /// Longest mean time of a decision, unless set otherwise: far more than any network of ours takes, and far less
+    /// than a bar.
+    pub const LATENCY_BUDGET: Duration = Duration::from_millis(10);
+
     /// An evaluator whose sessions have this cash and these costs. Settings out of range are an error of each
     /// evaluation.
     pub fn new(session: SessionConfig) -> Self {
-        Self { session }
+        Self { session, latency_budget: Self::LATENCY_BUDGET }
     }
 
+    /// The same with another longest mean time of a decision.
+    pub fn with_latency_budget(self, latency_budget: Duration) -> Self {
+        Self { latency_budget, ..self }
+    }
+
+    /// The model ready to run; else what keeps it from it.
+    fn prepare(&self, model: &ModelRef, dataset: &Dataset) -> Result<Result<Subject, String>, Error> {
+        let policy = match walkforward_policy::load(&model.dir, &model.sha256) {
+            Ok(policy) => policy,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if let Err(problem) = mechanical::made_for(policy.spec(), dataset) {
+            return Ok(Err(problem));
+        }
+        let raw = feature_matrix(&policy.spec().features, &dataset.bars)?;
+        let features = raw.normalised(&policy.spec().normaliser);
+        Ok(features.map(|features| Subject { policy, features }).map_err(|error| error.to_string()))
+    }
+
+    /// A session over the bars in `range`; else what the policy failed at.
     fn run(
         &self,
-        policy: Arc<dyn Policy>,
+        subject: &Subject,
         dataset: &Dataset,
         range: Range<usize>,
         cancel: &CancelToken,
     ) -> Result<Result<SessionRecord, String>, StageError> {
-        if let Err(problem) = made_for(policy.spec(), dataset) {
-            return Ok(Err(problem));
-        }
-        let raw = feature_matrix(&policy.spec().features, &dataset.bars).map_err(Error::from)?;
-        cancel.check(Stage::Evaluate)?;
-        let features = match raw.normalised(&policy.spec().normaliser) {
-            Ok(features) => features,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let policy = Cancellable { policy, cancel };
-        let record = run_policy(&policy, &dataset.bars, &present(dataset), &features, range, &self.session);
+        let policy = Cancellable { policy: subject.policy.as_ref(), cancel };
+        let (bars, features) = (&dataset.bars, &subject.features);
+        let record = run_policy(&policy, bars, &can_fill(dataset), features, range, &self.session);
         cancel.check(Stage::Evaluate)?;
         match record {
             Ok(record) => Ok(Ok(record)),
@@ -63,6 +91,28 @@ impl BacktestEvaluator {
         }
     }
 
+    /// What the model came to on the bars before the judged ones that training could use; none without such bars, or
+    /// with what it failed at.
+    fn in_sample(
+        &self,
+        subject: &Subject,
+        dataset: &Dataset,
+        judged: &Range<usize>,
+        cancel: &CancelToken,
+    ) -> Result<Result<Option<SampleFigures>, String>, StageError> {
+        let end = dataset.bars.index_at_or_after(dataset.training_end()).min(judged.start);
+        if dataset.history_bars >= end {
+            return Ok(Ok(None));
+        }
+        let range = dataset.history_bars..end;
+        let record = match self.run(subject, dataset, range.clone(), cancel)? {
+            Ok(record) => record,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let (metrics, _) = measure(&record, bars_per_year(dataset))?;
+        Ok(Ok(sample::figures(&record, &metrics, &dataset.bars, range, self.session.initial_cash)))
+    }
+
     fn baseline(
         &self,
         name: &str,
@@ -71,8 +121,68 @@ impl BacktestEvaluator {
         judged: Window,
     ) -> Result<EvaluationReport, Error> {
         let range = judged_range(dataset, judged)?;
-        let record = run_target(|_| target, &dataset.bars, &present(dataset), range, &self.session)?;
-        report(name.to_owned(), judged, record, MechanicalCheck::passed(), dataset)
+        let record = run_target(|_| target, &dataset.bars, &can_fill(dataset), range, &self.session)?;
+        let measured = measure(&record, bars_per_year(dataset))?;
+        Ok(self.report(name.to_owned(), judged, record, measured))
+    }
+
+    /// The report of a session, of a model with nothing wrong.
+    fn report(
+        &self,
+        subject: String,
+        judged: Window,
+        record: SessionRecord,
+        (metrics, trades): (Metrics, Vec<TradeRecord>),
+    ) -> EvaluationReport {
+        EvaluationReport {
+            judged_span: Some(judged),
+            bar_close: record.bar_close,
+            net_return: record.net_return,
+            position: record.position,
+            fills: record.fills,
+            trades,
+            metrics,
+            execution: Some(self.execution()),
+            ..EvaluationReport::without_figures(subject, SuppliedBy::Backtest)
+        }
+    }
+
+    fn execution(&self) -> Execution {
+        let SessionConfig { initial_cash, fee_bps, slippage_bps, .. } = self.session;
+        Execution { fill: FillRule::NextOpen, latency_bars: 1, fee_bps, slippage_bps, initial_cash }
+    }
+
+    /// The report of a model that ran, with its in-sample figures and warnings.
+    fn judge(
+        &self,
+        subject: &Subject,
+        model: &ModelRef,
+        dataset: &Dataset,
+        judged: Window,
+        ctx: &StageContext,
+    ) -> Result<Result<EvaluationReport, String>, StageError> {
+        let range = judged_range(dataset, judged)?;
+        let policy = subject.policy.as_ref();
+        let late =
+            mechanical::lateness(policy, &subject.features, range.start, self.latency_budget, &*ctx.clock);
+        let record = match self.run(subject, dataset, range.clone(), &ctx.cancel)? {
+            Ok(record) => record,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let mechanical = mechanical::check(&record.actions, late);
+        let action_share = mechanical::action_share(&record.actions, policy.spec().actions.len());
+        let measured = measure(&record, bars_per_year(dataset)).map_err(StageError::from)?;
+        let cash = self.session.initial_cash;
+        let out_of_sample = sample::figures(&record, &measured.0, &dataset.bars, range.clone(), cash);
+        let (in_sample, unmeasured) = match self.in_sample(subject, dataset, &range, &ctx.cancel)? {
+            Ok(figures) => (figures, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let report = self.report(model.id.to_string(), judged, record, measured);
+        let mut report = EvaluationReport { mechanical, action_share, in_sample, out_of_sample, ..report };
+        report.warnings = sample::warnings(&report);
+        report.warnings.extend(unmeasured.map(sample::no_in_sample));
+        Ok(Ok(report))
     }
 }
 
@@ -85,19 +195,14 @@ impl Evaluator for BacktestEvaluator {
         ctx: &StageContext,
     ) -> Result<EvaluationReport, StageError> {
         ctx.cancel.check(Stage::Evaluate)?;
-        let subject = model.id.to_string();
-        let range = judged_range(dataset, judged)?;
-        let policy = match walkforward_policy::load(&model.dir, &model.sha256) {
-            Ok(policy) => policy,
-            Err(error) => return Ok(broken(subject, judged, error.to_string())),
+        let broken = |problem| broken(model.id.to_string(), judged, problem);
+        judged_range(dataset, judged)?;
+        let subject = match self.prepare(model, dataset)? {
+            Ok(subject) => subject,
+            Err(problem) => return Ok(broken(problem)),
         };
-        match self.run(policy, dataset, range, &ctx.cancel)? {
-            Ok(record) => {
-                let mechanical = mechanical(&record.actions);
-                Ok(report(subject, judged, record, mechanical, dataset)?)
-            }
-            Err(problem) => Ok(broken(subject, judged, problem)),
-        }
+        ctx.cancel.check(Stage::Evaluate)?;
+        Ok(self.judge(&subject, model, dataset, judged, ctx)?.unwrap_or_else(broken))
     }
 
     fn baselines(
@@ -117,7 +222,7 @@ impl Evaluator for BacktestEvaluator {
 
 /// A policy that stops answering once somebody asked the stage to stop.
 struct Cancellable<'a> {
-    policy: Arc<dyn Policy>,
+    policy: &'a dyn Policy,
     cancel: &'a CancelToken,
 }
 
@@ -127,6 +232,17 @@ impl Policy for Cancellable<'_> {
             return Err(PolicyError::Failed("cancelled".to_owned()));
         }
         self.policy.act(observation)
+    }
+
+    fn act_batch(&self, observations: &[f32], actions: &mut [Action]) -> Result<(), PolicyError> {
+        if self.cancel.is_cancelled() {
+            return Err(PolicyError::Failed("cancelled".to_owned()));
+        }
+        self.policy.act_batch(observations, actions)
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.policy.batch_rows()
     }
 
     fn spec(&self) -> &PolicySpec {
@@ -141,71 +257,19 @@ fn judged_range(dataset: &Dataset, judged: Window) -> Result<Range<usize>, Error
     if range.is_empty() { Err(Error::NoBars { judged }) } else { Ok(range) }
 }
 
-fn present(dataset: &Dataset) -> Vec<bool> {
-    (0..dataset.bars.len()).map(|index| dataset.is_present(index)).collect()
+fn bars_per_year(dataset: &Dataset) -> f64 {
+    dataset.calendar.bars_per_year(dataset.timeframe())
 }
 
-fn made_for(spec: &PolicySpec, dataset: &Dataset) -> Result<(), String> {
-    if spec.symbol == dataset.symbol && spec.timeframe == dataset.timeframe() {
-        return Ok(());
-    }
-    Err(format!(
-        "the policy was made for {} bars of {}, the dataset has {} bars of {}",
-        spec.timeframe,
-        spec.symbol,
-        dataset.timeframe(),
-        dataset.symbol
-    ))
-}
-
-/// Whether the policy did more than one thing.
-fn mechanical(actions: &[Option<Action>]) -> MechanicalCheck {
-    let mut taken: Vec<Action> = actions.iter().flatten().copied().collect();
-    let decisions = taken.len();
-    taken.sort_unstable();
-    taken.dedup();
-    let problem = match taken.as_slice() {
-        [] => "it had no full row of features on any judged bar: fetch more history".to_owned(),
-        [only] => format!("it took action {} at each of its {decisions} decisions", only.0),
-        _ => return MechanicalCheck::passed(),
-    };
-    MechanicalCheck { loads: true, varies: false, problems: vec![problem] }
-}
-
-fn report(
-    subject: String,
-    judged: Window,
-    record: SessionRecord,
-    mechanical: MechanicalCheck,
-    dataset: &Dataset,
-) -> Result<EvaluationReport, Error> {
-    let (metrics, trades) = measure(&record, dataset.timeframe())?;
-    Ok(EvaluationReport {
-        subject,
-        judged_span: Some(judged),
-        bar_close: record.bar_close,
-        net_return: record.net_return,
-        position: record.position,
-        fills: record.fills,
-        trades,
-        metrics,
-        mechanical,
-        supplied_by: SuppliedBy::Backtest,
-    })
+fn can_fill(dataset: &Dataset) -> Vec<bool> {
+    (0..dataset.bars.len()).map(|index| dataset.can_fill(index)).collect()
 }
 
 /// The report of a model that can't be run, with every metric undefined.
 fn broken(subject: String, judged: Window, problem: String) -> EvaluationReport {
     EvaluationReport {
-        subject,
         judged_span: Some(judged),
-        bar_close: Vec::new(),
-        net_return: Vec::new(),
-        position: Vec::new(),
-        fills: Vec::new(),
-        trades: Vec::new(),
-        metrics: Metrics::default(),
         mechanical: MechanicalCheck { loads: false, varies: false, problems: vec![problem] },
-        supplied_by: SuppliedBy::Backtest,
+        ..EvaluationReport::without_figures(subject, SuppliedBy::Backtest)
     }
 }

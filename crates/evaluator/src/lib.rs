@@ -20,10 +20,14 @@
 
 mod backtest;
 mod error;
+mod mechanical;
 mod metrics;
+mod sample;
 mod supplied;
 
 pub use backtest::{BUY_AND_HOLD, BacktestEvaluator, FLAT};
 pub use error::Error;
+pub use metrics::measure;
+pub use sample::{NO_IN_SAMPLE, ONE_TRADE_DECIDES, REWARD_UP_PNL_DOWN};
 pub use supplied::{MAX_SUPPLIED_BYTES, SuppliedError, SuppliedMetrics};
 pub use walkforward_core::Evaluator;

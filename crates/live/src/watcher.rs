@@ -84,8 +84,8 @@ pub enum WatchOutcome {
     Refused(ModelRefused),
 }
 
-/// Loads each new champion away from the bar loop: hash, structure, probe, symbol, timeframe, action scheme, history. Only what
-/// passes all of it is put into the slot; a failure leaves the slot as it is and is told once.
+/// Loads each new champion away from the bar loop: hash, structure, probe, symbol, timeframe, sessions, action scheme,
+/// history. Only what passes all of it is put into the slot; a failure leaves the slot as it is and is told once.
 pub struct PointerWatcher {
     source: Arc<Mutex<Box<dyn ChampionSource>>>,
     slot: Arc<PolicySlot>,
@@ -218,6 +218,11 @@ impl Accepts {
                 "it is a model of {} {}, and this session trades {} {}",
                 spec.symbol, spec.timeframe, self.symbol, self.timeframe
             ));
+        }
+        if spec.sessions {
+            return Err("it was trained on a market with sessions, and this session trades one that never closes: its \
+                        features would see closed hours that they never saw in training"
+                .to_owned());
         }
         self.market.admit(spec.actions).map_err(|error| error.to_string())?;
         let needed = spec.features.history_bars() + spec.lookback;

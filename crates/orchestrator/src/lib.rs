@@ -18,6 +18,7 @@
 
 mod driver;
 mod launcher;
+mod lineage;
 mod pipeline;
 mod records;
 mod report;

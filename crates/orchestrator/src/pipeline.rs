@@ -6,14 +6,15 @@ use std::sync::Arc;
 use walkforward_core::{
     Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
     ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Symbol, Timeframe,
-    Timestamp, TrainingJob, TrainingOutcome, Verdict, Window,
+    Timestamp, TrainingJob, TrainingOutcome, Verdict,
 };
 use walkforward_store::{
-    Champion, ModelRecord, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store, StoreError,
-    pointer_path,
+    Champion, ModelRecord, ParentChoice, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store,
+    StoreError, pointer_path,
 };
 
 use crate::launcher::on_blocking_thread;
+use crate::lineage::{Ancestor, JudgedSpan, MAX_GENERATIONS, choose_parent};
 use crate::records;
 use crate::report::{RunReport, SubjectMetrics};
 
@@ -63,7 +64,7 @@ pub enum Parent {
     /// None: it starts from fresh weights.
     #[default]
     None,
-    /// The line's champion, while it has not seen the hold-out; else none.
+    /// The line's champion; when it has seen the hold-out, its nearest ancestor that has not, else none.
     Champion,
 }
 
@@ -86,6 +87,21 @@ pub enum RunError {
     /// There is no bar that the line's newest model was not made from.
     #[error("no new bar since {0}")]
     NoNewBars(ModelId),
+    /// The champion has seen so much of the hold-out that no candidate could be judged beside it.
+    #[error(
+        "no candidate could be judged: the champion {champion} has seen bars until {seen_until}, which leaves {unseen_bars} of \
+         the {needed} that are needed; {} more have to close", needed.saturating_sub(*unseen_bars)
+    )]
+    Contaminated {
+        /// The champion.
+        champion: ModelId,
+        /// Close of the last bar that its lineage has seen.
+        seen_until: Timestamp,
+        /// Bars after that.
+        unseen_bars: usize,
+        /// Fewest bars under a verdict.
+        needed: usize,
+    },
     /// A stage failed.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -149,7 +165,9 @@ impl Pipeline {
             Err(RunError::Stage(error)) if error.kind == ErrorKind::Cancelled => {
                 (RunOutcome::Cancelled, None)
             }
-            Err(error @ RunError::NoNewBars(_)) => (RunOutcome::Skipped, Some(error.to_string())),
+            Err(error @ (RunError::NoNewBars(_) | RunError::Contaminated { .. })) => {
+                (RunOutcome::Skipped, Some(error.to_string()))
+            }
             Err(error) => (RunOutcome::Failed, Some(error.to_string())),
         };
         let closed = self.store.finish_run(&id, outcome, reason.as_deref());
@@ -188,6 +206,7 @@ impl Run<'_> {
         let (line, timeframe) = (&self.request.line, Some(dataset.timeframe()));
         refuse_other_market(line, self.champion.as_ref(), &dataset.symbol, timeframe)?;
         self.refuse_old_bars(&dataset)?;
+        self.refuse_contaminated(&dataset)?;
         let record = records::etl(&self.id, &dataset, self.ctx.clock.now());
         let path = self.pipeline.store.write_etl(&record)?;
         Ok((Arc::new(dataset), path))
@@ -201,7 +220,8 @@ impl Run<'_> {
     ) -> Result<(ModelRecord, TrainingOutcome), RunError> {
         self.ctx.cancel.check(Stage::Train)?;
         let store = &self.pipeline.store;
-        let parent = self.parent(dataset);
+        let (parent_choice, parent) = self.parent(dataset).unzip();
+        let parent = parent.flatten();
         let attempt = format!("{}-1", self.id);
         let job = TrainingJob {
             run_id: self.id.clone(),
@@ -228,6 +248,7 @@ impl Run<'_> {
                 .as_ref()
                 .map_or(record.lineage_until, |parent| parent.lineage_until.max(record.lineage_until)),
             parent_id: parent.map(|parent| parent.id),
+            parent_choice,
             ..record
         };
         Ok((store.adopt(&attempt, record)?, training))
@@ -246,18 +267,51 @@ impl Run<'_> {
         }
     }
 
-    /// The model to continue from. One that has seen the hold-out would make a model that can't be judged.
-    fn parent(&self, dataset: &Dataset) -> Option<ModelRef> {
-        let champion = match self.request.parent {
-            Parent::None => return None,
-            Parent::Champion => &self.champion.as_ref()?.model_ref,
-        };
-        if champion.lineage_until > dataset.split {
-            let (until, split) = (champion.lineage_until, dataset.split);
-            tracing::warn!(champion = %champion.id, %until, %split, "has seen the hold-out: starting from fresh weights");
-            return None;
+    /// Nothing is trained that could not be judged: beside a champion that has seen the hold-out, say because it was
+    /// trained up to now or the hold-out was made longer.
+    fn refuse_contaminated(&self, dataset: &Dataset) -> Result<(), RunError> {
+        let Some(champion) = &self.champion else { return Ok(()) };
+        let seen_until = champion.record.lineage_until;
+        let span = JudgedSpan::of(dataset, dataset.training_end(), Some(seen_until));
+        let needed = self.request.min_judged_bars;
+        let is_cut = span.unseen_bars < span.holdout_bars && span.unseen_bars < needed;
+        if !is_cut || !self.pipeline.stages.evaluator.needs_unseen_bars() {
+            return Ok(());
         }
-        Some(champion.clone())
+        let champion = champion.record.model_id.clone();
+        Err(RunError::Contaminated { champion, seen_until, unseen_bars: span.unseen_bars, needed })
+    }
+
+    /// The model to continue from: the one that was asked for, or its nearest ancestor that has not seen the hold-out.
+    fn parent(&self, dataset: &Dataset) -> Option<(ParentChoice, Option<ModelRef>)> {
+        let (Parent::Champion, Some(champion)) = (&self.request.parent, &self.champion) else {
+            return None;
+        };
+        let training_end = dataset.training_end();
+        let mut records = vec![champion.record.clone()];
+        while let Some(parent) = records.last().and_then(|record| record.parent_id.clone())
+            && records.len() < MAX_GENERATIONS
+            && records.last().is_some_and(|record| record.lineage_until > training_end)
+        {
+            match self.pipeline.store.model(&parent) {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    tracing::warn!(%parent, %error, "an ancestor is no longer there");
+                    break;
+                }
+            }
+        }
+        let ancestors = records.into_iter().map(|record| Ancestor {
+            id: record.model_id.clone(),
+            lineage_until: record.lineage_until,
+            model: record,
+        });
+        choose_parent(ancestors, training_end).map(|(choice, record)| {
+            if let Some(reason) = &choice.reason {
+                tracing::warn!(reason, "another parent than was asked for");
+            }
+            (choice, record.map(|record| self.reference(&record)))
+        })
     }
 
     /// A trainer that says that it saw the hold-out is refused: its model could not be judged.
@@ -266,13 +320,15 @@ impl Run<'_> {
         dataset: &Dataset,
         training: TrainingOutcome,
     ) -> Result<TrainingOutcome, StageError> {
-        if training.used_until <= dataset.split {
+        if training.used_until <= dataset.training_end() {
             return Ok(training);
         }
         let problem = format!(
-            "the trainer {} used bars until {}, but the hold-out starts at {}: it may use bars that close at or \
-             before that only",
-            training.trainer, training.used_until, dataset.split
+            "the trainer {} used bars until {}, but training ends at {}: it may use bars that close at or before \
+             that only",
+            training.trainer,
+            training.used_until,
+            dataset.training_end()
         );
         Err(StageError::new(Stage::Train, ErrorKind::Bug, problem))
     }
@@ -283,7 +339,9 @@ impl Run<'_> {
         let store = &self.pipeline.store;
         let evidence = self.measure(dataset, self.reference(&record)).await?;
         let verdict = self.pipeline.stages.gate.assess(&evidence);
-        records::evaluated(&mut record, &evidence, self.champion.as_ref(), self.ctx.clock.now());
+        let now = self.ctx.clock.now();
+        store.write_evaluation(&records::evaluation(&record.model_id, &evidence, dataset, now))?;
+        records::evaluated(&mut record, &evidence, self.champion.as_ref(), now);
         store.update_model(&record)?;
         Ok(Judged { evidence, verdict })
     }
@@ -299,7 +357,8 @@ impl Run<'_> {
 
     async fn measure(&self, dataset: &Arc<Dataset>, candidate: ModelRef) -> Result<Evidence, RunError> {
         let champion = self.champion.as_ref().map(|champion| champion.model_ref.clone());
-        let span = JudgedSpan::of(dataset, &candidate, champion.as_ref());
+        let champion_until = champion.as_ref().map(|champion| champion.lineage_until);
+        let span = JudgedSpan::of(dataset, candidate.lineage_until, champion_until);
         let (evaluator, data, ctx) =
             (Arc::clone(&self.pipeline.stages.evaluator), Arc::clone(dataset), self.ctx.clone());
         let judged = span.judged;
@@ -405,34 +464,4 @@ fn refuse_other_market(
         pointer: format!("{} {}", pointer.symbol, pointer.timeframe),
         model: format!("{symbol} {timeframe}"),
     })
-}
-
-/// The bars that candidate and champion are judged on.
-struct JudgedSpan {
-    judged: Window,
-    unseen_bars: usize,
-    holdout_bars: usize,
-}
-
-impl JudgedSpan {
-    /// The bars after the hold-out's start and after every bar that either lineage has seen. When none is left, the
-    /// hold-out is measured all the same, and `unseen_bars = 0` tells the gate what that is worth.
-    fn of(dataset: &Dataset, candidate: &ModelRef, champion: Option<&ModelRef>) -> Self {
-        // A bar that stands for a missing one is no evidence.
-        let real_bars_from =
-            |index: usize| (index..dataset.bars.len()).filter(|&bar| dataset.is_present(bar)).count();
-        let holdout_bars = real_bars_from(dataset.split_index());
-        let seen_until = champion
-            .map_or(candidate.lineage_until, |champion| champion.lineage_until.max(candidate.lineage_until));
-        let start = seen_until.max(dataset.split);
-        let unseen_bars = real_bars_from(dataset.bars.index_at_or_after(start));
-        let whole: Window = holdout(dataset);
-        let judged = Window::new(start, whole.end()).unwrap_or(whole);
-        Self { judged, unseen_bars, holdout_bars }
-    }
-}
-
-fn holdout(dataset: &Dataset) -> Window {
-    let end: Timestamp = dataset.window.end();
-    Window::new(dataset.split, end).unwrap_or(dataset.window)
 }

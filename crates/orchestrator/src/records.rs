@@ -1,7 +1,9 @@
 //! What a run writes down about itself.
 
 use walkforward_core::{Dataset, Evidence, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict};
-use walkforward_store::{Champion, EtlRecord, ModelRecord, ModelStatus, PromotionGate, RunOutcome};
+use walkforward_store::{
+    Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, PromotionGate, RunOutcome,
+};
 
 use crate::RunRequest;
 
@@ -52,6 +54,7 @@ pub(crate) fn trained(
         trained_until: training.used_until,
         trained_at: now,
         parent_id: None,
+        parent_choice: None,
         seed: request.seed,
         pack: request.pack.clone(),
         dataset_hash: dataset.hash.clone(),
@@ -61,6 +64,26 @@ pub(crate) fn trained(
         champion_id: None,
         champion_metrics: None,
         code_version: request.code_version.clone(),
+    }
+}
+
+/// What was measured, bar by bar.
+pub(crate) fn evaluation(
+    model: &ModelId,
+    evidence: &Evidence,
+    dataset: &Dataset,
+    now: Timestamp,
+) -> EvaluationRecord {
+    let judged = evidence.candidate.judged_span;
+    let close = judged.map(|judged| dataset.bars.within(judged).closes().to_vec()).unwrap_or_default();
+    EvaluationRecord {
+        model_id: model.clone(),
+        evaluated_at: now,
+        candidate: evidence.candidate.clone(),
+        champion: evidence.champion.clone(),
+        baselines: evidence.baselines.clone(),
+        close,
+        series_left_out: false,
     }
 }
 

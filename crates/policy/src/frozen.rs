@@ -10,6 +10,9 @@ use crate::Tensors;
 use crate::forest::Forest;
 use crate::network::{Parameter, Role, Take, forward, has_kernels, parameters};
 
+/// Rows of a perceptron from which on a row costs no less: enough to keep the arithmetic units busy.
+const DENSE_BATCH_ROWS: usize = 4;
+
 thread_local! {
     /// Values between layers and logits of the deciding thread, so that a decision allocates nothing.
     static SCRATCH: RefCell<(Scratch, Vec<f32>)> = RefCell::default();
@@ -67,14 +70,42 @@ impl Policy for FrozenPolicy {
         SCRATCH.with_borrow_mut(|(scratch, logits)| {
             logits.resize(self.net.outputs(), 0.0);
             self.forward(observation.0, logits, scratch)?;
-            let best = argmax(logits).and_then(|index| u8::try_from(index).ok());
-            best.map(Action).ok_or(PolicyError::NotFinite { index: 0 })
+            largest(logits)
         })
+    }
+
+    fn act_batch(&self, observations: &[f32], actions: &mut [Action]) -> Result<(), PolicyError> {
+        let (expected, actual) = (actions.len() * self.net.inputs(), observations.len());
+        if actual != expected {
+            return Err(PolicyError::ObservationLength { expected, actual });
+        }
+        let outputs = self.net.outputs();
+        SCRATCH.with_borrow_mut(|(scratch, logits)| {
+            logits.resize(actions.len() * outputs, 0.0);
+            self.forward(observations, logits, scratch)?;
+            for (row, action) in logits.chunks_exact(outputs).zip(actions) {
+                *action = largest(row)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn batch_rows(&self) -> usize {
+        match self.net {
+            FrozenNet::Dense(_) => DENSE_BATCH_ROWS,
+            FrozenNet::Trees(_) | FrozenNet::Candle(_) => 1,
+        }
     }
 
     fn spec(&self) -> &PolicySpec {
         &self.spec
     }
+}
+
+/// The action of the largest of `logits`.
+fn largest(logits: &[f32]) -> Result<Action, PolicyError> {
+    let best = argmax(logits).and_then(|index| u8::try_from(index).ok());
+    best.map(Action).ok_or(PolicyError::NotFinite { index: 0 })
 }
 
 /// A network in the form in which it answers. A row's answer does not depend on the rows beside it, and but for

@@ -24,6 +24,7 @@
 //!     symbol: "BTC/USD".parse()?,
 //!     timeframe: "1h".parse()?,
 //!     network: NetworkSpec::Mlp { inputs: 3, hidden: vec![], outputs: 2, activation: Activation::Tanh },
+//!     sessions: false,
 //!     features,
 //!     normaliser: Normaliser { mean: vec![0.0], std: vec![1.0], clip: 5.0 },
 //!     lookback: 1,

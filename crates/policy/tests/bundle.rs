@@ -69,6 +69,18 @@ fn a_written_bundle_loads_with_its_specification_and_weights() {
 }
 
 #[test]
+fn only_a_market_with_sessions_is_written_into_the_specification() {
+    for (sessions, is_named) in [(false, false), (true, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = PolicySpec { sessions, ..spec() };
+        let written = write_bundle(dir.path(), &spec, &weights(1), None).unwrap();
+        let bytes = std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes).contains("sessions"), is_named);
+        assert_eq!(load_bundle(dir.path(), &written.sha256).unwrap().policy.spec().sessions, sessions);
+    }
+}
+
+#[test]
 fn the_same_contents_give_the_same_bytes_and_other_weights_others() {
     let state = OptimizerState { step: 3, m: weights(5), v: weights(6) };
     let write = |seed| {

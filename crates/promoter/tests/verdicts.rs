@@ -10,16 +10,9 @@ use walkforward_promoter::{Gate, ThresholdsGate};
 fn report(subject: &str, win_rate: Option<f64>, drawdown: Option<f64>, pnl: Option<f64>) -> EvaluationReport {
     let (start, end) = ("2024-01-01".parse().unwrap(), "2024-01-15".parse().unwrap());
     EvaluationReport {
-        subject: subject.to_owned(),
         judged_span: Some(Window::new(start, end).unwrap()),
-        bar_close: Vec::new(),
-        net_return: Vec::new(),
-        position: Vec::new(),
-        fills: Vec::new(),
-        trades: Vec::new(),
         metrics: Metrics { win_rate, max_drawdown: drawdown, pnl_per_trade: pnl, ..Metrics::default() },
-        mechanical: MechanicalCheck::passed(),
-        supplied_by: SuppliedBy::Backtest,
+        ..EvaluationReport::without_figures(subject, SuppliedBy::Backtest)
     }
 }
 

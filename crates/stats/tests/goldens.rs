@@ -1,4 +1,4 @@
-//! The formulas against vectors that other implementations computed.
+//! Metrics and trades against vectors that other implementations computed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use walkforward_stats::{ReturnSeries, ReturnSummary, StatFill, Trade, TradeSide, TradeSummary, round_trips};
+use walkforward_stats::{
+    ReturnSeries, ReturnSummary, SharpeMoments, StatFill, Trade, TradeSide, TradeSummary, Trials,
+    deflated_sharpe, min_track_record_length, probabilistic_sharpe, round_trips,
+};
 
 /// Expected value by name; null is undefined.
 type Expected = BTreeMap<String, Option<f64>>;
-
-/// Probabilistic and deflated Sharpe ratios, which this crate does not compute.
-const OUT_OF_SCOPE: [&str; 4] = ["psr", "dsr", "dsr_benchmark_sharpe", "min_track_record_length"];
 
 #[derive(Deserialize)]
 struct File<T> {
@@ -25,6 +25,8 @@ struct ReturnVector {
     name: String,
     loose: Vec<String>,
     periods_per_year: f64,
+    n_trials: usize,
+    var_trial_sharpes: f64,
     returns: Vec<f64>,
     expected: Expected,
 }
@@ -90,7 +92,7 @@ fn close(actual: f64, expected: f64) -> bool {
 
 fn compare(vector: &str, expected: &Expected, actual: &[(&str, Option<f64>)], skipped: &[String]) {
     for (field, expected) in expected {
-        if OUT_OF_SCOPE.contains(&field.as_str()) || skipped.contains(field) {
+        if skipped.contains(field) {
             continue;
         }
         let found = actual.iter().find(|(name, _)| name == field);
@@ -126,6 +128,19 @@ fn return_fields(s: &ReturnSummary) -> Vec<(&'static str, Option<f64>)> {
     ]
 }
 
+/// The statistics of the Sharpe ratio against a benchmark of 0 and against the trials of `vector`.
+fn sharpe_fields(vector: &ReturnVector, summary: &ReturnSummary) -> Vec<(&'static str, Option<f64>)> {
+    let moments = SharpeMoments::of(summary);
+    let trials = Trials { count: vector.n_trials, sharpe_variance: vector.var_trial_sharpes };
+    let deflated = moments.and_then(|moments| deflated_sharpe(&moments, &trials));
+    vec![
+        ("psr", moments.and_then(|moments| probabilistic_sharpe(&moments, 0.0))),
+        ("dsr", deflated.map(|deflated| deflated.probability)),
+        ("dsr_benchmark_sharpe", deflated.map(|deflated| deflated.benchmark)),
+        ("min_track_record_length", moments.and_then(|moments| min_track_record_length(&moments, 0.0))),
+    ]
+}
+
 fn trade_fields(s: &TradeSummary) -> Vec<(&'static str, Option<f64>)> {
     let count = |value: usize| Some(value as f64);
     vec![
@@ -158,7 +173,10 @@ fn return_statistics_agree_with_the_goldens_shared_data() {
         vectors::<ReturnVector>("return_statistics_agree_with_the_goldens_shared_data", "returns.json")
     {
         let series = ReturnSeries::new(&vector.returns, vector.periods_per_year).unwrap();
-        let fields = return_fields(&ReturnSummary::of(&series));
+        let summary = ReturnSummary::of(&series);
+        let mut fields = return_fields(&summary);
+        fields.extend(sharpe_fields(&vector, &summary));
+        assert_eq!(fields.len(), vector.expected.len(), "{}", vector.name);
         compare(&vector.name, &vector.expected, &fields, &vector.loose);
     }
 }

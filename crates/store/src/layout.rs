@@ -10,6 +10,8 @@ pub const POLICY_FILE: &str = "policy.safetensors";
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 /// A model's record.
 pub const METADATA_FILE: &str = "metadata.json";
+/// What an evaluation measured bar by bar, in a model's folder.
+pub const EVALUATION_FILE: &str = "evaluation.json";
 /// A line's pointer.
 pub const POINTER_FILE: &str = "latest.json";
 

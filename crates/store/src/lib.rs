@@ -40,10 +40,13 @@ pub use error::{PointerProblem, RunLockHeld, StoreError};
 pub use events::{Event, MAX_EVENTS};
 pub use hash::sha256_file;
 pub use history::PromotionRow;
-pub use layout::{METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};
+pub use layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};
+pub use models::{read_evaluation, read_model};
 pub use pointer::PointerReader;
 pub use promotion::{Promotion, PromotionKind, PromotionRequest, PromotionState};
-pub use records::{Champion, EtlRecord, ModelRecord, ModelStatus, Pointer, PromotionGate};
+pub use records::{
+    Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, ParentChoice, Pointer, PromotionGate,
+};
 pub use recovery::RecoveryReport;
 pub use runs::{RunLock, RunOutcome, RunRow};
 pub use store::Store;

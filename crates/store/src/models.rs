@@ -4,15 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Transaction, params};
-use walkforward_core::{LineName, ModelId};
+use walkforward_core::{LineName, ModelId, ModelRef};
 use walkforward_durable::{Error, Step, read_bounded};
 
-use crate::layout::{METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, is_attempt_name};
+use crate::layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, is_attempt_name};
 use crate::runs::parse;
-use crate::{ModelRecord, ModelStatus, Store, StoreError, sha256_file};
+use crate::{EvaluationRecord, ModelRecord, ModelStatus, Store, StoreError, sha256_file};
 
 /// Longest `metadata.json`, bytes.
 const MAX_METADATA_BYTES: u64 = 16 << 20;
+/// Longest `evaluation.json`, bytes.
+const MAX_EVALUATION_BYTES: u64 = 256 << 20;
 /// Most files in a bundle.
 const MAX_BUNDLE_FILES: usize = 64;
 
@@ -77,6 +79,15 @@ impl Store {
         self.write_record(record)
     }
 
+    /// Writes what an evaluation measured into the model's folder.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn write_evaluation(&self, record: &EvaluationRecord) -> Result<(), StoreError> {
+        let path = self.layout.model_dir(&record.model_id).join(EVALUATION_FILE);
+        Ok(self.files.write_json_atomic(&path, &record.clone().bounded())?)
+    }
+
     /// Writes the record into the model's folder, then into the database.
     pub(crate) fn write_record(&self, record: &ModelRecord) -> Result<(), StoreError> {
         self.files.write_json_atomic(&self.layout.metadata(&record.model_id), record)?;
@@ -124,6 +135,35 @@ fn bundle_files(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
         return Err(StoreError::bad_model(dir, format!("the training wrote no {POLICY_FILE}")));
     }
     Ok(files)
+}
+
+/// A model's record and where its bundle lies, read without opening a store; the bundle itself is not looked at.
+///
+/// # Errors
+/// There is no such model, or its record can't be read.
+pub fn read_model(models_dir: &Path, id: &ModelId) -> Result<(ModelRecord, ModelRef), StoreError> {
+    let record = read_record(models_dir, id)?;
+    let reference = ModelRef {
+        id: id.clone(),
+        dir: models_dir.join(id.as_str()),
+        sha256: record.sha256.clone(),
+        lineage_until: record.lineage_until,
+    };
+    Ok((record, reference))
+}
+
+/// What the evaluation of a model measured; none when it has none.
+///
+/// # Errors
+/// The file can't be read.
+pub fn read_evaluation(models_dir: &Path, id: &ModelId) -> Result<Option<EvaluationRecord>, StoreError> {
+    let path = models_dir.join(id.as_str()).join(EVALUATION_FILE);
+    let bytes = match read_bounded(&path, MAX_EVALUATION_BYTES) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        bytes => bytes?,
+    };
+    let record = serde_json::from_slice(&bytes);
+    record.map(Some).map_err(|error| StoreError::bad_model(&path, error.to_string()))
 }
 
 /// Reads and checks `metadata.json` of a model.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId, SuppliedBy, Symbol, Timeframe,
-    Timestamp, TrainingOutcome, Verdict, Window,
+    EvaluationReport, LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId, SuppliedBy,
+    Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
 };
 
 /// `data/etl/etl-<runId>.json`: what a run was made from.
@@ -90,6 +90,18 @@ pub struct PromotionGate {
     pub outcome: Outcome,
 }
 
+/// Which parent a training was to continue from, and which one it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentChoice {
+    /// The model that was asked for.
+    pub asked: ModelId,
+    /// The model that the training continues from; none when it starts from fresh weights.
+    pub taken: Option<ModelId>,
+    /// Why it is another one than was asked for, if it is.
+    pub reason: Option<String>,
+}
+
 /// `models/model-<runId>/metadata.json`: everything known about a model. Rewritten by the store alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -134,6 +146,9 @@ pub struct ModelRecord {
     pub trained_at: Timestamp,
     /// The model that its training continued from.
     pub parent_id: Option<ModelId>,
+    /// The parent that was asked for, and why it is another one if it is; none when none was asked for.
+    #[serde(default)]
+    pub parent_choice: Option<ParentChoice>,
     /// Where all its randomness came from.
     pub seed: u64,
     /// Its hyperparameters.
@@ -158,6 +173,50 @@ impl ModelRecord {
     /// Symbol and timeframe in words.
     pub(crate) fn market(&self) -> String {
         market(&self.symbol, self.timeframe)
+    }
+}
+
+/// `models/model-<runId>/evaluation.json`: what the evaluation measured bar by bar, for charts and later questions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvaluationRecord {
+    /// The model.
+    pub model_id: ModelId,
+    /// When it was measured.
+    pub evaluated_at: Timestamp,
+    /// The model's report.
+    pub candidate: EvaluationReport,
+    /// That of the champion of the time, on the same bars.
+    pub champion: Option<EvaluationReport>,
+    /// Those of doing nothing and holding the asset.
+    pub baselines: Vec<EvaluationReport>,
+    /// Close price of each judged bar, `[n_bars]`.
+    pub close: Vec<f64>,
+    /// Whether the span was too long for its series to be kept; then they are empty.
+    #[serde(default)]
+    pub series_left_out: bool,
+}
+
+impl EvaluationRecord {
+    /// Judged bars whose series are kept: eleven years of hours.
+    pub const MAX_BARS: usize = 100_000;
+
+    /// The record without its series when they are longer than [`MAX_BARS`](Self::MAX_BARS).
+    pub(crate) fn bounded(mut self) -> Self {
+        if self.close.len() <= Self::MAX_BARS {
+            return self;
+        }
+        self.series_left_out = true;
+        self.close.clear();
+        let reports =
+            std::iter::once(&mut self.candidate).chain(&mut self.champion).chain(&mut self.baselines);
+        for report in reports {
+            report.bar_close.clear();
+            report.net_return.clear();
+            report.position.clear();
+            report.fills.clear();
+        }
+        self
     }
 }
 

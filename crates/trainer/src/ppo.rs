@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use walkforward_core::{
-    NetworkSpec, Pace, Probe, Stage, StageContext, StageError, Trainer, TrainingJob, TrainingOutcome,
+    MarketCalendar, NetworkSpec, Pace, Probe, Stage, StageContext, StageError, Trainer, TrainingJob,
+    TrainingOutcome,
 };
 use walkforward_engine::SessionConfig;
 use walkforward_policy::{PolicySpec, write_bundle};
@@ -216,11 +217,12 @@ fn spec(job: &TrainingJob, config: &PpoConfig, market: &Market, network: Network
         symbol: job.dataset.symbol.clone(),
         timeframe: job.dataset.timeframe(),
         network,
+        sessions: job.dataset.calendar != MarketCalendar::Continuous,
         features: job.dataset.feature_spec.clone(),
         normaliser: market.normaliser().clone(),
         lookback: config.lookback,
         actions: config.actions,
-        used_until: market.used_until().unwrap_or(job.dataset.split),
+        used_until: market.used_until().unwrap_or(job.dataset.training_end()),
         probe: Probe { observations: Vec::new(), outputs: Vec::new(), tolerance: 0.0 },
     }
 }

@@ -1,6 +1,6 @@
 //! Continuing from a parent model.
 
-use walkforward_core::{ModelRef, NetworkSpec, Normaliser, TrainingJob};
+use walkforward_core::{MarketCalendar, ModelRef, NetworkSpec, Normaliser, TrainingJob};
 use walkforward_policy::{BundleError, PolicySpec, load_bundle, load_optimizer};
 
 use crate::backend::Origin;
@@ -47,6 +47,11 @@ fn difference(
     if spec.symbol != dataset.symbol || spec.timeframe != dataset.timeframe() {
         let (symbol, timeframe) = (&dataset.symbol, dataset.timeframe());
         return Some(format!("it trades {} {}, this is {symbol} {timeframe}", spec.symbol, spec.timeframe));
+    }
+    if spec.sessions != (dataset.calendar != MarketCalendar::Continuous) {
+        let markets = ["never closes", "has sessions"];
+        let [its, this] = [spec.sessions, !spec.sessions].map(|sessions| markets[usize::from(sessions)]);
+        return Some(format!("its market {its}, this one {this}"));
     }
     if spec.features != dataset.feature_spec {
         return Some("it sees other features".to_owned());

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{Recorder, context, context_with, dataset, hour, job, start, tiny, zigzag};
+use common::{Recorder, context, context_with, dataset, hour, job, start, tiny, with_sessions, zigzag};
 use serde_json::{Value, json};
 use walkforward_core::{
     Bar, BarSeries, CancelToken, Dataset, ErrorKind, MarketRules, ModelId, ModelRef, Progress,
@@ -79,6 +79,22 @@ fn the_hold_out_does_not_reach_the_weights() {
     };
     assert_eq!(changed(160), bundle_bytes(small_dataset(), 1));
     assert_ne!(changed(159)[0], bundle_bytes(small_dataset(), 1)[0], "the last bar before it does");
+}
+
+#[test]
+fn the_embargo_does_not_reach_the_weights() {
+    let changed = |from: usize| {
+        let mut bars = BarSeries::new(hour());
+        for (index, bar) in zigzag(200, 20, 0.01).iter().enumerate() {
+            let other = Bar::flat(bar.open_time(), 1_000.0 + index as f64).unwrap();
+            bars.push(if index < from { bar } else { other }).unwrap();
+        }
+        let dataset = walkforward_core::Dataset { embargo_bars: 10, ..dataset(bars, 40) };
+        assert_eq!(dataset.training_end(), dataset.bars.open_times()[150]);
+        bundle_bytes(dataset, 1)
+    };
+    assert_eq!(changed(150), changed(200));
+    assert_ne!(changed(149)[0], changed(200)[0], "the last bar before it does");
 }
 
 #[test]
@@ -238,6 +254,17 @@ fn a_parent_without_optimizer_file_is_enough() {
 }
 
 #[test]
+fn a_model_says_whether_its_market_has_sessions() {
+    let dir = tempfile::tempdir().unwrap();
+    for (dataset, has_sessions) in [(small_dataset(), false), (with_sessions(small_dataset()), true)] {
+        train(dataset, tiny(), 1, dir.path()).unwrap();
+        let parent = parent_in(dir.path());
+        let policy = walkforward_policy::load_policy(dir.path(), &parent.sha256).unwrap();
+        assert_eq!(walkforward_policy::Policy::spec(&policy).sessions, has_sessions);
+    }
+}
+
+#[test]
 fn a_parent_that_was_made_for_something_else_is_refused() {
     let parent_dir = tempfile::tempdir().unwrap();
     train(small_dataset(), tiny(), 1, parent_dir.path()).unwrap();
@@ -251,6 +278,12 @@ fn a_parent_that_was_made_for_something_else_is_refused() {
     };
     let other_symbol = Dataset { symbol: "ETH/USD".parse().unwrap(), ..small_dataset() };
     check(other_symbol, tiny(), parent.clone(), "it trades BTC/USD 1h");
+    check(
+        with_sessions(small_dataset()),
+        tiny(),
+        parent.clone(),
+        "its market never closes, this one has sessions",
+    );
     let mut wider = tiny();
     wider["hidden"] = json!([9]);
     check(small_dataset(), wider, parent.clone(), "another network");

@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{context, context_with, dataset, hour, job, zigzag};
+use common::{context, context_with, dataset, hour, job, with_sessions, zigzag};
 use serde_json::{Value, json};
 use walkforward_core::{
     Bar, BarSeries, CancelToken, Dataset, DatasetBuilder, DatasetRequest, ErrorKind, FeatureSpec, NoProgress,
@@ -43,6 +43,7 @@ fn synthetic(source: SyntheticSource) -> Dataset {
         as_of: None,
         window_bars: 4_000,
         holdout_bars: 500,
+        embargo_bars: 0,
         features: FeatureSpec::default(),
     };
     let pipeline = EtlPipeline::new(Arc::new(source), EtlConfig::default());
@@ -52,7 +53,7 @@ fn synthetic(source: SyntheticSource) -> Dataset {
 
 /// What the policy does on the hold-out.
 fn backtest(policy: &FrozenPolicy, dataset: &Dataset) -> SessionRecord {
-    let present: Vec<bool> = (0..dataset.bars.len()).map(|index| dataset.is_present(index)).collect();
+    let present: Vec<bool> = (0..dataset.bars.len()).map(|index| dataset.can_fill(index)).collect();
     let rows = feature_matrix(&dataset.feature_spec, &dataset.bars).unwrap();
     let rows = rows.normalised(&policy.spec().normaliser).unwrap();
     let range = dataset.split_index()..dataset.bars.len();
@@ -194,4 +195,14 @@ fn a_cancelled_training_leaves_no_file() {
         assert_eq!(trainer.train(&job, &context).unwrap_err().kind, ErrorKind::Cancelled);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_model_says_whether_its_market_has_sessions() {
+    let market = || dataset(zigzag(400, 20, 0.01), 40);
+    for (dataset, has_sessions) in [(market(), false), (with_sessions(market()), true)] {
+        let dir = tempfile::tempdir().unwrap();
+        train(dataset, json!({ "model": "ridge", "lookback": 2, "horizon_bars": 5 }), 1, dir.path()).unwrap();
+        assert_eq!(load(dir.path()).spec().sessions, has_sessions);
+    }
 }

@@ -22,6 +22,7 @@ fn dataset(source: SyntheticSource) -> Dataset {
         as_of: None,
         window_bars: WINDOW_BARS,
         holdout_bars: HOLDOUT_BARS,
+        embargo_bars: 0,
         features: FeatureSpec::default(),
     };
     let pipeline = EtlPipeline::new(Arc::new(source), EtlConfig::default());
@@ -37,7 +38,7 @@ fn train_and_backtest(dataset: &Dataset) -> SessionRecord {
     PpoTrainer::new(SessionConfig::default()).train(&job, &context()).unwrap();
     let bytes = std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap();
     let policy = load_mlp(dir.path(), &sha256_hex(&bytes)).unwrap();
-    let present: Vec<bool> = (0..dataset.bars.len()).map(|index| dataset.is_present(index)).collect();
+    let present: Vec<bool> = (0..dataset.bars.len()).map(|index| dataset.can_fill(index)).collect();
     let rows = feature_matrix(&dataset.feature_spec, &dataset.bars).unwrap();
     let rows = rows.normalised(&policy.spec().normaliser).unwrap();
     let range = dataset.split_index()..dataset.bars.len();

@@ -1,105 +1,180 @@
-//! One feature of a specification: its indicators and its columns.
+//! One feature of a specification: what it keeps of earlier bars, and its columns.
 
-use ta_lib::{Core, RetCode, RsiStream, SmaStream, StddevStream};
-use walkforward_core::{Bar, FeatureKind};
+use std::ops::Range;
 
-use super::indicator::{Indicator, Lag, WindowMean, rsi, sma, stddev};
+use ta_lib::Core;
+use walkforward_core::{BarSeries, FeatureKind, FeatureSpec};
 
-/// Scale inside `tanh` of returns and trends: a change of 10 % is 1.
-const CHANGE_SCALE: f64 = 10.0;
-/// Scale inside `tanh` of the trend's strength: two averages 5 % apart are 1.
-const STRENGTH_SCALE: f64 = 20.0;
-const RSI_MIDDLE: f64 = 50.0;
+use super::oscillator::{Cci, Macd, Rsi, Stochastic};
+use super::price::{Changes, SmaTrend, TrendStrength};
+use super::spread::{Atr, BollingerPosition, Volatility};
+use super::tail::BLOCK;
+use super::talib::Refusal;
+use super::volume::{Obv, VolumeRatio};
+use super::window::Windows;
 
+/// Consecutive bars by column, `[n]` each, at most [`BLOCK`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BarBlock<'a> {
+    pub(crate) high: &'a [f64],
+    pub(crate) low: &'a [f64],
+    pub(crate) close: &'a [f64],
+    pub(crate) volume: &'a [f64],
+}
+
+impl<'a> BarBlock<'a> {
+    /// The bars of `series` with indices in `range`.
+    pub(crate) fn of(series: &'a BarSeries, range: Range<usize>) -> Self {
+        Self {
+            high: &series.highs()[range.clone()],
+            low: &series.lows()[range.clone()],
+            close: &series.closes()[range.clone()],
+            volume: &series.volumes()[range],
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.close.len()
+    }
+
+    /// High, low and close of the bar at `index`.
+    pub(crate) fn prices(&self, index: usize) -> [f64; 3] {
+        [self.high[index], self.low[index], self.close[index]]
+    }
+}
+
+/// What all features of an engine use, one after the other. Sums of closes and volumes are made once for all.
+#[derive(Debug, Clone)]
+pub(crate) struct Workshop {
+    pub(crate) core: Core,
+    pub(crate) closes: Windows,
+    pub(crate) volumes: Windows,
+    pub(crate) scratch: Scratch,
+}
+
+impl Workshop {
+    pub(crate) fn new(spec: &FeatureSpec) -> Self {
+        let longest = |of: fn(&FeatureKind) -> u32| spec.kinds().map(of).max().unwrap_or(0);
+        Self {
+            core: Core::new(),
+            closes: Windows::new(longest(close_window), longest(close_moments)),
+            volumes: Windows::new(longest(volume_window), 0),
+            scratch: Scratch(std::array::from_fn(|_| vec![0.0; BLOCK])),
+        }
+    }
+
+    /// Takes the next bars.
+    pub(crate) fn extend(&mut self, bars: BarBlock<'_>) {
+        self.closes.extend(bars.close);
+        self.volumes.extend(bars.volume);
+    }
+}
+
+/// Longest sum over closes that a feature takes from its workshop.
+fn close_window(kind: &FeatureKind) -> u32 {
+    match *kind {
+        FeatureKind::SmaTrend { fast, slow } | FeatureKind::TrendStrength { fast, slow } => fast.max(slow),
+        _ => 0,
+    }
+}
+
+/// Longest deviation of closes that a feature takes from its workshop.
+fn close_moments(kind: &FeatureKind) -> u32 {
+    match *kind {
+        FeatureKind::Volatility { period, .. } | FeatureKind::BollingerPosition { period, .. } => period,
+        _ => 0,
+    }
+}
+
+/// Longest sum over volumes that a feature takes from its workshop.
+fn volume_window(kind: &FeatureKind) -> u32 {
+    match *kind {
+        FeatureKind::VolumeRatio { period } | FeatureKind::Obv { norm: period } => period,
+        _ => 0,
+    }
+}
+
+/// Room for intermediate results.
+#[derive(Debug, Clone)]
+pub(crate) struct Scratch([Vec<f64>; 3]);
+
+impl Scratch {
+    /// Three slices of `n` values with no particular content.
+    pub(crate) fn slices(&mut self, n: usize) -> [&mut [f64]; 3] {
+        self.0.each_mut().map(|values| &mut values[..n])
+    }
+}
+
+/// Replaces an infinite intermediate result by NaN, because a price over an infinite average would be a plausible
+/// number; finite ones stay as they are.
+#[inline(always)]
+pub(crate) fn unless_infinite(value: f64, intermediate: f64) -> f64 {
+    value + 0.0 * intermediate
+}
+
+/// A feature that takes blocks of bars of any length up to [`BLOCK`]: the same bits for every way to cut a series.
 #[derive(Debug, Clone)]
 pub(crate) enum FeatureColumns {
-    Returns(Vec<Lag>),
-    Rsi(Indicator<RsiStream>),
-    SmaTrend([Indicator<SmaStream>; 2]),
-    TrendStrength([Indicator<SmaStream>; 2]),
-    Volatility { deviation: Indicator<StddevStream>, sample_correction: f64 },
-    VolumeRatio(WindowMean),
+    Changes(Changes),
+    Rsi(Rsi),
+    SmaTrend(SmaTrend),
+    TrendStrength(TrendStrength),
+    Volatility(Box<Volatility>),
+    VolumeRatio(VolumeRatio),
+    BollingerPosition(BollingerPosition),
+    Macd(Macd),
+    Atr(Box<Atr>),
+    Stochastic(Box<Stochastic>),
+    Obv(Obv),
+    Cci(Cci),
 }
 
 impl FeatureColumns {
     pub(crate) fn new(kind: &FeatureKind) -> Self {
-        match kind {
-            FeatureKind::Returns { periods } => Self::Returns(periods.iter().map(|&p| Lag::new(p)).collect()),
-            FeatureKind::Rsi { period } => Self::Rsi(rsi(*period)),
-            FeatureKind::SmaTrend { fast, slow } => Self::SmaTrend([sma(*fast), sma(*slow)]),
-            FeatureKind::TrendStrength { fast, slow } => Self::TrendStrength([sma(*fast), sma(*slow)]),
-            FeatureKind::Volatility { period } => {
-                let n = f64::from(*period);
-                Self::Volatility { deviation: stddev(*period), sample_correction: (n / (n - 1.0)).sqrt() }
+        match *kind {
+            FeatureKind::Returns { ref periods } => Self::Changes(Changes::new(periods)),
+            FeatureKind::Roc { period } => Self::Changes(Changes::new(&[period])),
+            FeatureKind::Rsi { period } => Self::Rsi(Rsi::new(period)),
+            FeatureKind::SmaTrend { fast, slow } => Self::SmaTrend(SmaTrend::new(fast, slow)),
+            FeatureKind::TrendStrength { fast, slow } => Self::TrendStrength(TrendStrength::new(fast, slow)),
+            FeatureKind::Volatility { period, norm } => {
+                Self::Volatility(Box::new(Volatility::new(period, norm)))
             }
-            FeatureKind::VolumeRatio { period } => Self::VolumeRatio(WindowMean::new(*period)),
+            FeatureKind::VolumeRatio { period } => Self::VolumeRatio(VolumeRatio::new(period)),
+            FeatureKind::BollingerPosition { period, deviations } => {
+                Self::BollingerPosition(BollingerPosition::new(period, deviations))
+            }
+            FeatureKind::Macd { fast, slow, signal } => Self::Macd(Macd::new(fast, slow, signal)),
+            FeatureKind::Atr { period, norm } => Self::Atr(Box::new(Atr::new(period, norm))),
+            FeatureKind::Stochastic { period, smooth } => {
+                Self::Stochastic(Box::new(Stochastic::new(period, smooth)))
+            }
+            FeatureKind::Obv { norm } => Self::Obv(Obv::new(norm)),
+            FeatureKind::Cci { period } => Self::Cci(Cci::new(period)),
         }
     }
 
-    pub(crate) fn width(&self) -> usize {
+    /// Writes the columns of `bars` into `out`, `[width, bars.len()]`. Those of the warm-up have no meaning.
+    pub(crate) fn extend(
+        &mut self,
+        workshop: &mut Workshop,
+        bars: BarBlock<'_>,
+        out: &mut [f64],
+    ) -> Result<(), Refusal> {
         match self {
-            Self::Returns(lags) => lags.len(),
-            Self::SmaTrend(_) => 2,
-            _ => 1,
+            Self::Changes(changes) => changes.extend(bars, out),
+            Self::Rsi(rsi) => rsi.extend(workshop, bars, out)?,
+            Self::SmaTrend(trend) => trend.extend(workshop, bars, out),
+            Self::TrendStrength(strength) => strength.extend(workshop, bars, out),
+            Self::Volatility(volatility) => volatility.extend(workshop, bars, out),
+            Self::VolumeRatio(ratio) => ratio.extend(workshop, bars, out),
+            Self::BollingerPosition(position) => position.extend(workshop, bars, out),
+            Self::Macd(macd) => macd.extend(workshop, bars, out)?,
+            Self::Atr(atr) => atr.extend(workshop, bars, out)?,
+            Self::Stochastic(stochastic) => stochastic.extend(workshop, bars, out),
+            Self::Obv(obv) => obv.extend(workshop, bars, out),
+            Self::Cci(cci) => cci.extend(workshop, bars, out),
         }
-    }
-
-    /// Writes the columns of `bar` into `out`, `[width]`; false while one of them is not defined yet.
-    pub(crate) fn push(&mut self, core: &Core, bar: &Bar, out: &mut [f32]) -> Result<bool, RetCode> {
-        let close = bar.close();
-        let mut columns = Columns { out, next: 0, all_defined: true };
-        match self {
-            Self::Returns(lags) => {
-                for lag in lags {
-                    columns.put(lag.push(close).map(|past| (CHANGE_SCALE * (close / past - 1.0)).tanh()));
-                }
-            }
-            Self::Rsi(rsi) => {
-                columns.put(rsi.push(core, close)?.map(|rsi| (rsi - RSI_MIDDLE) / RSI_MIDDLE));
-            }
-            Self::SmaTrend(averages) => {
-                for average in averages {
-                    let average = average.push(core, close)?;
-                    columns.put(average.map(|average| (CHANGE_SCALE * (close / average - 1.0)).tanh()));
-                }
-            }
-            Self::TrendStrength([fast, slow]) => {
-                let pair = fast.push(core, close)?.zip(slow.push(core, close)?);
-                columns.put(pair.map(|(fast, slow)| (STRENGTH_SCALE * (fast / slow - 1.0)).tanh()));
-            }
-            Self::Volatility { deviation, sample_correction } => {
-                let deviation = deviation.push(core, close)?;
-                columns.put(deviation.map(|deviation| deviation * *sample_correction / close));
-            }
-            Self::VolumeRatio(mean) => {
-                let volume = bar.volume();
-                columns.put(mean.push(volume).map(|mean| volume_ratio(volume, mean)));
-            }
-        }
-        Ok(columns.all_defined)
-    }
-}
-
-/// `ln(1 + volume / mean)`; 0 without volume, also when the mean is 0; NaN when the mean has overflowed.
-fn volume_ratio(volume: f64, mean: f64) -> f64 {
-    if mean.is_infinite() {
-        return f64::NAN;
-    }
-    if volume > 0.0 && mean > 0.0 { (volume / mean).ln_1p() } else { 0.0 }
-}
-
-struct Columns<'a> {
-    out: &'a mut [f32],
-    next: usize,
-    all_defined: bool,
-}
-
-impl Columns<'_> {
-    fn put(&mut self, value: Option<f64>) {
-        match value {
-            Some(value) => self.out[self.next] = value as f32,
-            None => self.all_defined = false,
-        }
-        self.next += 1;
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use walkforward_core::{BarSeries, FeatureSpec, Normaliser};
 
+use super::{BLOCK, BarBlock};
 use crate::{EngineError, FeatureEngine};
 
 /// Raw feature rows of a series, from the first bar that has one. There is a row for every bar after it.
@@ -15,20 +16,53 @@ pub struct FeatureMatrix {
     pub data: Vec<f32>,
 }
 
-/// The features of every bar of `bars`: [`FeatureEngine`] in a loop, so batch and stream agree to the bit.
+/// The features of every bar of `bars`: [`FeatureEngine`] in blocks, whose bits do not depend on where they are cut,
+/// so batch and stream agree to the bit.
 ///
 /// # Errors
 /// As [`FeatureEngine::push`].
 pub fn feature_matrix(spec: &FeatureSpec, bars: &BarSeries) -> Result<FeatureMatrix, EngineError> {
     let mut engine = FeatureEngine::new(spec)?;
     let width = engine.width();
-    let mut data = Vec::with_capacity(bars.len() * width);
-    for bar in bars.iter() {
-        if let Some(row) = engine.push(&bar)? {
-            data.extend_from_slice(row);
+    let first_row = spec.warm_up_bars().min(bars.len());
+    let mut data = vec![0.0; (bars.len() - first_row) * width];
+    for start in (0..bars.len()).step_by(BLOCK) {
+        let range = start..(start + BLOCK).min(bars.len());
+        let open_times = &bars.open_times()[range.clone()];
+        engine.compute(BarBlock::of(bars, range.clone()), open_times)?;
+        let cold_bars = first_row.saturating_sub(start).min(range.len());
+        let place = |bar: usize| bar.saturating_sub(first_row) * width;
+        let rows = &mut data[place(start)..place(range.end)];
+        write_rows(&engine.values, range.len(), cold_bars, rows);
+        if rows.iter().fold(false, |found, value| found | !value.is_finite()) {
+            for (row, &open_time) in rows.chunks_exact(width).zip(&open_times[cold_bars..]) {
+                engine.check_row(row, open_time)?;
+            }
         }
     }
-    Ok(FeatureMatrix { width, first_row: bars.len() - data.len() / width, data })
+    Ok(FeatureMatrix { width, first_row, data })
+}
+
+/// Columns that are written side by side.
+const GROUP: usize = 4;
+
+/// Turns `columns`, `[width, bars]`, into `rows`, `[bars - cold_bars, width]`.
+fn write_rows(columns: &[f64], bars: usize, cold_bars: usize, rows: &mut [f32]) {
+    let width = columns.len() / bars;
+    let column = |index: usize| &columns[index * bars + cold_bars..(index + 1) * bars];
+    let grouped = width - width % GROUP;
+    for first in (0..grouped).step_by(GROUP) {
+        let [a, b, c, d] = std::array::from_fn(|index| column(first + index));
+        let values = a.iter().zip(b).zip(c.iter().zip(d));
+        for (row, ((a, b), (c, d))) in rows.chunks_exact_mut(width).zip(values) {
+            row[first..first + GROUP].copy_from_slice(&[*a as f32, *b as f32, *c as f32, *d as f32]);
+        }
+    }
+    for index in grouped..width {
+        for (row, &value) in rows.chunks_exact_mut(width).zip(column(index)) {
+            row[index] = value as f32;
+        }
+    }
 }
 
 impl FeatureMatrix {

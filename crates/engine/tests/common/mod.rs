@@ -52,6 +52,7 @@ impl SignPolicy {
                 outputs: 2,
                 activation: Activation::Tanh,
             },
+            sessions: false,
             features,
             normaliser: Normaliser { mean: vec![0.1; width], std: vec![0.5; width], clip: 5.0 },
             lookback: LOOKBACK,

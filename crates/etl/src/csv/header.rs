@@ -58,7 +58,7 @@ const KNOWN_ASSETS: [&str; 16] = [
 ];
 
 /// Lower case, runs of other characters than letters and digits as one `_`: `Volume (BTC)` is `volume_btc`.
-pub(super) fn normalised(cell: &[u8]) -> String {
+pub(crate) fn normalised(cell: &[u8]) -> String {
     let text = String::from_utf8_lossy(cell).to_lowercase();
     let words: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -79,12 +79,27 @@ pub(super) fn header_names(line: &[u8], cells: &Cells) -> Option<Vec<String>> {
 /// The layout that a header's names declare, with the start of the bar in `time`; the error says what is missing or
 /// ambiguous.
 pub(super) fn layout(names: &[String], time: TimePlaces, symbol: &Symbol) -> Result<Layout, String> {
+    let BarPlaces { time: _, numbers } = bar_places(names, time.time, symbol)?;
+    Ok(Layout { width: names.len(), time, numbers })
+}
+
+/// Places of a bar's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BarPlaces {
+    /// Place of its start.
+    pub(crate) time: usize,
+    /// Places of open, high, low, close, volume.
+    pub(crate) numbers: [usize; 5],
+}
+
+/// The places of prices and volume by their names; the error says what is missing or ambiguous.
+pub(crate) fn bar_places(names: &[String], time: usize, symbol: &Symbol) -> Result<BarPlaces, String> {
     let mut numbers = [0; 5];
     for (slot, spellings) in numbers.iter_mut().zip(&PRICE_NAMES) {
         *slot = price(names, spellings)?;
     }
     numbers[4] = volume(names, symbol)?;
-    Ok(Layout { width: names.len(), time, numbers })
+    Ok(BarPlaces { time, numbers })
 }
 
 fn price(names: &[String], spellings: &[&str]) -> Result<usize, String> {

@@ -46,9 +46,20 @@ pub(super) struct LineReader {
     path: PathBuf,
     limits: Limits,
     reader: Box<dyn BufRead>,
+    /// A line that does not lie in the reader's buffer as a whole.
     buffer: Vec<u8>,
+    /// Bytes of the reader's buffer that were given out as a line.
+    given: usize,
     number: u64,
     bytes_read: u64,
+}
+
+/// Where the bytes of a line are.
+#[derive(Clone, Copy)]
+enum Place {
+    /// At the beginning of the reader's buffer, so many.
+    Reader(usize),
+    Buffer,
 }
 
 impl LineReader {
@@ -56,36 +67,67 @@ impl LineReader {
     pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
         let file = open_regular(path).map_err(|error| open_error(path, error))?;
         let reader = plain_or_gzip(file).map_err(|source| io_error(path, source))?;
-        Ok(Self { path: path.to_owned(), limits, reader, buffer: Vec::new(), number: 0, bytes_read: 0 })
+        let (buffer, given, number, bytes_read) = (Vec::new(), 0, 0, 0);
+        Ok(Self { path: path.to_owned(), limits, reader, buffer, given, number, bytes_read })
     }
 
     /// The next line that is not blank.
     pub(super) fn next_line(&mut self) -> Result<Option<Line<'_>>, Error> {
-        loop {
-            if !self.fill()? {
-                return Ok(None);
+        let place = loop {
+            let Some(place) = self.advance()? else { return Ok(None) };
+            if !self.bytes(place)?.iter().all(u8::is_ascii_whitespace) {
+                break place;
             }
-            if !self.buffer.trim_ascii().is_empty() {
-                break;
-            }
-        }
-        let is_ended = self.buffer.ends_with(b"\n");
-        let bytes = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let mark = if self.number == 1 { BYTE_ORDER_MARK } else { b"" };
-        let bytes = bytes.strip_prefix(mark).unwrap_or(bytes);
-        Ok(Some(Line { number: self.number, bytes, is_ended }))
+        };
+        let number = self.number;
+        let line = self.bytes(place)?;
+        let (is_ended, bytes) = match line {
+            [bytes @ .., b'\r', b'\n'] | [bytes @ .., b'\n'] => (true, bytes),
+            [bytes @ .., b'\r'] | bytes => (false, bytes),
+        };
+        let bytes = if number == 1 { bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes) } else { bytes };
+        Ok(Some(Line { number, bytes, is_ended }))
     }
 
-    fn fill(&mut self) -> Result<bool, Error> {
+    fn bytes(&mut self, place: Place) -> Result<&[u8], Error> {
+        match place {
+            Place::Buffer => Ok(&self.buffer),
+            // Nothing was consumed since the line was found: this reads nothing and gives the same bytes.
+            Place::Reader(length) => match self.reader.fill_buf() {
+                Ok(bytes) => Ok(bytes.get(..length).unwrap_or(bytes)),
+                Err(source) => Err(io_error(&self.path, source)),
+            },
+        }
+    }
+
+    /// Goes to the next line.
+    fn advance(&mut self) -> Result<Option<Place>, Error> {
+        self.reader.consume(std::mem::take(&mut self.given));
+        let available = self.reader.fill_buf().map_err(|source| io_error(&self.path, source))?;
+        let place = match memchr::memchr(b'\n', available) {
+            Some(at) => Place::Reader(at + 1),
+            None => Place::Buffer,
+        };
+        let read = match place {
+            Place::Reader(length) => {
+                self.given = length;
+                length
+            }
+            Place::Buffer => self.read_whole()?,
+        };
+        self.count(read as u64)?;
+        Ok((read > 0).then_some(place))
+    }
+
+    /// Reads a line that reaches beyond the reader's buffer.
+    fn read_whole(&mut self) -> Result<usize, Error> {
         self.buffer.clear();
         let mut bounded = (&mut self.reader).take(self.limits.line_bytes + 1);
-        let read = bounded.read_until(b'\n', &mut self.buffer);
-        let read = read.map_err(|source| io_error(&self.path, source))? as u64;
-        if read == 0 {
-            return Ok(false);
-        }
-        self.number += 1;
+        bounded.read_until(b'\n', &mut self.buffer).map_err(|source| io_error(&self.path, source))
+    }
+
+    fn count(&mut self, read: u64) -> Result<(), Error> {
+        self.number += u64::from(read > 0);
         self.bytes_read += read;
         if read > self.limits.line_bytes {
             return Err(self.too_long(format!("line {}", self.number), self.limits.line_bytes));
@@ -93,7 +135,7 @@ impl LineReader {
         if self.bytes_read > self.limits.file_bytes {
             return Err(self.too_long("the file after decompression".to_owned(), self.limits.file_bytes));
         }
-        Ok(true)
+        Ok(())
     }
 
     fn too_long(&self, what: String, limit_bytes: u64) -> Error {
@@ -110,7 +152,7 @@ fn plain_or_gzip(file: File) -> io::Result<Box<dyn BufRead>> {
     Ok(Box::new(reader))
 }
 
-fn open_error(path: &Path, error: walkforward_durable::Error) -> Error {
+pub(crate) fn open_error(path: &Path, error: walkforward_durable::Error) -> Error {
     match error {
         walkforward_durable::Error::NotAFile { path, found } => Error::NotAFile { path, found },
         walkforward_durable::Error::Io { source, .. } => io_error(path, source),

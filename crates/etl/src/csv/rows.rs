@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use walkforward_core::{Bar, RejectedRow, Symbol, Timestamp};
+use walkforward_core::{Bar, Symbol, Timestamp};
 
 use super::CsvOptions;
 use super::cells::{Cells, number, shown};
@@ -10,67 +10,11 @@ use super::columns::Column;
 use super::detect::detect;
 use super::header::Layout;
 use super::lines::{Limits, LineReader};
+use super::quick::QuickReader;
 use super::time::{parse_date_and_clock, parse_time};
 use super::time_columns::TimePlaces;
 use crate::Error;
-
-/// Rejected rows that are listed with line and reason; the others are counted.
-pub(super) const MAX_LISTED_ROWS: usize = 100;
-
-/// A row that is a bar.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Row {
-    /// The bar.
-    pub(super) bar: Bar,
-    /// Line in the file, from 1.
-    pub(super) line: u64,
-}
-
-/// Rows that are no bars, up to the tolerated number.
-#[derive(Debug)]
-pub(super) struct Rejects<'a> {
-    path: &'a Path,
-    max: usize,
-    first_line: Option<u64>,
-    /// The first of them.
-    pub(super) listed: Vec<RejectedRow>,
-    /// All of them.
-    pub(super) count: usize,
-}
-
-impl<'a> Rejects<'a> {
-    fn new(path: &'a Path, max: usize) -> Self {
-        Self { path, max, first_line: None, listed: Vec::new(), count: 0 }
-    }
-
-    /// Notes a row; an error when it is one too many.
-    pub(super) fn reject(&mut self, line: u64, reason: String) -> Result<(), Error> {
-        let first_line = *self.first_line.get_or_insert(line);
-        let path = self.path.to_owned();
-        if self.max == 0 {
-            return Err(Error::Row { path, line, reason });
-        }
-        if self.count == self.max {
-            return Err(Error::TooManyRejected { path, line, reason, max: self.max, first_line });
-        }
-        self.count += 1;
-        if self.listed.len() < MAX_LISTED_ROWS {
-            self.listed.push(RejectedRow { line, reason });
-        }
-        Ok(())
-    }
-}
-
-/// What a file holds.
-#[derive(Debug)]
-pub(super) struct FileRows<'a> {
-    /// The bars, in the file's order.
-    pub(super) rows: Vec<Row>,
-    /// The rows that are none.
-    pub(super) rejects: Rejects<'a>,
-    /// Whether the last line has no line end.
-    pub(super) is_unterminated: bool,
-}
+use crate::table::{FileRows, Rejects, Rows};
 
 /// Reads every row of `path`.
 pub(super) fn read_rows<'a>(
@@ -81,18 +25,19 @@ pub(super) fn read_rows<'a>(
 ) -> Result<FileRows<'a>, Error> {
     let detected = detect(path, options.columns.as_ref(), symbol, limits)?;
     let mut rejects = Rejects::new(path, options.max_rejected_rows);
-    let mut rows = Vec::new();
+    let mut rows = Rows::default();
     let mut is_unterminated = false;
     let mut cells = Cells::default();
+    let mut quick = QuickReader::new(&detected.layout);
     let mut lines = LineReader::open(path, limits)?;
     while let Some(line) = lines.next_line()? {
         if line.number < detected.first_row_line {
             continue;
         }
         is_unterminated = !line.is_ended;
-        cells.cut(line.bytes);
-        match bar_of(line.bytes, &cells, &detected.layout) {
-            Ok(bar) => rows.push(Row { bar, line: line.number }),
+        let quick = quick.as_mut().and_then(|quick| quick_bar(quick, line.bytes));
+        match quick.map_or_else(|| careful_bar(line.bytes, &mut cells, &detected.layout), Ok) {
+            Ok(bar) => rows.push(&bar, line.number),
             Err(reason) if line.is_ended => rejects.reject(line.number, reason)?,
             Err(reason) => {
                 rejects.reject(
@@ -109,7 +54,15 @@ pub(super) fn read_rows<'a>(
     Ok(FileRows { rows, rejects, is_unterminated })
 }
 
-fn bar_of(line: &[u8], cells: &Cells, layout: &Layout) -> Result<Bar, String> {
+/// The bar of a usual row.
+fn quick_bar(reader: &mut QuickReader, line: &[u8]) -> Option<Bar> {
+    let (ms, [open, high, low, close, volume]) = reader.row(line)?;
+    Bar::new(Timestamp::from_millis(ms)?, open, high, low, close, volume).ok()
+}
+
+/// The bar of any row, or why it is none.
+fn careful_bar(line: &[u8], cells: &mut Cells, layout: &Layout) -> Result<Bar, String> {
+    cells.cut(line);
     if cells.len() != layout.width {
         return Err(format!("the row has {} cells: expected {}", cells.len(), layout.width));
     }

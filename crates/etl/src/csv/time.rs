@@ -1,6 +1,5 @@
 //! The start of a bar in every spelling that publishers use, read from bytes without allocation.
 
-use chrono::NaiveDate;
 use walkforward_core::Timestamp;
 
 const MS_PER_DAY: i64 = 86_400_000;
@@ -19,7 +18,7 @@ const MAX_EPOCH_US: u64 = 100_000_000_000_000_000;
 /// `2019-10-17` (also with points or slashes), `2019-10-17 09-AM` (12-hour clock: `12-AM` is midnight, `12-PM` noon), `2020-01-01 00:00`,
 /// `2021-12-31 23:01:00.000000`, `2020-01-01 00:00:00+00:00`, RFC 3339, and counts of seconds, milliseconds or
 /// microseconds since 1970 (told apart by their size).
-pub(super) fn parse_time(cell: &[u8]) -> Option<Timestamp> {
+pub(crate) fn parse_time(cell: &[u8]) -> Option<Timestamp> {
     let ms = match cell.get(4) {
         Some(b'-' | b'.' | b'/') => calendar(cell)?,
         _ => epoch(cell)?,
@@ -73,7 +72,11 @@ fn epoch(cell: &[u8]) -> Option<i64> {
     if whole.is_empty() || whole.len() > 17 {
         return None;
     }
-    let count = digits(whole)?;
+    epoch_ms(digits(whole)?)
+}
+
+/// Milliseconds since 1970 that a count of seconds, milliseconds or microseconds stands for, told apart by its size.
+pub(crate) fn epoch_ms(count: u64) -> Option<i64> {
     let ms = match count {
         MIN_EPOCH..MIN_EPOCH_MS => count * 1_000,
         MIN_EPOCH_MS..MIN_EPOCH_US => count,
@@ -94,15 +97,34 @@ fn calendar(cell: &[u8]) -> Option<i64> {
 }
 
 /// Start of the day that the cell begins with, milliseconds since 1970, and what comes behind it.
-fn date_ms(cell: &[u8]) -> Option<(i64, &[u8])> {
+pub(super) fn date_ms(cell: &[u8]) -> Option<(i64, &[u8])> {
     let (date, rest) = cell.split_at_checked(10)?;
     if !matches!(date[4], b'-' | b'.' | b'/') || date[7] != date[4] {
         return None;
     }
     let (year, month, day) = (digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..])?);
-    let date = NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
-    let days = date.signed_duration_since(NaiveDate::default()).num_days();
-    Some((days * MS_PER_DAY, rest))
+    Some((days_since_1970(year as i64, month as i64, day as i64)? * MS_PER_DAY, rest))
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar; `None` when there is no such day. Years are counted from
+/// March, so that the leap day is a year's last (H. Hinnant, "chrono-compatible low-level date algorithms").
+fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=length).contains(&day) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
 }
 
 fn clock_ms(text: &[u8]) -> Option<i64> {
@@ -121,6 +143,22 @@ fn hours_12(text: &[u8]) -> Option<i64> {
         b'P' => Some((hour % 12 + 12) * MS_PER_HOUR),
         _ => None,
     }
+}
+
+/// A time of day as it is mostly written, `09:00:00` in UTC; else as [`parse_time`] knows it. Milliseconds.
+pub(super) fn clock_of_day_ms(text: &[u8]) -> Option<i64> {
+    if let [h1, h2, b':', m1, m2, b':', s1, s2, zone @ ..] = text
+        && matches!(zone, b"" | b"Z" | b"+00:00" | b".000Z")
+    {
+        let two = |tens: u8, ones: u8| {
+            let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+            (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
+        };
+        let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
+        let is_time = hour < 24 && minute < 60 && second < 60;
+        return is_time.then_some(hour * MS_PER_HOUR + minute * MS_PER_MINUTE + second * 1_000);
+    }
+    clock_ms(text)
 }
 
 /// `09:00`, `09:00:00`, with fraction and zone: milliseconds into the day, in UTC.
@@ -271,6 +309,13 @@ mod tests {
             let time = Timestamp::from_millis(ms).unwrap();
             prop_assert_eq!(parse_time(time.to_string().as_bytes()), Some(time));
             prop_assert_eq!(parse_time(ms.to_string().as_bytes()), Some(time));
+        }
+
+        #[test]
+        fn a_day_is_the_one_that_chrono_counts(year in 0_i32..10_000, month in 0_u32..14, day in 0_u32..33) {
+            let expected = chrono::NaiveDate::from_ymd_opt(year, month, day);
+            let expected = expected.map(|date| (date - chrono::NaiveDate::default()).num_days());
+            prop_assert_eq!(days_since_1970(year.into(), month.into(), day.into()), expected);
         }
 
         #[test]

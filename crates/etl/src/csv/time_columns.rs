@@ -27,7 +27,7 @@ pub(super) struct TimePlaces {
 }
 
 /// Columns that may hold the start of the bar, the preferred ones first; an error in words when there is none.
-pub(super) fn candidates(names: &[String]) -> Result<Vec<usize>, String> {
+pub(crate) fn candidates(names: &[String]) -> Result<Vec<usize>, String> {
     let mut found: Vec<usize> = Vec::new();
     for wanted in TIME_NAMES {
         found.extend((0..names.len()).filter(|&place| names[place] == wanted));

@@ -99,7 +99,7 @@ impl SyntheticSource {
         check_index(end)?;
         let wanted = u64::try_from(request.bars).unwrap_or(u64::MAX).clamp(1, end);
         let bars = self.range(timeframe, end - wanted, end)?;
-        Ok(SourceBars { bars, as_of, file: None, origin: self.origin_text(), base: None })
+        Ok(SourceBars::new(bars, as_of, self.origin_text()))
     }
 
     /// Bars `from..to`, and as many before them as it takes to begin with one that is there.

@@ -31,6 +31,7 @@ async fn build(file: &BarFile, timeframe: &str, window_bars: i64) -> Result<Data
         as_of: None,
         window_bars: window_bars as usize,
         holdout_bars: 5,
+        embargo_bars: 0,
         features: FeatureSpec::default(),
     };
     let ctx = StageContext {

@@ -17,7 +17,7 @@ struct Fixed(BarSeries, Timestamp);
 impl DataSource for Fixed {
     async fn bars(&self, request: &BarRequest) -> Result<SourceBars, SourceError> {
         let as_of = request.as_of.unwrap_or(self.1);
-        Ok(SourceBars { bars: self.0.clone(), as_of, file: None, origin: "fixed".to_owned(), base: None })
+        Ok(SourceBars::new(self.0.clone(), as_of, "fixed"))
     }
 }
 
@@ -42,7 +42,15 @@ fn fixed(hours: impl Iterator<Item = i64>) -> Arc<dyn DataSource> {
 fn request(window_bars: usize, holdout_bars: usize) -> DatasetRequest {
     let features = FeatureSpec::new(vec![FeatureKind::SmaTrend { fast: 5, slow: 20 }]).unwrap();
     let symbol = "BTC/USD".parse().unwrap();
-    DatasetRequest { symbol, timeframe: None, as_of: None, window_bars, holdout_bars, features }
+    DatasetRequest {
+        symbol,
+        timeframe: None,
+        as_of: None,
+        window_bars,
+        holdout_bars,
+        embargo_bars: 0,
+        features,
+    }
 }
 
 fn context(progress: Arc<dyn Progress>) -> StageContext {
@@ -105,9 +113,21 @@ async fn more_missing_bars_than_allowed_are_refused_with_the_numbers() {
 }
 
 #[tokio::test]
+async fn bars_that_end_long_before_now_are_stale_and_may_be_asked_for_again() {
+    let until = |hour: i64| DatasetRequest { as_of: Some(at(hour)), ..request(100, 20) };
+    build(fixed(0..200), &until(224)).await.unwrap();
+    // The bar in progress is not due.
+    build(fixed(0..200), &DatasetRequest { as_of: Some(at(225).plus_millis(-1)), ..until(0) }).await.unwrap();
+    let error = build(fixed(0..200), &until(225)).await.unwrap_err();
+    assert_eq!(error.kind, walkforward_core::ErrorKind::Retry);
+    assert!(error.to_string().contains("25 more should have"), "{error}");
+}
+
+#[tokio::test]
 async fn an_impossible_missing_share_is_refused() {
     for max_missing_share in [f64::NAN, -0.1, 1.5] {
-        let pipeline = EtlPipeline::new(fixed(0..200), EtlConfig { max_missing_share });
+        let pipeline =
+            EtlPipeline::new(fixed(0..200), EtlConfig { max_missing_share, ..EtlConfig::default() });
         let error = pipeline.build(&request(100, 20), &context(Arc::new(NoProgress))).await.unwrap_err();
         assert!(error.to_string().contains("max_missing_share is"), "{error}");
     }

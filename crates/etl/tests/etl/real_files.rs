@@ -1,9 +1,15 @@
 //! Exchange files as they are, against figures that were counted independently. Skipped where they are absent.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use walkforward_core::{QualityFigures, SourceBars};
-use walkforward_etl::{CsvOptions, CsvSource};
+use walkforward_core::{
+    AbsentMeans, CancelToken, DatasetBuilder, DatasetRequest, FeatureSpec, ManualClock, NoProgress,
+    QualityFigures, SourceBars, StageContext, Timestamp,
+};
+use walkforward_etl::{
+    CsvOptions, CsvSource, EtlConfig, EtlPipeline, ParquetOptions, ParquetSource, write_parquet,
+};
 
 use crate::support::{columns, request};
 
@@ -105,4 +111,45 @@ fn perpetual_minutes_have_a_fraction_and_no_zone_shared_data() {
     let Some(path) = shared(test, "btc-perp-20211231-20220201_1m.csv.gz") else { return };
     let answer = read(path, "BTC/USD", CsvOptions::default());
     check(&answer, [45_031, 0, 0, 0, 5, 0], "2021-12-31T23:01:00Z", "2022-02-01T05:31:00Z", "1m");
+}
+
+#[tokio::test]
+async fn quiet_minutes_of_a_real_year_are_told_from_outages_shared_data() {
+    let test = "quiet_minutes_of_a_real_year_are_told_from_outages_shared_data";
+    let Some(path) = shared(test, "bitfinex_BTCUSD_1m_2019.csv.gz") else { return };
+    let options = CsvOptions { absent: AbsentMeans::NoTrade, ..columns("time,open,close,high,low,volume") };
+    let bars = read(path.clone(), "BTC/USD", options.clone()).bars;
+    let holes = bars.open_times().windows(2).map(|pair| pair[1].millis_since(pair[0]) / 60_000 - 1);
+    let holes: Vec<usize> = holes.map(|hole| hole as usize).collect();
+    let longer_than = |limit: usize| holes.iter().filter(|&&hole| hole > limit).sum::<usize>();
+    assert_eq!((longer_than(0), longer_than(60)), (12_873, 737));
+
+    let config = EtlConfig::default();
+    assert_eq!(config.max_no_trade_run_bars, 60);
+    let pipeline = EtlPipeline::new(Arc::new(CsvSource::new(path, options)), config);
+    let request = DatasetRequest {
+        symbol: "BTC/USD".parse().unwrap(),
+        timeframe: None,
+        as_of: None,
+        window_bars: 525_600,
+        holdout_bars: 10_000,
+        embargo_bars: 0,
+        features: FeatureSpec::default(),
+    };
+    let context = StageContext {
+        clock: Arc::new(ManualClock::at(Timestamp::EPOCH)),
+        progress: Arc::new(NoProgress),
+        cancel: CancelToken::default(),
+        work_dir: "unused".into(),
+    };
+    let figures = pipeline.build(&request, &context).await.unwrap().quality.window;
+    assert_eq!((figures.present_bars, figures.no_trade_bars, figures.missing_bars), (512_727, 12_136, 737));
+    assert_eq!((figures.longest_hole_bars, figures.revised_bars), (197, 0));
+
+    let dir = tempfile::tempdir().unwrap();
+    let parquet = dir.path().join("year.parquet");
+    write_parquet(&bars, &parquet).unwrap();
+    let again =
+        ParquetSource::new(&parquet, ParquetOptions::default()).read(&crate::support::request("BTC/USD"));
+    assert_eq!(again.unwrap().bars, bars);
 }

@@ -39,7 +39,7 @@ pub(crate) fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
 
 /// A request for every bar.
 pub(crate) fn request(symbol: &str) -> BarRequest {
-    BarRequest { symbol: symbol.parse().unwrap(), timeframe: None, as_of: None, bars: usize::MAX }
+    BarRequest::new(symbol.parse().unwrap(), usize::MAX)
 }
 
 pub(crate) fn columns(text: &str) -> CsvOptions {

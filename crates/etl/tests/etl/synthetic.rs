@@ -13,7 +13,8 @@ fn hour() -> Timeframe {
 
 fn bars(source: SyntheticSource, as_of: &str, bars: usize) -> BarSeries {
     let as_of = Some(as_of.parse().unwrap());
-    let request = BarRequest { symbol: "BTC/USD".parse().unwrap(), timeframe: Some(hour()), as_of, bars };
+    let request =
+        BarRequest { timeframe: Some(hour()), as_of, ..BarRequest::new("BTC/USD".parse().unwrap(), bars) };
     source.read(&request).unwrap().bars
 }
 
@@ -133,7 +134,7 @@ fn ten_years_of_hours_stay_in_a_sane_range() {
 #[test]
 fn years_of_minutes_without_edge_stay_in_a_sane_range() {
     let timeframe = Some("1m".parse().unwrap());
-    let request = BarRequest { symbol: "BTC/USD".parse().unwrap(), timeframe, as_of: None, bars: 500_000 };
+    let request = BarRequest { timeframe, ..BarRequest::new("BTC/USD".parse().unwrap(), 500_000) };
     let all = SyntheticSource::without_edge(3).read(&request).unwrap().bars;
     assert!(all.lows().iter().all(|&low| low > 1_000.0) && all.highs().iter().all(|&high| high < 500_000.0));
 }
@@ -188,7 +189,7 @@ async fn requests_beyond_the_market_are_refused() {
     let source = SyntheticSource::new(0);
     let ask = |timeframe: &str, as_of: &str| {
         let (timeframe, as_of) = (Some(timeframe.parse().unwrap()), Some(as_of.parse().unwrap()));
-        let request = BarRequest { symbol: "BTC/USD".parse().unwrap(), timeframe, as_of, bars: 10 };
+        let request = BarRequest { timeframe, as_of, ..BarRequest::new("BTC/USD".parse().unwrap(), 10) };
         source.read(&request).unwrap_err().to_string()
     };
     assert!(ask("1h", "2020-01-01T00:59:00Z").contains("the first one closes at 2020-01-01T01:00:00.000Z"));

@@ -14,6 +14,10 @@ impl Evaluator for SuppliedMetrics {
         Ok(self.check_model(candidate)?)
     }
 
+    fn needs_unseen_bars(&self) -> bool {
+        false
+    }
+
     /// The supplied metrics, once the bundle of `model` loads; dataset and span are not looked at. Whether its
     /// decisions vary was for the supplier to see.
     fn evaluate(
@@ -32,18 +36,8 @@ impl Evaluator for SuppliedMetrics {
                 (MechanicalCheck { loads: false, varies: false, problems }, Metrics::default())
             }
         };
-        Ok(EvaluationReport {
-            subject: model.id.to_string(),
-            judged_span: None,
-            bar_close: Vec::new(),
-            net_return: Vec::new(),
-            position: Vec::new(),
-            fills: Vec::new(),
-            trades: Vec::new(),
-            metrics,
-            mechanical,
-            supplied_by: self.origin.clone(),
-        })
+        let unmeasured = EvaluationReport::without_figures(model.id.to_string(), self.origin.clone());
+        Ok(EvaluationReport { metrics, mechanical, ..unmeasured })
     }
 }
 

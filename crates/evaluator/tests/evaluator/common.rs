@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use walkforward_core::{
-    ActionMap, Activation, Bar, BarSeries, CancelToken, Dataset, FeatureKind, FeatureSpec, GapKind,
-    ManualClock, ModelRef, NetworkSpec, NoProgress, Normaliser, PolicySpec, Probe, QualityFigures,
-    QualityReport, StageContext, Timeframe, Timestamp, Window,
+    AbsentMeans, ActionMap, Activation, Bar, BarSeries, CancelToken, Dataset, FeatureKind, FeatureSpec,
+    GapKind, ManualClock, MarketCalendar, ModelRef, NetworkSpec, NoProgress, Normaliser, PolicySpec, Probe,
+    QualityFigures, QualityReport, StageContext, Timeframe, Timestamp, Window,
 };
 
 /// Bars before the window.
@@ -39,11 +39,14 @@ pub(crate) fn dataset(closes: &[f64]) -> Dataset {
         symbol: "BTC/USD".parse().unwrap(),
         bars,
         gap_kinds: vec![GapKind::Present; n],
+        embargo_bars: 0,
         history_bars: HISTORY,
         window: window(HISTORY, n),
         split: at(n / 2),
         as_of: at(n),
         feature_spec: features(),
+        calendar: MarketCalendar::Continuous,
+        absent: AbsentMeans::Missing,
         hash: "00".repeat(32),
         quality: QualityReport { file: None, window: QualityFigures::default() },
         origin: "test".to_owned(),
@@ -72,6 +75,7 @@ pub(crate) fn write_model(dir: &Path, slope: f32, bias: f32) -> ModelRef {
         symbol: "BTC/USD".parse().unwrap(),
         timeframe: hour(),
         network: NetworkSpec::Mlp { inputs: 3, hidden: vec![], outputs: 2, activation: Activation::Tanh },
+        sessions: false,
         features: features(),
         normaliser: Normaliser { mean: vec![0.0], std: vec![1.0], clip: 5.0 },
         lookback: 1,

@@ -91,6 +91,7 @@ pub(crate) fn spec_with(features: FeatureSpec, actions: ActionMap) -> PolicySpec
             outputs: actions.len(),
             activation: Activation::Tanh,
         },
+        sessions: false,
         features,
         normaliser: Normaliser { mean: vec![0.05; width], std: vec![0.7; width], clip: 5.0 },
         lookback: LOOKBACK,

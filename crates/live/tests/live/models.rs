@@ -164,6 +164,14 @@ async fn a_model_of_another_market_keeps_the_old_policy_trading() {
 }
 
 #[tokio::test]
+async fn a_model_of_a_market_that_closes_keeps_the_old_policy_trading() {
+    let place = Workplace::new();
+    let stock = walkforward_core::PolicySpec { sessions: true, ..spec(features()) };
+    let stock = write_model(&place.models_dir(), 2, &stock);
+    check_refused(&place, Some(stock), "trained on a market with sessions").await;
+}
+
+#[tokio::test]
 async fn a_model_with_short_positions_keeps_the_old_policy_trading_where_there_are_none() {
     let place = Workplace::new();
     let short = spec_with(features(), ActionMap::ShortFlatLong);
@@ -176,7 +184,7 @@ async fn a_model_that_needs_more_history_than_there_is_keeps_the_old_policy_trad
     let place = Workplace::new();
     let long = FeatureSpec::new(vec![FeatureKind::Rsi { period: 10_000 }]).unwrap();
     let long = write_model(&place.models_dir(), 2, &spec(long));
-    check_refused(&place, Some(long), "need 240002 bars of history, and this session keeps 4096").await;
+    check_refused(&place, Some(long), "need 400002 bars of history, and this session keeps 4096").await;
 }
 
 #[tokio::test]
@@ -189,7 +197,7 @@ async fn a_model_with_other_features_decides_from_its_first_bar_on() {
     let place = Workplace::new();
     let other = FeatureSpec::new(vec![
         FeatureKind::SmaTrend { fast: 3, slow: 20 },
-        FeatureKind::Volatility { period: 6 },
+        FeatureKind::Volatility { period: 6, norm: None },
     ])
     .unwrap();
     let other = spec(other);

@@ -34,6 +34,7 @@ fn record(number: usize) -> ModelRecord {
         trained_until: at(0),
         trained_at: at(number),
         parent_id: None,
+        parent_choice: None,
         seed: 0,
         pack: serde_json::Value::Null,
         dataset_hash: String::new(),
@@ -67,6 +68,7 @@ fn promote(store: &Store, from: Option<&ModelId>, to: &ModelId) {
         reason: None,
         sentence: "all thresholds hold".to_owned(),
         checks: Vec::new(),
+        warnings: Vec::new(),
     };
     let request = PromotionRequest {
         line: &LineName::default(),

@@ -23,6 +23,7 @@ pub(crate) fn spec() -> PolicySpec {
             outputs: 2,
             activation: Activation::Tanh,
         },
+        sessions: false,
         features,
         normaliser: Normaliser { mean: vec![0.1; WIDTH], std: vec![0.3; WIDTH], clip: 5.0 },
         lookback: LOOKBACK,

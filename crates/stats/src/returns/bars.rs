@@ -1,29 +1,26 @@
 //! Winning and losing periods.
 
-use super::ReturnSeries;
-use crate::numeric::{finite, sum};
+use super::passes::Passes;
+use crate::numeric::finite;
 
 /// Positive returns / non-zero returns; `None` when every return is 0.
-pub(super) fn win_rate(series: &ReturnSeries<'_>) -> Option<f64> {
-    let count = |keep: fn(&f64) -> bool| series.values().iter().filter(|value| keep(value)).count();
-    finite(count(|value| *value > 0.0) as f64 / count(|value| *value != 0.0) as f64)
+pub(super) fn win_rate(passes: &Passes) -> Option<f64> {
+    finite(passes.positive as f64 / passes.non_zero as f64)
 }
 
 /// Sum of gains / sum of losses; `None` without a loss.
-pub(super) fn profit_factor(series: &ReturnSeries<'_>) -> Option<f64> {
-    let returns = series.values();
-    let gains = sum(returns.iter().map(|value| value.max(0.0)));
-    let losses = sum(returns.iter().map(|value| (-value).max(0.0)));
-    finite(gains / losses)
+pub(super) fn profit_factor(passes: &Passes) -> Option<f64> {
+    finite(passes.gains / passes.losses)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReturnSeries;
 
     fn check(returns: &[f64], expected: [Option<f64>; 2]) {
-        let series = ReturnSeries::new(returns, 365.0).unwrap();
-        assert_eq!([win_rate(&series), profit_factor(&series)], expected, "{returns:?}");
+        let passes = Passes::of(&ReturnSeries::new(returns, 365.0).unwrap());
+        assert_eq!([win_rate(&passes), profit_factor(&passes)], expected, "{returns:?}");
     }
 
     #[test]

@@ -8,27 +8,69 @@ use crate::numeric::finite;
 pub struct DrawdownStats {
     /// `max(1 - E_t / max_{s<=t} E_s)`, a positive fraction; 0 when the equity never fell, `None` on overflow.
     pub max_drawdown: Option<f64>,
-    /// Longest run of consecutive periods with the equity strictly below the running peak.
+    /// Longest run of consecutive periods with the equity strictly below the running peak; without a meaning on
+    /// overflow.
     pub max_drawdown_duration: usize,
 }
 
 impl DrawdownStats {
     /// The drawdowns of `series`, taken from the product of `1 + r`.
     pub fn of(series: &ReturnSeries<'_>) -> Self {
-        let (mut equity, mut peak, mut deepest) = (1.0_f64, 1.0_f64, 0.0_f64);
-        let (mut run, mut longest) = (0, 0);
-        for value in series.values() {
-            equity *= 1.0 + value;
-            // Infinity minus infinity would pass unseen through `max`.
-            if !equity.is_finite() {
-                return Self { max_drawdown: None, max_drawdown_duration: longest };
-            }
-            peak = peak.max(equity);
-            deepest = deepest.max(1.0 - equity / peak);
-            run = if equity < peak { run + 1 } else { 0 };
-            longest = longest.max(run);
+        let mut falls = Falls::default();
+        series.values().iter().for_each(|value| falls.add(*value));
+        falls.stats()
+    }
+}
+
+/// The equity on its way through the returns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Falls {
+    equity: f64,
+    peak: f64,
+    deepest: f64,
+    /// No equity above this share of the peak lies deeper than `deepest`.
+    shallow: f64,
+    run: usize,
+    longest: usize,
+    /// Whether the equity was always a number.
+    is_finite: bool,
+}
+
+impl Default for Falls {
+    fn default() -> Self {
+        Self { equity: 1.0, peak: 1.0, deepest: 0.0, shallow: 1.0, run: 0, longest: 0, is_finite: true }
+    }
+}
+
+impl Falls {
+    /// More than the rounding of one product and one division.
+    const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+    #[inline]
+    pub(super) fn add(&mut self, value: f64) {
+        self.equity *= 1.0 + value;
+        // Infinity minus infinity would pass unseen.
+        self.is_finite &= self.equity.is_finite();
+        if self.equity >= self.peak {
+            (self.peak, self.run) = (self.equity, 0);
+            return;
         }
-        Self { max_drawdown: finite(deepest), max_drawdown_duration: longest }
+        if self.equity <= self.peak * self.shallow {
+            self.deepest = self.deepest.max(1.0 - self.equity / self.peak);
+            self.shallow = (1.0 - self.deepest) + Self::ROUNDING;
+        }
+        self.run += 1;
+        self.longest = self.longest.max(self.run);
+    }
+
+    /// `prod(1 + r)`; not finite on overflow.
+    pub(super) fn equity(&self) -> f64 {
+        self.equity
+    }
+
+    pub(super) fn stats(&self) -> DrawdownStats {
+        let max_drawdown = if self.is_finite { finite(self.deepest) } else { None };
+        DrawdownStats { max_drawdown, max_drawdown_duration: self.longest }
     }
 }
 

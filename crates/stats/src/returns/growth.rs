@@ -1,39 +1,35 @@
 //! How much the equity grew.
 
-use super::ReturnSeries;
+use super::passes::Passes;
 use crate::numeric::finite;
 
 /// `E_n - 1` with `E_n = prod(1 + r)`; 0 of no returns, `None` on overflow.
-pub(super) fn total_return(series: &ReturnSeries<'_>) -> Option<f64> {
-    finite(last_equity(series) - 1.0)
+pub(super) fn total_return(passes: &Passes) -> Option<f64> {
+    finite(passes.last_equity - 1.0)
 }
 
 /// Compound annual growth `E_n^(periods_per_year / n) - 1`; -1 after a total loss; `None` of no returns and on
 /// overflow.
-pub(super) fn cagr(series: &ReturnSeries<'_>) -> Option<f64> {
-    let n = series.values().len();
-    if n == 0 {
+pub(super) fn cagr(passes: &Passes) -> Option<f64> {
+    if passes.n == 0 {
         return None;
     }
-    let equity = finite(last_equity(series))?;
+    let equity = finite(passes.last_equity)?;
     if equity <= 0.0 {
         return Some(-1.0);
     }
-    finite(equity.powf(series.periods_per_year() / n as f64) - 1.0)
-}
-
-fn last_equity(series: &ReturnSeries<'_>) -> f64 {
-    series.values().iter().map(|value| 1.0 + value).product()
+    finite(equity.powf(passes.periods_per_year / passes.n as f64) - 1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReturnSeries;
 
     fn check(returns: &[f64], periods_per_year: f64, total: Option<f64>, annual: Option<f64>) {
-        let series = ReturnSeries::new(returns, periods_per_year).unwrap();
-        assert_eq!(total_return(&series), total);
-        assert_eq!(cagr(&series), annual);
+        let passes = Passes::of(&ReturnSeries::new(returns, periods_per_year).unwrap());
+        assert_eq!(total_return(&passes), total);
+        assert_eq!(cagr(&passes), annual);
     }
 
     #[test]

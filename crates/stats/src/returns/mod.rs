@@ -4,6 +4,7 @@ mod bars;
 mod drawdown;
 mod growth;
 mod moments;
+mod passes;
 mod ratios;
 mod series;
 mod summary;

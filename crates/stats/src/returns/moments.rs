@@ -1,29 +1,30 @@
 //! Shape of the distribution of returns.
 
-use super::ReturnSeries;
-use crate::numeric::{all_equal, central_moment, finite};
+use super::passes::Passes;
+use crate::numeric::finite;
 
 /// Skew `m3 / m2^1.5` of population moments; `None` when all returns are equal.
-pub(super) fn skew(series: &ReturnSeries<'_>) -> Option<f64> {
-    finite(central_moment(series.values(), 3)? / spread(series)?.powf(1.5))
+pub(super) fn skew(passes: &Passes) -> Option<f64> {
+    finite(passes.moments[1]? / spread(passes)?.powf(1.5))
 }
 
 /// Raw kurtosis `m4 / m2^2` of population moments (3 for a normal distribution); `None` when all returns are equal.
-pub(super) fn kurtosis(series: &ReturnSeries<'_>) -> Option<f64> {
-    finite(central_moment(series.values(), 4)? / spread(series)?.powi(2))
+pub(super) fn kurtosis(passes: &Passes) -> Option<f64> {
+    finite(passes.moments[2]? / spread(passes)?.powi(2))
 }
 
-fn spread(series: &ReturnSeries<'_>) -> Option<f64> {
-    if all_equal(series.values()) { None } else { central_moment(series.values(), 2) }
+fn spread(passes: &Passes) -> Option<f64> {
+    if passes.all_equal { None } else { passes.moments[0] }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReturnSeries;
 
     fn check(returns: &[f64], expected: [Option<f64>; 2]) {
-        let series = ReturnSeries::new(returns, 365.0).unwrap();
-        assert_eq!([skew(&series), kurtosis(&series)], expected, "{returns:?}");
+        let passes = Passes::of(&ReturnSeries::new(returns, 365.0).unwrap());
+        assert_eq!([skew(&passes), kurtosis(&passes)], expected, "{returns:?}");
     }
 
     #[test]

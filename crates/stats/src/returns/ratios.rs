@@ -1,47 +1,44 @@
 //! Reward per risk, with a risk-free rate of 0.
 
-use super::ReturnSeries;
-use super::drawdown::DrawdownStats;
 use super::growth::cagr;
-use super::volatility::downside;
-use crate::numeric::{all_equal, finite, mean, sample_deviation};
+use super::passes::Passes;
+use crate::numeric::finite;
 
 /// `mean / sd` with `n - 1`, per period; `None` of fewer than two returns or when all are equal.
-pub(super) fn sharpe_per_period(series: &ReturnSeries<'_>) -> Option<f64> {
-    let returns = series.values();
-    if returns.len() < 2 || all_equal(returns) {
+pub(super) fn sharpe_per_period(passes: &Passes) -> Option<f64> {
+    if passes.n < 2 || passes.all_equal {
         return None;
     }
-    finite(mean(returns)? / sample_deviation(returns)?)
+    finite(passes.mean? / passes.sample_deviation()?)
 }
 
 /// [`sharpe_per_period`] times `sqrt(periods_per_year)`.
-pub(super) fn sharpe(series: &ReturnSeries<'_>) -> Option<f64> {
-    finite(sharpe_per_period(series)? * series.periods_per_year().sqrt())
+pub(super) fn sharpe(passes: &Passes) -> Option<f64> {
+    finite(sharpe_per_period(passes)? * passes.periods_per_year.sqrt())
 }
 
 /// `mean * sqrt(periods_per_year) / sqrt(mean(min(r, 0)^2))`; `None` of fewer than two returns or without a loss.
-pub(super) fn sortino(series: &ReturnSeries<'_>) -> Option<f64> {
-    let returns = series.values();
-    if returns.len() < 2 || returns.iter().all(|value| *value >= 0.0) {
+pub(super) fn sortino(passes: &Passes) -> Option<f64> {
+    if passes.n < 2 || passes.non_zero == passes.positive {
         return None;
     }
-    finite(mean(returns)? * series.periods_per_year().sqrt() / downside(returns)?)
+    finite(passes.mean? * passes.periods_per_year.sqrt() / passes.downside()?)
 }
 
 /// Compound annual growth / largest drawdown; `None` when the equity never fell.
-pub(super) fn calmar(series: &ReturnSeries<'_>) -> Option<f64> {
-    let drawdown = DrawdownStats::of(series).max_drawdown.filter(|drawdown| *drawdown > 0.0)?;
-    finite(cagr(series)? / drawdown)
+pub(super) fn calmar(passes: &Passes) -> Option<f64> {
+    let drawdown = passes.drawdown.max_drawdown.filter(|drawdown| *drawdown > 0.0)?;
+    finite(cagr(passes)? / drawdown)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReturnSeries;
 
     fn check(returns: &[f64], expected: [Option<f64>; 3]) {
-        let series = ReturnSeries::new(returns, 4.0).unwrap();
-        assert_eq!([sharpe(&series), sortino(&series), calmar(&series)], expected, "{returns:?}");
+        let passes = Passes::of(&ReturnSeries::new(returns, 4.0).unwrap());
+        assert_eq!([sharpe(&passes), sortino(&passes), calmar(&passes)], expected, "{returns:?}");
     }
 
     #[test]
@@ -61,6 +58,6 @@ mod tests {
     #[test]
     fn a_total_loss_has_a_calmar_of_minus_one() {
         let series = ReturnSeries::new(&[0.02, -1.0, 0.0], 365.0).unwrap();
-        assert_eq!(calmar(&series), Some(-1.0));
+        assert_eq!(calmar(&Passes::of(&series)), Some(-1.0));
     }
 }

@@ -1,7 +1,7 @@
 //! All return statistics in one value.
 
-use super::{DrawdownStats, ReturnSeries, TailStats, bars, growth, moments, ratios, volatility};
-use crate::numeric::mean;
+use super::passes::Passes;
+use super::{ReturnSeries, TailStats, bars, growth, moments, ratios, volatility};
 
 /// Every statistic of a series of simple returns. `None` is undefined; nothing is NaN or infinite.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,28 +49,28 @@ pub struct ReturnSummary {
 impl ReturnSummary {
     /// All statistics of `series`.
     pub fn of(series: &ReturnSeries<'_>) -> Self {
-        let drawdown = DrawdownStats::of(series);
+        let passes = &Passes::of(series);
         let tail = TailStats::of(series);
         Self {
-            n: series.values().len(),
-            total_return: growth::total_return(series),
-            cagr: growth::cagr(series),
-            mean: mean(series.values()),
-            volatility: volatility::volatility(series),
-            sharpe_per_period: ratios::sharpe_per_period(series),
-            sharpe: ratios::sharpe(series),
-            downside_deviation: volatility::downside_deviation(series),
-            sortino: ratios::sortino(series),
-            max_drawdown: drawdown.max_drawdown,
-            max_drawdown_duration: drawdown.max_drawdown_duration,
-            calmar: ratios::calmar(series),
+            n: passes.n,
+            total_return: growth::total_return(passes),
+            cagr: growth::cagr(passes),
+            mean: passes.mean,
+            volatility: volatility::volatility(passes),
+            sharpe_per_period: ratios::sharpe_per_period(passes),
+            sharpe: ratios::sharpe(passes),
+            downside_deviation: volatility::downside_deviation(passes),
+            sortino: ratios::sortino(passes),
+            max_drawdown: passes.drawdown.max_drawdown,
+            max_drawdown_duration: passes.drawdown.max_drawdown_duration,
+            calmar: ratios::calmar(passes),
             var_95: tail.var_95,
             cvar_95: tail.cvar_95,
             tail_ratio: tail.tail_ratio,
-            win_rate: bars::win_rate(series),
-            profit_factor: bars::profit_factor(series),
-            skew: moments::skew(series),
-            kurtosis: moments::kurtosis(series),
+            win_rate: bars::win_rate(passes),
+            profit_factor: bars::profit_factor(passes),
+            skew: moments::skew(passes),
+            kurtosis: moments::kurtosis(passes),
         }
     }
 }

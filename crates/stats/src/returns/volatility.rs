@@ -1,35 +1,27 @@
 //! How much returns scatter.
 
-use super::ReturnSeries;
-use crate::numeric::{finite, sample_deviation, sum};
+use super::passes::Passes;
+use crate::numeric::finite;
 
 /// Sample standard deviation (`n - 1`) times `sqrt(periods_per_year)`; exactly 0 when all returns are equal;
 /// `None` of fewer than two returns.
-pub(super) fn volatility(series: &ReturnSeries<'_>) -> Option<f64> {
-    finite(sample_deviation(series.values())? * series.periods_per_year().sqrt())
+pub(super) fn volatility(passes: &Passes) -> Option<f64> {
+    finite(passes.sample_deviation()? * passes.periods_per_year.sqrt())
 }
 
-/// [`downside`] times `sqrt(periods_per_year)`; `None` of no returns.
-pub(super) fn downside_deviation(series: &ReturnSeries<'_>) -> Option<f64> {
-    finite(downside(series.values())? * series.periods_per_year().sqrt())
-}
-
-/// `sqrt(mean(min(r, 0)^2))`, the mean over all returns, per period; `None` of no returns.
-pub(super) fn downside(returns: &[f64]) -> Option<f64> {
-    if returns.is_empty() {
-        return None;
-    }
-    let squares = sum(returns.iter().map(|value| value.min(0.0).powi(2)));
-    finite((squares / returns.len() as f64).sqrt())
+/// `sqrt(mean(min(r, 0)^2)) * sqrt(periods_per_year)`, the mean over all returns; `None` of no returns.
+pub(super) fn downside_deviation(passes: &Passes) -> Option<f64> {
+    finite(passes.downside()? * passes.periods_per_year.sqrt())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReturnSeries;
 
     fn check(returns: &[f64], expected: [Option<f64>; 2]) {
-        let series = ReturnSeries::new(returns, 4.0).unwrap();
-        assert_eq!([volatility(&series), downside_deviation(&series)], expected);
+        let passes = Passes::of(&ReturnSeries::new(returns, 4.0).unwrap());
+        assert_eq!([volatility(&passes), downside_deviation(&passes)], expected);
     }
 
     #[test]

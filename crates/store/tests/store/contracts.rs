@@ -96,6 +96,7 @@ fn a_model_record_lies_where_it_is_looked_for_and_has_its_keys() {
         "modelId",
         "optimizerSha256",
         "pack",
+        "parentChoice",
         "parentId",
         "promoted",
         "promotedAt",

@@ -75,6 +75,7 @@ pub(crate) fn record(run: &RunId, line: &LineName) -> ModelRecord {
         trained_until: used_until,
         trained_at: run.started_at().unwrap(),
         parent_id: None,
+        parent_choice: None,
         seed: 7,
         pack: json!({ "clip_coef": 0.2 }),
         dataset_hash: "d".repeat(64),
@@ -120,6 +121,7 @@ pub(crate) fn verdict(outcome: Outcome) -> Verdict {
         reason: None,
         sentence: "all thresholds hold".to_owned(),
         checks: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

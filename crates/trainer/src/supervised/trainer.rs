@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use walkforward_core::{
-    ActionMap, PolicySpec, Probe, Stage, StageContext, StageError, Trainer, TrainingJob, TrainingOutcome,
+    ActionMap, MarketCalendar, PolicySpec, Probe, Stage, StageContext, StageError, Trainer, TrainingJob,
+    TrainingOutcome,
 };
 use walkforward_engine::SessionConfig;
 use walkforward_policy::write_bundle;
@@ -85,6 +86,7 @@ impl SupervisedTrainer {
             symbol: dataset.symbol.clone(),
             timeframe: dataset.timeframe(),
             network,
+            sessions: dataset.calendar != MarketCalendar::Continuous,
             features: dataset.feature_spec.clone(),
             normaliser: market.normaliser().clone(),
             lookback: config.lookback,

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use walkforward_core::{
-    Bar, BarSeries, CancelToken, Dataset, FeatureKind, FeatureSpec, GapKind, ManualClock, NoProgress,
-    Progress, ProgressUpdate, QualityFigures, QualityReport, RunId, StageContext, Timeframe, Timestamp,
-    TrainingJob, Window,
+    AbsentMeans, Bar, BarSeries, CancelToken, Dataset, FeatureKind, FeatureSpec, GapKind, ManualClock,
+    MarketCalendar, NoProgress, Progress, ProgressUpdate, QualityFigures, QualityReport, RunId,
+    SessionCalendar, StageContext, Timeframe, Timestamp, TrainingJob, Window,
 };
 
 pub(crate) const HISTORY_BARS: usize = 20;
@@ -50,16 +50,26 @@ pub(crate) fn dataset(bars: BarSeries, holdout_bars: usize) -> Dataset {
     Dataset {
         symbol: "BTC/USD".parse().unwrap(),
         gap_kinds: vec![GapKind::Present; bars.len()],
+        embargo_bars: 0,
         history_bars: HISTORY_BARS,
         window: Window::new(at(HISTORY_BARS), end).unwrap(),
         split: end.plus_millis(-(holdout_bars as i64) * hour().millis()),
         as_of: end,
         feature_spec: features(),
+        calendar: MarketCalendar::Continuous,
+        absent: AbsentMeans::Missing,
         hash: "test".to_owned(),
         quality,
         origin: "zigzag".to_owned(),
         bars,
     }
+}
+
+/// `dataset` of a market that closes, if not between these bars.
+pub(crate) fn with_sessions(dataset: Dataset) -> Dataset {
+    let session = Window::new(start(), dataset.window.end()).unwrap();
+    let calendar = MarketCalendar::Sessions(SessionCalendar::new(vec![session]).unwrap());
+    Dataset { calendar, ..dataset }
 }
 
 /// A pack whose training takes a fraction of a second without optimisation.

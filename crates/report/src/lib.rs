@@ -1,0 +1,34 @@
+//! One self-contained HTML page about a model: what it came to and why, for a person.
+//!
+//! [`html`] is a pure function from a [`ModelReport`] to the text of the page. The page loads nothing, needs no
+//! script to be read, follows the reader's light or dark setting, and fits a phone and a sheet of paper. Its charts are
+//! drawn here, as inline SVG. Everything that a record could hold is escaped, and everything has a bound, so that a
+//! year of one-minute bars makes a page as small as a week of hours.
+//!
+//! The same report gives the same bytes.
+//!
+//! ```
+//! use walkforward_core::ModelId;
+//! use walkforward_report::{ModelReport, html};
+//!
+//! let id: ModelId = "model-2024-01-01T00-00-00-000Z".parse()?;
+//! let report = ModelReport::new("First <try>", id, "BTC/USD".parse()?, "1h".parse()?);
+//! let page = html(&report);
+//! assert!(page.starts_with("<!DOCTYPE html>") && page.contains("First &lt;try&gt;"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod bounds;
+mod chart;
+mod dates;
+mod markup;
+mod model;
+mod numbers;
+mod page;
+mod sections;
+
+pub use model::{
+    ActionCount, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
+};
+pub use page::html;
