@@ -16,7 +16,7 @@ use super::{BLOCK, FeatureEngine};
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
 
 /// Says that a test reads the shared folder; false where there is none.
-fn has_shared_data(test: &str) -> bool {
+fn shared_folder_is_there(test: &str) -> bool {
     eprintln!("shared data test: {test}");
     let found = std::path::Path::new(SHARED).is_dir();
     if !found {

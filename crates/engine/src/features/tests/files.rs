@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use walkforward_core::{BarSeries, FeatureSpec};
 
-use super::{SHARED, has_shared_data, series};
+use super::{SHARED, shared_folder_is_there, series};
 use crate::features::{FeatureEngine, feature_matrix};
 
 /// Name and where open, high, low, close and volume are.
@@ -76,7 +76,7 @@ pub(super) fn filled_minutes() -> BarSeries {
 
 #[test]
 fn stream_and_batch_agree_to_the_bit_on_every_file_shared_data() {
-    if !has_shared_data("stream_and_batch_agree_to_the_bit_on_every_file_shared_data") {
+    if !shared_folder_is_there("stream_and_batch_agree_to_the_bit_on_every_file_shared_data") {
         return;
     }
     let spec = FeatureSpec::catalogue();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use walkforward_core::{BarSeries, FeatureKind};
 
-use super::{SHARED, columns, has_shared_data, one, series};
+use super::{SHARED, columns, shared_folder_is_there, one, series};
 use crate::features::tail::BLOCK;
 use crate::features::window::Windows;
 
@@ -84,7 +84,7 @@ fn agree(what: &str, actual: &[Option<f64>], expected: &[Option<f64>]) {
 
 #[test]
 fn windows_agree_with_the_reference_indicators_shared_data() {
-    if !has_shared_data("windows_agree_with_the_reference_indicators_shared_data") {
+    if !shared_folder_is_there("windows_agree_with_the_reference_indicators_shared_data") {
         return;
     }
     let golden = Golden::load();
@@ -114,7 +114,7 @@ fn windows_agree_with_the_reference_indicators_shared_data() {
 
 #[test]
 fn features_of_the_close_agree_with_the_reference_indicators_shared_data() {
-    if !has_shared_data("features_of_the_close_agree_with_the_reference_indicators_shared_data") {
+    if !shared_folder_is_there("features_of_the_close_agree_with_the_reference_indicators_shared_data") {
         return;
     }
     let golden = Golden::load();
@@ -148,7 +148,7 @@ fn features_of_the_close_agree_with_the_reference_indicators_shared_data() {
 
 #[test]
 fn features_of_ranges_and_volumes_agree_with_the_reference_indicators_shared_data() {
-    if !has_shared_data("features_of_ranges_and_volumes_agree_with_the_reference_indicators_shared_data") {
+    if !shared_folder_is_there("features_of_ranges_and_volumes_agree_with_the_reference_indicators_shared_data") {
         return;
     }
     let golden = Golden::load();
