@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use walkforward_core::{BarSeries, FeatureSpec};
 
-use super::{SHARED, shared_folder_is_there, series};
+use super::{SHARED, series, shared_folder_is_there};
 use crate::features::{FeatureEngine, feature_matrix};
 
 /// Name and where open, high, low, close and volume are.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use walkforward_core::{BarSeries, FeatureKind};
 
-use super::{SHARED, columns, shared_folder_is_there, one, series};
+use super::{SHARED, columns, one, series, shared_folder_is_there};
 use crate::features::tail::BLOCK;
 use crate::features::window::Windows;
 
@@ -148,7 +148,9 @@ fn features_of_the_close_agree_with_the_reference_indicators_shared_data() {
 
 #[test]
 fn features_of_ranges_and_volumes_agree_with_the_reference_indicators_shared_data() {
-    if !shared_folder_is_there("features_of_ranges_and_volumes_agree_with_the_reference_indicators_shared_data") {
+    if !shared_folder_is_there(
+        "features_of_ranges_and_volumes_agree_with_the_reference_indicators_shared_data",
+    ) {
         return;
     }
     let golden = Golden::load();

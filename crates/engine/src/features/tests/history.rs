@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use walkforward_core::{BarSeries, FeatureKind};
 
-use super::{columns, every_form, files, shared_folder_is_there, one, uniform, walk, wild};
+use super::{columns, every_form, files, one, shared_folder_is_there, uniform, walk, wild};
 
 /// Largest difference after the declared history, relative to the column's scale.
 const TOLERANCE: f64 = 1e-9;
@@ -74,7 +74,9 @@ fn after_the_declared_history_another_start_changes_nothing_shared_data() {
 
 #[test]
 fn an_outage_of_three_hours_at_the_end_of_the_history_changes_nothing_shared_data() {
-    if !shared_folder_is_there("an_outage_of_three_hours_at_the_end_of_the_history_changes_nothing_shared_data") {
+    if !shared_folder_is_there(
+        "an_outage_of_three_hours_at_the_end_of_the_history_changes_nothing_shared_data",
+    ) {
         return;
     }
     let bars = files::filled_minutes();
