@@ -17,6 +17,7 @@ mod measure;
 mod policy;
 mod rule;
 
+/// Gives its JSON lines.
 type Bench = fn() -> Vec<serde_json::Value>;
 
 fn main() {

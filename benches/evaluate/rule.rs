@@ -19,8 +19,7 @@ pub(crate) fn run() -> Vec<Value> {
     let config = SessionConfig { fee_bps: 2.0, slippage_bps: 1.0, ..SessionConfig::default() };
     let bars_per_year = MarketCalendar::Continuous.bars_per_year(Timeframe::MINUTE);
     let (seconds, (fills, (metrics, trades))) = time(RUNS, || {
-        let targets = crossover(bars.closes());
-        let record = run_target(|bar| targets[bar], &bars, &present, 0..bars.len(), &config);
+        let record = run_target(crossover(bars.closes()), &bars, &present, 0..bars.len(), &config);
         let record = record.expect("a session");
         (record.fills.len(), measure(&record, bars_per_year).expect("figures"))
     });
@@ -38,21 +37,18 @@ pub(crate) fn run() -> Vec<Value> {
     })]
 }
 
-/// 1 on the bars whose fast average of closes is above the slow one, else 0; 0 while the slow one warms up.
-pub(crate) fn crossover(closes: &[f64]) -> Vec<f64> {
-    let mut targets = vec![0.0; closes.len()];
+/// 1 on the bars whose fast average of closes is above the slow one, else 0; 0 while the slow one warms up. Asked for
+/// every bar in order.
+fn crossover(closes: &[f64]) -> impl FnMut(usize) -> f64 {
     let mut sums = [0.0; 2];
-    for (bar, close) in closes.iter().enumerate() {
+    move |bar| {
         for (sum, length) in sums.iter_mut().zip([FAST, SLOW]) {
-            *sum += close;
+            *sum += closes[bar];
             if let Some(left) = bar.checked_sub(length) {
                 *sum -= closes[left];
             }
         }
         let is_above = sums[0] * SLOW as f64 > sums[1] * FAST as f64;
-        if bar + 1 >= SLOW && is_above {
-            targets[bar] = 1.0;
-        }
+        if bar + 1 >= SLOW && is_above { 1.0 } else { 0.0 }
     }
-    targets
 }

@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
 
     /// Takes the session through `bar`: the pending order fills at its open, the position is valued at its close. Fills
     /// go into the record, the rest when the bar is [kept](Self::keep).
-    #[inline]
+    #[inline(always)]
     fn play(&mut self, bar: usize) -> Played {
         // Read on every bar: where only orders asked for it, each would wait for the memory.
         let open = black_box(self.bars.opens()[bar]);

@@ -56,11 +56,13 @@ impl SessionState {
 
     #[inline]
     pub(crate) fn on_bar(&mut self, rules: &SessionRules, bar: Prices, present: bool) -> BarOutcome {
+        if self.pending.is_none() {
+            return self.mark(bar);
+        }
         let before = self.equity;
-        let had_order = self.pending.is_some();
-        let fill = if had_order { self.fill_pending(rules, bar, present) } else { None };
+        let fill = self.fill_pending(rules, bar, present);
         let cost = fill.map_or(0.0, |fill| cost(&fill, bar.open, before));
-        BarOutcome { fill, cost, lapsed: had_order && fill.is_none(), ..self.mark(bar) }
+        BarOutcome { fill, cost, lapsed: fill.is_none(), ..self.mark(bar) }
     }
 
     /// What the pending order comes to at the bar's open; it is forgotten either way.

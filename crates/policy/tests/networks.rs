@@ -69,6 +69,35 @@ fn set(name: &'static str, index: usize, value: f32) -> impl Fn(&mut PolicySpec,
     move |_, tensors| tensors.get_mut(name).unwrap().1[index] = value
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn a_batch_of_decisions_is_each_on_its_own(
+        rows in 0..20_usize,
+        numbers in prop::collection::vec(-3.0..3.0_f32, 20 * INPUTS),
+    ) {
+        for model in [linear(), trees(), (spec(), common::weights(4))] {
+            let policy = write_and_load(&model);
+            let observations = &numbers[..rows * INPUTS];
+            let mut actions = vec![Action(9); rows];
+            policy.act_batch(observations, &mut actions).unwrap();
+            let alone: Vec<Action> =
+                observations.chunks_exact(INPUTS).map(|row| policy.act(Observation(row)).unwrap()).collect();
+            prop_assert_eq!(actions, alone);
+        }
+    }
+}
+
+#[test]
+fn a_batch_with_a_row_that_has_no_answer_has_none() {
+    let policy = write_and_load(&linear());
+    let mut observations = vec![0.5; 3 * INPUTS];
+    assert!(policy.act_batch(&observations, &mut [Action(0); 2]).is_err());
+    observations[2 * INPUTS] = f32::NAN;
+    assert!(policy.act_batch(&observations, &mut [Action(0); 3]).is_err());
+}
+
 #[test]
 fn a_linear_network_is_its_formula() {
     let model = linear();

@@ -74,7 +74,7 @@ impl<'a> Lookahead<'a> {
             run.record.actions.push(Some(action));
             if self.follow(run, at, bar, action)? {
                 run.record.fills.truncate(self.played[at].fills);
-                self.round = (self.round / 2).max(1);
+                self.round = (self.round / 2).max(2).min(self.max_round);
                 return Ok(at + 1);
             }
         }

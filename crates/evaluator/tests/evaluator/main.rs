@@ -4,4 +4,6 @@
 mod backtest;
 mod common;
 mod mechanical;
+mod report;
 mod supplied;
+mod verdicts;
