@@ -11,7 +11,8 @@ use walkforward_core::{
 use walkforward_engine::feature_matrix;
 use walkforward_etl::{CsvOptions, CsvSource, EtlConfig, EtlPipeline};
 
-use crate::shared::{cpu_seconds, features, peak_rss_mib, uniform};
+use crate::process::{peak_rss_mib, thread_cpu_seconds};
+use crate::shared::{features, uniform};
 
 /// Five years of minutes.
 const ROWS: usize = 2_628_000;
@@ -29,9 +30,9 @@ pub(crate) fn run() -> Vec<String> {
     let request = BarRequest::new("BTC/USD".parse().expect("a symbol"), usize::MAX);
     let (mut seconds, mut checksum) = (f64::INFINITY, 0.0);
     for _ in 0..RUNS {
-        let start = cpu_seconds();
+        let start = thread_cpu_seconds();
         let answer = source.read(&request).expect("a file of bars");
-        seconds = seconds.min(cpu_seconds() - start);
+        seconds = seconds.min(thread_cpu_seconds() - start);
         assert_eq!(answer.bars.len(), ROWS);
         checksum = answer.bars.closes().iter().sum();
     }
@@ -65,11 +66,11 @@ pub(crate) fn run_dataset() -> Vec<String> {
         cancel: CancelToken::default(),
         work_dir: PathBuf::new(),
     };
-    let start = cpu_seconds();
+    let start = thread_cpu_seconds();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let dataset = runtime.block_on(pipeline.build(&request, &context)).expect("a dataset");
     let matrix = feature_matrix(&dataset.feature_spec, &dataset.bars).expect("finite features");
-    let seconds = cpu_seconds() - start;
+    let seconds = thread_cpu_seconds() - start;
     black_box(matrix);
     vec![format!(
         "{{\"name\": \"dataset\", \"rows\": {}, \"columns\": {columns}, \"cpu_seconds\": {seconds:.4}, \

@@ -1,10 +1,12 @@
 //! All 13 kinds of features, 18 columns, over five years of minutes, by one thread.
 
-use std::fs::read_to_string;
 use std::hint::black_box;
 
-use walkforward_core::{Bar, BarSeries, FeatureKind, FeatureSpec, Timeframe, Timestamp};
+use walkforward_core::{Bar, BarSeries, Timeframe, Timestamp};
 use walkforward_engine::{FeatureEngine, feature_matrix};
+
+use crate::process::{peak_rss_mib, thread_cpu_seconds};
+use crate::shared::{features, uniform};
 
 /// Five years of minutes.
 const ROWS: usize = 2_628_000;
@@ -18,23 +20,23 @@ const RUNS: usize = 3;
 /// `benches/etl_peers.py` makes the same bars and computes the same columns; `last_row` tells whether it did.
 pub(crate) fn run() -> Vec<String> {
     let bars = bars();
-    let spec = spec();
+    let spec = features();
     let mut seconds = f64::INFINITY;
     let mut last_row = vec![];
     for _ in 0..RUNS {
-        let start = cpu_seconds();
+        let start = thread_cpu_seconds();
         let matrix = feature_matrix(&spec, &bars).expect("finite features");
-        seconds = seconds.min(cpu_seconds() - start);
+        seconds = seconds.min(thread_cpu_seconds() - start);
         last_row = black_box(&matrix).row(ROWS - 1).unwrap_or_default().to_vec();
     }
     let batch = line("features", ROWS, &last_row, seconds);
-    let start = cpu_seconds();
+    let start = thread_cpu_seconds();
     let mut engine = FeatureEngine::new(&spec).expect("a specification");
     for index in 0..STREAMED_ROWS {
         let row = engine.push(&bars.bar(index)).expect("finite features");
         last_row = black_box(row).unwrap_or_default().to_vec();
     }
-    vec![batch, line("features_streamed", STREAMED_ROWS, &last_row, cpu_seconds() - start)]
+    vec![batch, line("features_streamed", STREAMED_ROWS, &last_row, thread_cpu_seconds() - start)]
 }
 
 fn line(name: &str, rows: usize, last_row: &[f32], seconds: f64) -> String {
@@ -45,21 +47,6 @@ fn line(name: &str, rows: usize, last_row: &[f32], seconds: f64) -> String {
         rows as f64 / seconds,
         peak_rss_mib(),
     )
-}
-
-/// Every kind with its usual parameters, returns over one period.
-pub(crate) fn spec() -> FeatureSpec {
-    let mut kinds = FeatureKind::catalogue();
-    kinds[0] = FeatureKind::Returns { periods: vec![1] };
-    FeatureSpec::new(kinds).expect("a specification")
-}
-
-/// A uniform number in 0..1 for each (bar, purpose): SplitMix64 of a counter.
-pub(crate) fn uniform(index: usize, purpose: u64) -> f64 {
-    let mut z = (index as u64 * 4 + purpose + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// A random walk from 20,000 in steps of at most 0.1 %; every fiftieth minute trades nothing.
@@ -76,18 +63,4 @@ fn bars() -> BarSeries {
         bars.push(Bar::new(time, open, high, low, close, volume).expect("a bar")).expect("ascending bars");
     }
     bars
-}
-
-/// Seconds of processor time of this thread so far; NaN where the kernel does not tell.
-pub(crate) fn cpu_seconds() -> f64 {
-    let text = read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).map_or(f64::NAN, |ns| ns * 1e-9)
-}
-
-/// Most memory that was resident at once, in MiB; NaN where the kernel does not tell.
-pub(crate) fn peak_rss_mib() -> f64 {
-    let status = read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map_or(f64::NAN, |kib| kib / 1024.0)
 }

@@ -20,6 +20,8 @@
 mod csv;
 mod features;
 mod page;
+#[path = "../shared/process.rs"]
+mod process;
 mod refresh;
 mod shared;
 

@@ -1,9 +1,10 @@
 //! A full page of the Alpaca service, from its bytes to bars.
 
-use std::fs::read_to_string;
 use std::hint::black_box;
 
 use walkforward_alpaca::{Page, parse_page};
+
+use crate::process::{peak_rss_mib, process_cpu_seconds};
 
 /// Bars of the page: the most that the service gives.
 const BARS: u64 = 10_000;
@@ -29,10 +30,10 @@ pub(crate) fn run() -> Vec<String> {
 }
 
 fn bars_per_cpu_second(parse: impl Fn() -> Page) -> f64 {
-    let (start, mut bars) = (cpu_seconds(), 0);
+    let (start, mut bars) = (process_cpu_seconds(), 0);
     loop {
         bars += black_box(parse()).bars[0].1.len();
-        let seconds = cpu_seconds() - start;
+        let seconds = process_cpu_seconds() - start;
         if seconds >= SECONDS {
             return bars as f64 / seconds;
         }
@@ -77,21 +78,4 @@ fn bits(index: u64, purpose: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^ (bits >> 31)
-}
-
-/// Seconds of processor time of this process, from the kernel's count of hundredths.
-fn cpu_seconds() -> f64 {
-    let stat = read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program, in parentheses, may hold spaces.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = |index| fields.split_whitespace().nth(index).and_then(|text: &str| text.parse::<f64>().ok());
-    ticks(11).zip(ticks(12)).map_or(f64::NAN, |(user, system)| (user + system) / 100.0)
-}
-
-/// Most memory that was resident at once, in MiB.
-fn peak_rss_mib() -> f64 {
-    let status = read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map_or(f64::NAN, |kib| kib / 1024.0)
 }

@@ -12,7 +12,8 @@ use walkforward_core::{
 };
 use walkforward_etl::{BarCache, Cached, ReplaySource};
 
-use crate::shared::{cpu_seconds, peak_rss_mib, uniform};
+use crate::process::{peak_rss_mib, thread_cpu_seconds};
+use crate::shared::uniform;
 
 /// A year of minutes.
 const YEAR: usize = 525_600;
@@ -59,10 +60,10 @@ pub(crate) fn run() -> Vec<String> {
     let (mut wall_ms, mut cpu_ms) = (Vec::new(), Vec::new());
     for refresh in 1..=REFRESHES {
         clock.set(minute(YEAR + refresh * HOUR));
-        let (wall, cpu) = (Instant::now(), cpu_seconds());
+        let (wall, cpu) = (Instant::now(), thread_cpu_seconds());
         let answer = ask();
         wall_ms.push(wall.elapsed().as_secs_f64() * 1e3);
-        cpu_ms.push((cpu_seconds() - cpu) * 1e3);
+        cpu_ms.push((thread_cpu_seconds() - cpu) * 1e3);
         assert_eq!((answer.bars.len(), answer.bars.last_close_time()), (YEAR, Some(clock.now())));
     }
     let requests = inner.requests.load(Ordering::SeqCst);

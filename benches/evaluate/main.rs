@@ -15,6 +15,8 @@ mod bars;
 mod bootstrap;
 mod measure;
 mod policy;
+#[path = "../shared/process.rs"]
+mod process;
 mod rule;
 
 /// Gives its JSON lines.

@@ -1,13 +1,8 @@
 //! Processor time.
 
-use std::fs::read_to_string;
 use std::hint::black_box;
 
-/// Seconds of processor time of this thread so far; NaN where the kernel does not tell.
-fn cpu_seconds() -> f64 {
-    let text = read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).map_or(f64::NAN, |ns| ns * 1e-9)
-}
+use crate::process::thread_cpu_seconds;
 
 /// Runs behind one reading: the kernel counts in steps of several milliseconds.
 const REPEATS: usize = 8;
@@ -16,11 +11,11 @@ const REPEATS: usize = 8;
 pub(crate) fn time<T>(readings: usize, mut work: impl FnMut() -> T) -> (Seconds, T) {
     let mut last = black_box(work());
     let mut reading = || {
-        let start = cpu_seconds();
+        let start = thread_cpu_seconds();
         for _ in 0..REPEATS {
             last = black_box(work());
         }
-        (cpu_seconds() - start) / REPEATS as f64
+        (thread_cpu_seconds() - start) / REPEATS as f64
     };
     let mut seconds: Vec<f64> = (0..readings).map(|_| reading()).collect();
     seconds.sort_by(f64::total_cmp);

@@ -19,10 +19,11 @@ mod cartpole;
 mod market;
 mod optimum;
 mod options;
+#[path = "../shared/process.rs"]
+mod process;
 mod rate;
 mod sanity;
 mod session;
-mod system;
 mod trading;
 
 use std::time::Instant;

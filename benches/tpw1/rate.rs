@@ -11,7 +11,7 @@ use walkforward_trainer::{Environment, PpoLearner, TrainerError, group_ranges};
 use crate::market::{Kind, Market};
 use crate::options::Options;
 use crate::trading::Trading;
-use crate::{learner, system};
+use crate::{learner, process};
 
 /// Floating-point operations of matrix products in one environment step, a multiply-add counting as 2.
 pub(crate) const FLOP_PER_STEP: f64 = 371_976.0;
@@ -50,13 +50,13 @@ fn repeat<E: Environment>(
     let mut measured = Measured { wall: vec![], cpu: vec![], gemm: vec![] };
     for _ in 0..options.reps {
         measured.gemm.push(gemm_gflops(options.isa));
-        let (wall, cpu, mut steps) = (Instant::now(), system::cpu_seconds(), 0.0);
+        let (wall, cpu, mut steps) = (Instant::now(), process::process_cpu_seconds(), 0.0);
         while steps == 0.0 || wall.elapsed().as_secs_f64() < options.seconds {
             learner.iterate(rate, &CancelToken::default())?;
             steps += batch;
         }
         measured.wall.push(steps / wall.elapsed().as_secs_f64());
-        measured.cpu.push(steps / (system::cpu_seconds() - cpu));
+        measured.cpu.push(steps / (process::process_cpu_seconds() - cpu));
     }
     Ok(measured)
 }
@@ -120,8 +120,8 @@ pub(crate) fn report(
         "gemm_gflops": round(median(&measured.gemm), 1),
         "gemm_share": round(gflops / median(&measured.gemm), 3),
         "rollout_share": round(rollout_share, 3),
-        "peak_rss_mib": round(system::peak_rss_mib(), 1),
-        "load1": system::load1(),
+        "peak_rss_mib": round(process::peak_rss_mib(), 1),
+        "load1": process::load1(),
         "first_update_ms": round(first_update_ms, 1),
     })
 }

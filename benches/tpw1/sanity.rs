@@ -10,7 +10,7 @@ use crate::learner;
 use crate::market::{EPISODE, Kind, Market, OBS_DIM, POSITIONS};
 use crate::optimum::optimum;
 use crate::options::Options;
-use crate::system::cpu_seconds;
+use crate::process::process_cpu_seconds;
 use crate::trading::Trading;
 
 /// Seeds of the markets: to train on, to judge on, to choose a checkpoint on.
@@ -95,7 +95,7 @@ fn train(markets: &[Market; 3], options: &Options, seed: u64) -> Result<(Score, 
 pub(crate) fn trading(task: &str, options: &Options) -> Result<Value, Box<dyn std::error::Error>> {
     let kind = Kind::named(task)
         .ok_or_else(|| format!("--task is '{task}': expected sine, ar1, band, walk, leak or cartpole"))?;
-    let started = cpu_seconds();
+    let started = process_cpu_seconds();
     let markets = [TRAIN, JUDGE, VALIDATE].map(|seed| Market::new(kind, seed));
     let optimum = optimum(kind, &markets[1]);
     let (mut last, mut selected) = (vec![], vec![]);
@@ -123,13 +123,13 @@ pub(crate) fn trading(task: &str, options: &Options) -> Result<Value, Box<dyn st
         "selected_of_optimum": shares(&selected),
         "selected_mean": mean(shares(&selected)),
         "turnover": last.iter().map(|score| round(score.turnover)).collect::<Vec<_>>(),
-        "cpu_s": round(cpu_seconds() - started),
+        "cpu_s": round(process_cpu_seconds() - started),
     }))
 }
 
 /// Environment steps until the mean of the last 100 finished episodes reaches 475; null when it never does.
 pub(crate) fn cartpole(options: &Options) -> Result<Value, TrainerError> {
-    let started = cpu_seconds();
+    let started = process_cpu_seconds();
     let limit = options.steps.unwrap_or(CARTPOLE_STEPS);
     let mut reached = vec![];
     for seed in 0..options.seeds {
@@ -154,6 +154,6 @@ pub(crate) fn cartpole(options: &Options) -> Result<Value, TrainerError> {
         "n_envs": options.envs,
         "limit": limit,
         "steps_to_475": reached,
-        "cpu_s": cpu_seconds() - started,
+        "cpu_s": process_cpu_seconds() - started,
     }))
 }

@@ -16,7 +16,7 @@ use walkforward_trainer::{PpoTrainer, Trainer};
 use crate::market::{BARS, EPISODE, WINDOW};
 use crate::options::Options;
 use crate::rate::{Measured, gemm_gflops, report};
-use crate::{settings, system};
+use crate::{process, settings};
 
 /// Iterations of the training that finds out how many fit into a repetition.
 const TRIAL: u64 = 6;
@@ -40,7 +40,7 @@ struct Stopwatch(Mutex<Vec<(Instant, f64)>>);
 impl Progress for Stopwatch {
     fn report(&self, _update: ProgressUpdate) {
         if let Ok(mut times) = self.0.lock() {
-            times.push((Instant::now(), system::cpu_seconds()));
+            times.push((Instant::now(), process::process_cpu_seconds()));
         }
     }
 }

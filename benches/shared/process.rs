@@ -1,12 +1,21 @@
-//! What the kernel knows about this process. Unknown figures are NaN, which JSON writes as null.
+//! What the kernel knows about this process and this machine. Unknown figures are NaN, which JSON writes as null.
+//!
+//! Each bench includes this file and uses a part of it.
+#![allow(dead_code, reason = "each bench uses a part")]
 
 use std::fs::read_to_string;
 
 /// Length of a clock tick in `/proc/self/stat`, in seconds.
 const TICK: f64 = 0.01;
 
-/// Seconds of processor time of all threads so far.
-pub(crate) fn cpu_seconds() -> f64 {
+/// Seconds of processor time of this thread so far.
+pub(crate) fn thread_cpu_seconds() -> f64 {
+    let text = read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).map_or(f64::NAN, |ns| ns * 1e-9)
+}
+
+/// Seconds of processor time of all threads so far, in hundredths.
+pub(crate) fn process_cpu_seconds() -> f64 {
     let stat = read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program, in parentheses, may hold spaces.
     let fields = stat.rsplit(')').next().unwrap_or_default();
