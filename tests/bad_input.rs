@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::support::{GOOD_METRICS, World};
+use crate::support::{GOOD_METRICS, LENIENT, World};
 
 /// Hourly bars with a gentle wave, as CSV with a header.
 fn bars_csv(rows: usize) -> String {
@@ -206,19 +206,26 @@ fn a_pointer_with_another_hash_is_refused() {
 
 #[test]
 fn a_torn_changed_or_missing_bundle_is_refused() {
-    check_spoiled(
-        |world, model| edit_bundle(world, model, |bytes| bytes.truncate(100)),
-        &["policy.safetensors"],
-    );
-    check_spoiled(
-        |world, model| {
-            edit_bundle(world, model, |bytes| {
-                let last = bytes.len() - 1;
-                bytes[last] ^= 1;
-            });
-        },
-        &["policy.safetensors"],
-    );
+    let spoilers: [fn(&mut Vec<u8>); 2] =
+        [|bytes| bytes.truncate(100), |bytes| *bytes.last_mut().unwrap() ^= 1];
+    for spoil in spoilers {
+        let world = World::new();
+        let model = world.promote()["modelId"].as_str().unwrap().to_owned();
+        edit_bundle(&world, &model, spoil);
+        let args = ["--source", "synthetic", "--bars", "5", "--journal", "journal.jsonl"];
+        world.live_trader(&args).expect_refusal(&["policy.safetensors"]);
+        // The line is not stuck: a new model is judged, and the verdict says that the champion was not compared.
+        let report =
+            world.once(&["--parent", "champion", "--iterations", "12"], LENIENT).expect_code(0).json();
+        assert_eq!(report["outcome"], "promoted", "{report}");
+        let warnings = report["verdict"]["warnings"].to_string();
+        assert!(warnings.contains(&model) && warnings.contains("was not compared"), "{warnings}");
+        let metadata =
+            world.read_json(&format!("models/{}/metadata.json", report["modelId"].as_str().unwrap()));
+        assert_eq!(metadata["parentId"], serde_json::Value::Null);
+        assert!(metadata["parentChoice"]["reason"].to_string().contains("can't be read"), "{metadata}");
+        world.live_trader(&args).expect_code(0);
+    }
     check_spoiled(
         |world, model| std::fs::remove_dir_all(world.path(&format!("models/{model}"))).unwrap(),
         &["latest.json"],
@@ -247,9 +254,8 @@ fn bars_that_stand_for_missing_ones_are_no_evidence() {
     // Of the last 300 hours, ten are there.
     lines.drain(4_000 - 299..4_000 - 9);
     let file = world.file("bars.csv", lines.join("\n") + "\n");
-    let loose = [("MIN_WIN_RATE", "0"), ("MAX_DRAWDOWN", "1"), ("MIN_PNL_PER_TRADE", "-1")];
     let args = ["--path", &file, "--window-bars", "3000"];
-    let report = world.once(&args, &loose).expect_code(0).json();
+    let report = world.once(&args, LENIENT).expect_code(0).json();
     assert_eq!(report["outcome"], "inconclusive", "{report}");
     assert_eq!(report["verdict"]["reason"], "insufficient_evidence");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{GOOD_METRICS, World};
+use crate::support::{GOOD_METRICS, LENIENT, World};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -141,17 +141,16 @@ fn the_built_in_backtest_judges_without_supplied_metrics() {
 #[test]
 fn two_champions_in_a_row_are_compared_on_the_same_bars() {
     let world = World::new();
-    let lenient = [("MIN_WIN_RATE", "0"), ("MAX_DRAWDOWN", "1"), ("MIN_PNL_PER_TRADE", "-1")];
-    let first = world.once(&["--iterations", "12"], &lenient).expect_code(0).json();
+    let first = world.once(&["--iterations", "12"], LENIENT).expect_code(0).json();
     assert_eq!(first["outcome"], "promoted", "{first}");
     assert_eq!(first["champion"], Value::Null);
-    let second = world.once(&["--iterations", "12"], &lenient).expect_code(0).json();
+    let second = world.once(&["--iterations", "12"], LENIENT).expect_code(0).json();
     assert_eq!(second["champion"]["subject"], first["modelId"]);
     assert_eq!(second["champion"]["metrics"]["bars"], second["candidate"]["metrics"]["bars"]);
     // The same seed on the same bars made the same model, so both did the same.
     assert_eq!(second["champion"]["metrics"], second["candidate"]["metrics"]);
 
-    let table = world.orchestrate(&[&["--once"], crate::support::SMALL].concat(), &lenient).expect_code(0);
+    let table = world.orchestrate(&[&["--once"], crate::support::SMALL].concat(), LENIENT).expect_code(0);
     assert!(table.stdout.contains("candidate") && table.stdout.contains("champion"), "{}", table.stdout);
 }
 
@@ -213,6 +212,30 @@ fn the_nearest_ancestor_that_has_not_seen_the_hold_out_takes_the_place_of_the_ch
     assert_eq!(child["parentId"], grandparent.as_str());
     assert_eq!(child["parentChoice"]["asked"], champion.as_str());
     assert!(child["parentChoice"]["reason"].as_str().unwrap().contains("nearest ancestor"));
+}
+
+#[test]
+fn a_longer_hold_out_takes_an_older_parent_or_none_and_judges_on_what_is_unseen() {
+    let world = World::new();
+    let run = |as_of: &str, holdout: &str| {
+        let args =
+            ["--iterations", "12", "--parent", "champion", "--as-of", as_of, "--holdout-bars", holdout];
+        let report = world.once(&args, LENIENT).expect_code(0).json();
+        let model = report["modelId"].as_str().unwrap().to_owned();
+        (world.read_json(&format!("models/{model}/metadata.json")), report, model)
+    };
+    let (_, _, grandparent) = run("2023-12-10T00:00:00Z", "300");
+    run("2023-12-31T00:00:00Z", "300");
+    // Training now ends 300 hours earlier, between the two. The champion leaves the last 300 bars to judge on.
+    let (child, report, _) = run("2023-12-31T00:00:00Z", "600");
+    assert_eq!(child["parentId"], grandparent.as_str());
+    assert!(child["parentChoice"]["reason"].as_str().unwrap().contains("nearest ancestor"), "{child}");
+    assert_eq!((&report["holdoutBars"], &report["candidate"]["metrics"]["bars"]), (&600.into(), &300.into()));
+    // Nobody is clean for a hold-out that begins before the first training ended.
+    let (cold, report, _) = run("2023-12-31T00:00:00Z", "1100");
+    assert_eq!((&cold["parentId"], &cold["parentChoice"]["taken"]), (&Value::Null, &Value::Null));
+    // The child is the champion by now, and has seen all but the last 600 bars.
+    assert_eq!(report["candidate"]["metrics"]["bars"], 600);
 }
 
 #[test]

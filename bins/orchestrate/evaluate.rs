@@ -11,14 +11,16 @@ use walkforward::output::say;
 use walkforward::settings::{Output, Settings};
 use walkforward::wiring;
 use walkforward_core::{
-    CancelToken, Clock, Dataset, DatasetBuilder, EvaluationReport, Evaluator, LineName, Metrics, ModelId,
-    ModelRef, StageContext,
+    CancelToken, Clock, Dataset, DatasetBuilder, EvaluationReport, EvaluationWarning, Evaluator, LineName,
+    Metrics, ModelId, ModelRef, SampleFigures, StageContext, Window,
 };
 use walkforward_etl::EtlPipeline;
 use walkforward_evaluator::BacktestEvaluator;
 use walkforward_policy::{Policy, load_policy};
+use walkforward_report::{Warned, cautions};
 use walkforward_store::{ModelRecord, PointerReader, read_model};
 
+use crate::text::{self, minute};
 use crate::{figures, progress};
 
 const MODEL: &str = "model";
@@ -48,14 +50,26 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
     let ctx = wiring::stage_context(&clock, progress, CancelToken::default(), config.data_dir.clone());
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
-    let dataset = runtime.block_on(dataset(config.clone(), policy.spec(), &clock, &ctx))?;
-    let measured = measure(&config, &reference, &dataset, &ctx)?;
+    let mut dataset = runtime.block_on(dataset(config.clone(), policy.spec(), &clock, &ctx))?;
+    let measured = measure(&config, (&record, &reference), &mut dataset, &ctx)?;
     drop(ctx);
     match output {
         Output::Human => say(&human(&record, &dataset, &measured)),
         Output::Json => say(&format!("{}\n", json(&record, &dataset, &measured))),
         Output::Quiet => Ok(()),
     }
+}
+
+/// What a model and the baselines came to.
+struct Measured {
+    /// Of the model and of each baseline over all bars.
+    reports: Vec<EvaluationReport>,
+    /// The model on the bars that it or an ancestor has seen; none when there are none.
+    in_sample: Option<SampleFigures>,
+    /// The model on the other bars, starting flat there; none when there are none.
+    out_of_sample: Option<SampleFigures>,
+    /// What has to be known about both.
+    warnings: Vec<EvaluationWarning>,
 }
 
 /// The id of the model called `name`: an id, or the champion of `line`.
@@ -84,17 +98,42 @@ async fn dataset(
     pipeline.build(request, ctx).await.map_err(|error| Failure::from(&error))
 }
 
+/// The model and the baselines over all bars of `dataset`, and its figures on those that it has seen beside those on
+/// the others.
 fn measure(
     config: &OrchestrateConfig,
-    model: &ModelRef,
-    dataset: &Dataset,
+    (record, model): (&ModelRecord, &ModelRef),
+    dataset: &mut Dataset,
     ctx: &StageContext,
-) -> Result<Vec<EvaluationReport>, Failure> {
+) -> Result<Measured, Failure> {
     let evaluator = BacktestEvaluator::new(config.session);
-    let mut reports =
-        vec![evaluator.evaluate(model, dataset, dataset.window, ctx).map_err(|e| Failure::from(&e))?];
-    reports.extend(evaluator.baselines(dataset, dataset.window, ctx).map_err(|e| Failure::from(&e))?);
-    Ok(reports)
+    let evaluate = |dataset: &Dataset, judged: Window| {
+        evaluator.evaluate(model, dataset, judged, ctx).map_err(|error| Failure::from(&error))
+    };
+    let window = dataset.window;
+    let own = evaluate(dataset, window)?;
+    if !own.mechanical.loads {
+        let problems = own.mechanical.problems.join("; ");
+        return Err(Failure::input(format!("{} can't be evaluated on these bars: {problems}", model.id)));
+    }
+    let baselines = evaluator.baselines(dataset, window, ctx).map_err(|error| Failure::from(&error))?;
+    let (seen, all) = (seen_bars(record, dataset), window_bars(dataset));
+    let (in_sample, out_of_sample, warnings) = if seen > 0 && seen < all {
+        // The evaluator measures what lies before the split beside what is judged.
+        dataset.split = dataset.bars.open_times()[dataset.history_bars + seen];
+        dataset.embargo_bars = 0;
+        let unseen = Window::new(dataset.split, window.end());
+        let apart = evaluate(dataset, unseen.map_err(|error| Failure::stage(error.to_string()))?)?;
+        (apart.in_sample, apart.out_of_sample, apart.warnings)
+    } else {
+        (own.in_sample.clone(), own.out_of_sample.clone(), own.warnings.clone())
+    };
+    let reports = std::iter::once(own).chain(baselines).collect();
+    Ok(Measured { reports, in_sample, out_of_sample, warnings })
+}
+
+fn window_bars(dataset: &Dataset) -> usize {
+    dataset.bars.len() - dataset.history_bars
 }
 
 /// Bars of the window that the model or an ancestor has seen: on these it is flattered.
@@ -103,7 +142,7 @@ fn seen_bars(record: &ModelRecord, dataset: &Dataset) -> usize {
     seen.saturating_sub(dataset.history_bars)
 }
 
-fn json(record: &ModelRecord, dataset: &Dataset, reports: &[EvaluationReport]) -> serde_json::Value {
+fn json(record: &ModelRecord, dataset: &Dataset, measured: &Measured) -> serde_json::Value {
     serde_json::json!({
         "modelId": record.model_id,
         "sha256": record.sha256,
@@ -112,40 +151,48 @@ fn json(record: &ModelRecord, dataset: &Dataset, reports: &[EvaluationReport]) -
         "window": dataset.window,
         "lineageUntil": record.lineage_until,
         "seenBars": seen_bars(record, dataset),
-        "reports": reports,
+        "inSample": measured.in_sample,
+        "outOfSample": measured.out_of_sample,
+        "warnings": measured.warnings,
+        "reports": measured.reports,
     })
 }
 
-fn human(record: &ModelRecord, dataset: &Dataset, reports: &[EvaluationReport]) -> String {
-    let bars = dataset.bars.len() - dataset.history_bars;
-    let seen = seen_bars(record, dataset);
-    let warning = match seen {
-        0 => "none of these bars was seen by the model or an ancestor".to_owned(),
-        seen => format!(
-            "in sample: the model or an ancestor has seen {seen} of these bars (until {}), so the figures flatter it",
-            record.lineage_until
-        ),
-    };
-    let name = |report: &EvaluationReport| match report.subject == record.model_id.to_string() {
+fn human(record: &ModelRecord, dataset: &Dataset, measured: &Measured) -> String {
+    let name = |report: &EvaluationReport| match report.subject == record.model_id.as_str() {
         true => "model".to_owned(),
         false => report.subject.clone(),
     };
-    let names: Vec<String> = reports.iter().map(name).collect();
-    let subjects: Vec<(&str, &Metrics)> =
-        names.iter().map(String::as_str).zip(reports.iter().map(|report| &report.metrics)).collect();
-    let problems: String = reports
-        .iter()
-        .flat_map(|report| &report.mechanical.problems)
-        .map(|p| format!("problem   {p}\n"))
-        .collect();
-    format!(
-        "{}\nbars      {} {} from {}, {} to {}\nseen      {warning}\n{problems}\n{}",
-        record.model_id,
-        dataset.symbol,
-        dataset.timeframe(),
-        dataset.origin,
-        dataset.window.start(),
-        dataset.window.end(),
-        figures::table(&format!("on {bars} bars"), &subjects),
-    )
+    let names: Vec<String> = measured.reports.iter().map(name).collect();
+    let metrics = measured.reports.iter().map(|report| &report.metrics);
+    let subjects: Vec<(&str, &Metrics)> = names.iter().map(String::as_str).zip(metrics).collect();
+    let heading = format!("on {} bars", window_bars(dataset));
+    let table = figures::table(&heading, Some(dataset.window), &subjects);
+    let samples = figures::samples(measured.in_sample.as_ref(), measured.out_of_sample.as_ref());
+    let samples = samples.map(|samples| format!("\n{samples}")).unwrap_or_default();
+    format!("{}\n{}\n{table}{samples}", record.model_id, about(record, dataset, measured))
+}
+
+/// Which bars, whether the model has seen them, and what has to be known.
+fn about(record: &ModelRecord, dataset: &Dataset, measured: &Measured) -> String {
+    let Dataset { symbol, origin, window, .. } = dataset;
+    let (from, to) = (minute(window.start()), minute(window.end()));
+    let bars = format!("{symbol} {} from {origin}, {from} to {to}", dataset.timeframe());
+    let seen = match seen_bars(record, dataset) {
+        0 => "none of these bars was seen by the model or an ancestor".to_owned(),
+        seen => format!(
+            "in sample: the model or an ancestor has seen {seen} of these bars (until {}), so the figures flatter it",
+            minute(record.lineage_until)
+        ),
+    };
+    let own = measured.reports.first();
+    let decisions = own.and_then(|own| figures::decisions(own.action_map, &own.action_share));
+    let problems = measured.reports.iter().flat_map(|report| &report.mechanical.problems);
+    let warned = Warned { label: "model", subject: record.model_id.as_str(), warnings: &measured.warnings };
+    let lines = [("bars", bars), ("seen", seen)]
+        .into_iter()
+        .chain(decisions.map(|text| ("decisions", text)))
+        .chain(problems.map(|text| ("problem", text.clone())))
+        .chain(cautions(None, &[warned]).into_iter().map(|text| ("warning", text)));
+    lines.map(|(label, sentence)| text::labelled(label, &sentence)).collect()
 }

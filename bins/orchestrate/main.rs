@@ -11,6 +11,7 @@ mod report;
 mod run;
 mod stoppable;
 mod table;
+mod text;
 
 use std::process::ExitCode;
 

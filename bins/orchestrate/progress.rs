@@ -49,7 +49,7 @@ impl Drop for TerminalProgress {
 fn new_bar(stage: Stage) -> ProgressBar {
     let bar = ProgressBar::new(1);
     let style = ProgressStyle::with_template(
-        "{prefix:>9} [{bar:32}] {pos:>4}/{len:<4} {elapsed:>4}, {eta:>3} left  {wide_msg}",
+        "{prefix:>9} [{bar:20}] {pos:>4}/{len:<4} {elapsed:>4}, {eta:>3} left  {wide_msg}",
     );
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("=> "));

@@ -52,7 +52,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
         format!("model-{name}")
     };
     let id = find_model(&config.models_dir, &config.line, &name)?;
-    let page = html(&about(&config.models_dir, &id)?);
+    let page = html(&about(&config, &id)?);
     let path =
         matches.get_one::<PathBuf>(TO).cloned().unwrap_or_else(|| PathBuf::from(format!("report-{id}.html")));
     write_atomic(&path, page.as_bytes()).map_err(|error| Failure::from_error(&error))?;
@@ -64,12 +64,12 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
 }
 
 /// Everything that the records say about a model.
-fn about(models_dir: &Path, id: &ModelId) -> Result<ModelReport, Failure> {
+fn about(config: &OrchestrateConfig, id: &ModelId) -> Result<ModelReport, Failure> {
+    let models_dir = &config.models_dir;
     let (record, _) = read_model(models_dir, id).map_err(|error| Failure::from(&error))?;
     let evaluation = read_evaluation(models_dir, id).map_err(|error| Failure::from(&error))?;
-    let etl = etl_record(Path::new(&record.etl_path))?;
-    let title = format!("{} {}", record.symbol, record.timeframe);
-    let mut report = ModelReport::new(title, id.clone(), record.symbol.clone(), record.timeframe);
+    let etl = etl_record(&config.data_dir, Path::new(&record.etl_path))?;
+    let mut report = ModelReport::new(id.as_str(), id.clone(), record.symbol.clone(), record.timeframe);
     report.line = Some(record.line.clone());
     report.status = record.status.to_string();
     report.verdict.clone_from(&record.verdict);
@@ -112,9 +112,12 @@ fn measured(report: &mut ModelReport, evaluation: &EvaluationRecord) {
     }
 }
 
-/// The record of the run's ETL; none when it was moved or removed.
-fn etl_record(path: &Path) -> Result<Option<EtlRecord>, Failure> {
-    let bytes = match read_bounded(path, MAX_ETL_BYTES) {
+/// The record of the run's ETL: the one of its name in the data folder, which may have moved, else the one at `written`;
+/// none when it was removed.
+fn etl_record(data_dir: &Path, written: &Path) -> Result<Option<EtlRecord>, Failure> {
+    let moved = written.file_name().map(|name| data_dir.join("etl").join(name));
+    let path = moved.filter(|path| path.is_file()).unwrap_or_else(|| written.to_owned());
+    let bytes = match read_bounded(&path, MAX_ETL_BYTES) {
         Err(error) if error.is_not_found() => return Ok(None),
         bytes => bytes.map_err(|error| Failure::from_error(&error))?,
     };

@@ -31,7 +31,9 @@ pub(crate) fn run(settings: &Settings, output: Output, once: bool) -> Result<(),
         Mode::Loop(schedule) => {
             let store = wiring::store(&config, &clock)?;
             let settings = settings.clone();
-            runtime.block_on(run_loop(Loop { settings, line: config.line, store, clock, output }, schedule))
+            let (line, interval_ms) = (config.line, schedule.interval_ms());
+            let cycles = Loop { settings, line, interval_ms, store, clock, output };
+            runtime.block_on(run_loop(cycles, schedule))
         }
     };
     runtime.shutdown_background();
@@ -52,7 +54,7 @@ async fn run_once(
     let pipeline = Pipeline::new(Stages { datasets: Arc::new(built), ..stages }, store);
     let result = pipeline.run(&request, &ctx).await;
     drop(ctx);
-    conclude(result, output)
+    conclude(result, None, output)
 }
 
 fn context(
@@ -65,11 +67,15 @@ fn context(
     wiring::stage_context(clock, progress, cancel, config.data_dir.clone())
 }
 
-fn conclude(result: Result<RunReport, RunError>, output: Output) -> Result<(), Failure> {
+fn conclude(
+    result: Result<RunReport, RunError>,
+    interval_ms: Option<i64>,
+    output: Output,
+) -> Result<(), Failure> {
     match result {
         Ok(report) => print::report(&report, output),
         Err(skipped @ (RunError::Busy(_) | RunError::NoNewBars(_) | RunError::Contaminated { .. })) => {
-            print::skipped(&skipped.to_string(), output)
+            print::skipped(&skipped, interval_ms, output)
         }
         Err(error) => Err(Failure::from(error)),
     }
@@ -101,6 +107,7 @@ async fn run_loop(cycles: Loop, schedule: Schedule) -> Result<(), Failure> {
 struct Loop {
     settings: Settings,
     line: LineName,
+    interval_ms: i64,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     output: Output,
@@ -114,7 +121,7 @@ impl Loop {
         let ctx = context(&config, &self.clock, self.output, cancel);
         let result = pipeline.run(&self.request(&config)?, &ctx).await;
         drop(ctx);
-        conclude(result, self.output)
+        conclude(result, Some(self.interval_ms), self.output)
     }
 
     /// What a cycle does: synthetic bars go on with the clock, and nothing is trained twice on the same bars.

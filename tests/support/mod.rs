@@ -37,6 +37,10 @@ const AMBIENT: &[&str] = &[
 pub(crate) const GOOD_METRICS: &[(&str, &str)] =
     &[("EVAL_WIN_RATE", "0.62"), ("EVAL_MAX_DRAWDOWN", "0.12"), ("EVAL_PNL_PER_TRADE", "0.04")];
 
+/// Thresholds that every working model meets.
+pub(crate) const LENIENT: &[(&str, &str)] =
+    &[("MIN_WIN_RATE", "0"), ("MAX_DRAWDOWN", "1"), ("MIN_PNL_PER_TRADE", "-1")];
+
 /// An empty folder in which binaries run.
 pub(crate) struct World {
     dir: TempDir,

@@ -7,9 +7,10 @@ use walkforward_core::{Dataset, QualityFigures};
 
 use super::{Desk, chart};
 use crate::table::{Align, Table};
+use crate::text::{self, minute};
 
-/// Columns of a chart.
-const WIDTH: usize = 72;
+/// Columns of a chart: beside its name it fits a terminal of 80.
+const WIDTH: usize = 68;
 /// Holes that are listed.
 const LISTED_HOLES: usize = 10;
 
@@ -66,25 +67,21 @@ fn human(desk: &Desk, dataset: &Dataset) -> String {
 fn heading(dataset: &Dataset) -> String {
     let file = dataset.quality.file.as_ref().map_or_else(String::new, |file| {
         let rows = grouped(file.rows);
-        format!(
-            "read      {rows} rows, {} twice, {} out of order, {} refused, {} unfinished left out\n",
+        let read = format!(
+            "{rows} rows, {} twice, {} out of order, {} refused, {} unfinished left out",
             grouped(file.duplicates),
             grouped(file.out_of_order_rows),
             grouped(file.rejected_count),
             grouped(file.unfinished_dropped),
-        )
+        );
+        text::labelled("read", &read)
     });
-    let window = dataset.bars.len() - dataset.history_bars;
-    format!(
-        "{} {} from {}\nwindow    {} to {}, {} bars, {} before it for the features\n{file}",
-        dataset.symbol,
-        dataset.timeframe(),
-        dataset.origin,
-        dataset.window.start(),
-        dataset.window.end(),
-        grouped(window),
-        grouped(dataset.history_bars),
-    )
+    let (from, to) = (minute(dataset.window.start()), minute(dataset.window.end()));
+    let bars = grouped(dataset.bars.len() - dataset.history_bars);
+    let history = grouped(dataset.history_bars);
+    let window = format!("{from} to {to}, {bars} bars, {history} before it for the features");
+    let (symbol, timeframe, origin) = (&dataset.symbol, dataset.timeframe(), &dataset.origin);
+    format!("{symbol} {timeframe} from {origin}\n{}{file}", text::labelled("window", &window))
 }
 
 fn picture(dataset: &Dataset) -> String {

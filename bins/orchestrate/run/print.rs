@@ -1,29 +1,26 @@
 //! What a run prints.
 
+mod skipped;
+
 use walkforward::failure::Failure;
 use walkforward::output::{complain, say};
 use walkforward::settings::Output;
-use walkforward_core::{Comparison, GateCheck, Judgement, Metrics, QualityFigures, Verdict};
+use walkforward_core::{Comparison, GateCheck, Judgement, Metrics, QualityFigures, TrainingOutcome, Verdict};
 use walkforward_orchestrator::RunReport;
+use walkforward_report::{Warned, cautions};
 use walkforward_store::RunOutcome;
+
+pub(super) use skipped::skipped;
 
 use crate::figures;
 use crate::table::{Align, Table};
+use crate::text::{self, minute};
 
 /// Prints a run that ended in a verdict.
 pub(super) fn report(report: &RunReport, output: Output) -> Result<(), Failure> {
     match output {
         Output::Human => say(&human(report)),
         Output::Json => say(&format!("{}\n", json(report))),
-        Output::Quiet => Ok(()),
-    }
-}
-
-/// Prints that there was no run.
-pub(super) fn skipped(reason: &str, output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Human => say(&format!("skipped: {reason}\n")),
-        Output::Json => say(&format!("{}\n", serde_json::json!({ "outcome": "skipped", "reason": reason }))),
         Output::Quiet => Ok(()),
     }
 }
@@ -43,39 +40,34 @@ fn json(report: &RunReport) -> String {
 }
 
 fn human(report: &RunReport) -> String {
-    [heading(report), data(report), comparison(report), gates(&report.verdict), summary(report)].join("\n")
+    let mut parts = vec![heading(report), data(report), comparison(report)];
+    let candidate = &report.candidate;
+    let samples = figures::samples(candidate.in_sample.as_ref(), candidate.out_of_sample.as_ref());
+    parts.extend(samples.map(|samples| samples.to_string()));
+    parts.extend([gates(&report.verdict), ending(report)]);
+    parts.join("\n")
 }
 
 fn heading(report: &RunReport) -> String {
-    let days = |span: &walkforward_core::Window| {
-        let date = |time: walkforward_core::Timestamp| time.to_string()[..16].replace('T', " ");
-        format!("{} to {}", date(span.start()), date(span.end()))
-    };
-    format!(
-        "{} {} from {}\nwindow    {} ({} bars, the last {} held out)\nrun       {}\n",
-        report.symbol,
-        report.timeframe,
-        report.origin,
-        days(&report.window),
-        report.window_bars,
-        report.holdout_bars,
-        report.run_id,
-    )
+    let RunReport { symbol, timeframe, origin, window, window_bars, holdout_bars, run_id, .. } = report;
+    let (from, to) = (minute(window.start()), minute(window.end()));
+    let window = format!("{from} to {to}, {window_bars} bars, the last {holdout_bars} held out");
+    let run = text::labelled("run", run_id.as_str());
+    format!("{symbol} {timeframe} from {origin}\n{}{run}", text::labelled("window", &window))
 }
 
 fn data(report: &RunReport) -> String {
     let window = &report.quality.window;
     let cut_short = report.quality.file.as_ref().is_some_and(|file| file.unterminated_last_line);
     let warning = if cut_short { "; the file's last line has no end: it may be cut short" } else { "" };
-    let training = &report.training;
-    format!(
-        "data      {}, {} without volume{warning}\ntraining  {} iterations, {} steps, bars until {}\n",
-        holes(window),
-        window.zero_volume_bars,
-        training.iterations,
-        training.environment_steps,
-        training.used_until,
-    )
+    let data = format!("{}, {} without volume{warning}", holes(window), window.zero_volume_bars);
+    let TrainingOutcome { iterations, environment_steps, used_until, .. } = &report.training;
+    let until = minute(*used_until);
+    let training = format!("{iterations} iterations, {environment_steps} steps, bars until {until}");
+    let candidate = &report.candidate;
+    let decisions = figures::decisions(candidate.action_map, &candidate.action_share);
+    let decisions = decisions.map(|text| text::labelled("decisions", &text)).unwrap_or_default();
+    format!("{}{}{decisions}", text::labelled("data", &data), text::labelled("training", &training))
 }
 
 fn holes(window: &QualityFigures) -> String {
@@ -99,7 +91,7 @@ fn comparison(report: &RunReport) -> String {
         Some(_) => format!("on {} bars", report.candidate.metrics.bars.unwrap_or(0)),
         None => "supplied metrics".to_owned(),
     };
-    figures::table(&on, &subjects).to_string()
+    figures::table(&on, report.judged_span, &subjects).to_string()
 }
 
 fn gates(verdict: &Verdict) -> String {
@@ -140,11 +132,22 @@ fn judgement(check: &GateCheck) -> &'static str {
     }
 }
 
+/// What has to be known, and how the run ended.
+fn ending(report: &RunReport) -> String {
+    let named = std::iter::once(("candidate", &report.candidate))
+        .chain(report.champion.iter().map(|champion| ("champion", champion)));
+    let measured: Vec<Warned<'_>> =
+        named.map(|(label, it)| Warned { label, subject: &it.subject, warnings: &it.warnings }).collect();
+    let warnings = cautions(Some(&report.verdict), &measured);
+    let warnings: String = warnings.iter().map(|text| text::labelled("warning", text)).collect();
+    format!("{warnings}{}", summary(report))
+}
+
 fn summary(report: &RunReport) -> String {
     let pointer = match (&report.outcome, &report.pointer) {
         (RunOutcome::Promoted, Some(pointer)) => format!("; {pointer} names it"),
         _ => String::new(),
     };
-    let outcome = report.outcome.as_str();
-    format!("{outcome}: {}{pointer} ({:.1} s)\n", report.verdict.sentence, report.elapsed_s)
+    let outcome = format!("{}: ", report.outcome.as_str());
+    text::labelled(&outcome, &format!("{}{pointer} ({:.1} s)", report.verdict.sentence, report.elapsed_s))
 }

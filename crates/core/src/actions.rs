@@ -33,7 +33,7 @@ pub enum ActionMap {
 
 const LONG_FLAT: [f64; 2] = [0.0, 1.0];
 const SHORT_FLAT_LONG: [f64; 3] = [-1.0, 0.0, 1.0];
-const BUY_SELL_HOLD_ACTIONS: usize = 3;
+const BUY_SELL_HOLD_WORDS: [&str; 3] = ["hold", "buy", "sell"];
 
 impl ActionMap {
     /// Number of actions.
@@ -41,7 +41,7 @@ impl ActionMap {
         match self {
             Self::LongFlat => LONG_FLAT.len(),
             Self::ShortFlatLong => SHORT_FLAT_LONG.len(),
-            Self::BuySellHold => BUY_SELL_HOLD_ACTIONS,
+            Self::BuySellHold => BUY_SELL_HOLD_WORDS.len(),
             Self::Sized(targets) => targets.len(),
         }
     }
@@ -74,6 +74,16 @@ impl ActionMap {
         }
     }
 
+    /// What `action` is called (`flat`, `long 25 %`, `hold`); `None` when the map has no such action.
+    pub fn word(self, action: Action) -> Option<String> {
+        match self {
+            Self::BuySellHold => {
+                BUY_SELL_HOLD_WORDS.get(usize::from(action.0)).map(|word| (*word).to_owned())
+            }
+            _ => self.target(action).map(target_word),
+        }
+    }
+
     /// Whether some action asks for a short position.
     pub fn needs_shorting(self) -> bool {
         match self {
@@ -81,6 +91,16 @@ impl ActionMap {
             Self::ShortFlatLong => true,
             Self::Sized(targets) => targets.get(0).is_some_and(|least| least < 0.0),
         }
+    }
+}
+
+fn target_word(fraction: f64) -> String {
+    let side = if fraction < 0.0 { "short" } else { "long" };
+    match fraction.abs() {
+        0.0 => "flat".to_owned(),
+        1.0 => side.to_owned(),
+        // A target has at most two decimals of a percent.
+        size => format!("{side} {} %", (size * BASIS_POINTS).round() / 100.0),
     }
 }
 
@@ -246,6 +266,17 @@ mod tests {
         assert_eq!(targets(sized(&[0.0, 0.5])), [Some(0.0), Some(0.5), None]);
         assert_eq!(ActionMap::LongFlat.decide(Action(2), 0.0), None);
         assert_eq!(ActionMap::ShortFlatLong.decide(Action(0), 1.0), Some(Target::Fraction(-1.0)));
+    }
+
+    #[test]
+    fn every_action_has_a_word() {
+        let words =
+            |map: ActionMap| (0..=map.len() as u8).filter_map(|a| map.word(Action(a))).collect::<Vec<_>>();
+        assert_eq!(words(ActionMap::LongFlat), ["flat", "long"]);
+        assert_eq!(words(ActionMap::ShortFlatLong), ["short", "flat", "long"]);
+        assert_eq!(words(ActionMap::BuySellHold), ["hold", "buy", "sell"]);
+        let sizes = words(sized(&[-0.3333, 0.0, 0.29, 1.0]));
+        assert_eq!(sizes, ["short 33.33 %", "flat", "long 29 %", "long"]);
     }
 
     #[test]

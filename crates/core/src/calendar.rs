@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Timeframe, Timestamp, Window};
 
-const MS_PER_YEAR: f64 = 365.25 * 86_400_000.0;
+const MS_PER_YEAR: f64 = 365.25 * MS_PER_DAY as f64;
+const MS_PER_DAY: i64 = 86_400_000;
+const WEEKS_PER_YEAR: f64 = 365.25 / 7.0;
+/// Shortest span between first and last session that tells how many sessions a year has: half a year.
+const MIN_COUNTED_SPAN_MS: i64 = 182 * MS_PER_DAY;
 /// Sessions in a year of the usual exchange, where a calendar of one session tells no other number.
 const USUAL_SESSIONS_PER_YEAR: f64 = 252.0;
 
@@ -156,9 +160,11 @@ impl SessionCalendar {
         let sessions = self.0.len();
         let bars: i64 = (0..sessions).map(|index| self.bars_of(index, timeframe).1).sum();
         let span_ms = self.0[sessions - 1].start().millis_since(self.0[0].start());
-        let sessions_per_year = match sessions {
-            1 => USUAL_SESSIONS_PER_YEAR,
-            _ => (sessions - 1) as f64 * MS_PER_YEAR / span_ms as f64,
+        let is_daily = self.0[0].end().millis_since(self.0[0].start()) <= MS_PER_DAY;
+        let sessions_per_year = match span_ms {
+            span_ms if span_ms >= MIN_COUNTED_SPAN_MS => (sessions - 1) as f64 * MS_PER_YEAR / span_ms as f64,
+            _ if is_daily => USUAL_SESSIONS_PER_YEAR,
+            _ => WEEKS_PER_YEAR,
         };
         bars as f64 / sessions as f64 * sessions_per_year
     }
@@ -207,7 +213,8 @@ impl MarketCalendar {
     }
 
     /// Bars in a year, by which returns are annualised: with sessions, the bars of an average session times the
-    /// sessions of an average year of the calendar.
+    /// sessions of an average year of the calendar. A calendar of less than half a year can't tell how many these are:
+    /// 252 are taken, and as many as there are weeks where sessions are longer than a day.
     pub fn bars_per_year(&self, timeframe: Timeframe) -> f64 {
         match self {
             Self::Continuous => timeframe.bars_per_year(),
@@ -300,6 +307,20 @@ mod tests {
         assert!((per_year - 261.0).abs() < 1.0, "{per_year}");
         assert!((calendar.bars_per_year("1h".parse().unwrap()) / per_year - 7.0).abs() < 1e-9);
         assert_eq!(MarketCalendar::Continuous.bars_per_year("1h".parse().unwrap()), 8_760.0);
+    }
+
+    #[test]
+    fn a_short_calendar_does_not_say_how_many_sessions_a_year_has() {
+        let per_year = |sessions: Vec<Window>| {
+            let calendar = MarketCalendar::Sessions(SessionCalendar::new(sessions).unwrap());
+            calendar.bars_per_year("1d".parse().unwrap())
+        };
+        let day = |day: i64| window(day * 1_440 + 870, day * 1_440 + 1_260);
+        for days in [&[0][..], &[0, 3], &[0, 1, 2, 3, 4]] {
+            assert_eq!(per_year(days.iter().copied().map(day).collect()), 252.0);
+        }
+        let week = window(0, 5 * 1_440);
+        assert!((per_year(vec![week]) - 5.0 * 365.0 / 7.0).abs() < 1.0);
     }
 
     #[test]

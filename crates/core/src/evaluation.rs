@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 pub use metrics::{Metrics, TradeRecord};
 
-use crate::{Dataset, Fill, ModelId, ModelRef, StageContext, StageError, Timestamp, Window};
+use crate::{
+    Action, ActionMap, Dataset, Fill, ModelId, ModelRef, StageContext, StageError, Timestamp, Window,
+};
 
 /// Where the metrics come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,9 @@ pub struct EvaluationReport {
     /// Share of each action among the decisions on the judged bars, `[n_actions]`; empty without a policy.
     #[serde(default)]
     pub action_share: Vec<f64>,
+    /// What the actions mean; none without a policy that ran.
+    #[serde(default)]
+    pub action_map: Option<ActionMap>,
     /// The bars of the window before the hold-out, which the model may have learned from; none when they are judged
     /// themselves, and of a baseline.
     #[serde(default)]
@@ -102,11 +107,19 @@ impl EvaluationReport {
             supplied_by,
             execution: None,
             action_share: Vec::new(),
+            action_map: None,
             in_sample: None,
             out_of_sample: None,
             warnings: Vec::new(),
         }
     }
+}
+
+/// The shares of [`EvaluationReport::action_share`] with their actions in words, in the order of the actions.
+pub fn named_shares(map: Option<ActionMap>, shares: &[f64]) -> Vec<(String, f64)> {
+    let word = |index: usize| map?.word(Action(u8::try_from(index).ok()?));
+    let name = |index: usize| word(index).unwrap_or_else(|| format!("action {index}"));
+    shares.iter().enumerate().map(|(index, share)| (name(index), *share)).collect()
 }
 
 /// How a decision becomes a fill.

@@ -52,7 +52,7 @@ pub use clock::{Clock, ManualClock};
 pub use dataset::{Dataset, DatasetBuilder, DatasetRequest, GapKind};
 pub use evaluation::{
     EvaluationReport, EvaluationWarning, Evaluator, Execution, FillRule, MechanicalCheck, Metrics,
-    SampleFigures, SuppliedBy, TradeRecord,
+    SampleFigures, SuppliedBy, TradeRecord, named_shares,
 };
 pub use features::{Feature, FeatureKind, FeatureSpec, FeatureSpecError, Normalisation};
 pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};

@@ -123,19 +123,22 @@ impl BacktestEvaluator {
         let range = judged_range(dataset, judged)?;
         let record = run_target(|_| target, &dataset.bars, &can_fill(dataset), range, &self.session)?;
         let measured = measure(&record, bars_per_year(dataset))?;
-        Ok(self.report(name.to_owned(), judged, record, measured))
+        Ok(self.report(name.to_owned(), dataset, judged, record, measured))
     }
 
     /// The report of a session, of a model with nothing wrong.
     fn report(
         &self,
         subject: String,
+        dataset: &Dataset,
         judged: Window,
         record: SessionRecord,
         (metrics, trades): (Metrics, Vec<TradeRecord>),
     ) -> EvaluationReport {
+        let unfillable = can_fill(dataset).into_iter().filter(|can_fill| !can_fill).count();
         EvaluationReport {
             judged_span: Some(judged),
+            warnings: sample::lapsed(&record, unfillable).into_iter().collect(),
             bar_close: record.bar_close,
             net_return: record.net_return,
             position: record.position,
@@ -164,7 +167,7 @@ impl BacktestEvaluator {
         let range = judged_range(dataset, judged)?;
         let policy = subject.policy.as_ref();
         let late =
-            mechanical::lateness(policy, &subject.features, range.start, self.latency_budget, &*ctx.clock);
+            mechanical::lateness(policy, &subject.features, range.clone(), self.latency_budget, &*ctx.clock);
         let record = match self.run(subject, dataset, range.clone(), &ctx.cancel)? {
             Ok(record) => record,
             Err(problem) => return Ok(Err(problem)),
@@ -173,14 +176,20 @@ impl BacktestEvaluator {
         let action_share = mechanical::action_share(&record.actions, policy.spec().actions.len());
         let measured = measure(&record, bars_per_year(dataset)).map_err(StageError::from)?;
         let cash = self.session.initial_cash;
-        let out_of_sample = sample::figures(&record, &measured.0, &dataset.bars, range.clone(), cash);
-        let (in_sample, unmeasured) = match self.in_sample(subject, dataset, &range, &ctx.cancel)? {
+        let figures = sample::figures(&record, &measured.0, &dataset.bars, range.clone(), cash);
+        let (before, unmeasured) = match self.in_sample(subject, dataset, &range, &ctx.cancel)? {
             Ok(figures) => (figures, None),
             Err(problem) => (None, Some(problem)),
         };
-        let report = self.report(model.id.to_string(), judged, record, measured);
-        let mut report = EvaluationReport { mechanical, action_share, in_sample, out_of_sample, ..report };
-        report.warnings = sample::warnings(&report);
+        // Bars of which the model or an ancestor has seen one are not out of its sample.
+        let is_unseen = judged.start() >= model.lineage_until;
+        let (in_sample, out_of_sample) =
+            if is_unseen { (before, figures) } else { (before.or(figures), None) };
+        let report = self.report(model.id.to_string(), dataset, judged, record, measured);
+        let action_map = Some(policy.spec().actions);
+        let mut report =
+            EvaluationReport { mechanical, action_share, action_map, in_sample, out_of_sample, ..report };
+        report.warnings.extend(sample::warnings(&report));
         report.warnings.extend(unmeasured.map(sample::no_in_sample));
         Ok(Ok(report))
     }

@@ -28,6 +28,8 @@ mod supplied;
 pub use backtest::{BUY_AND_HOLD, BacktestEvaluator, FLAT};
 pub use error::Error;
 pub use metrics::measure;
-pub use sample::{NO_IN_SAMPLE, ONE_TRADE_DECIDES, REWARD_UP_PNL_DOWN};
+pub use sample::{
+    NO_IN_SAMPLE, ONE_TRADE_DECIDES, OPEN_LOSS_LEFT_OUT, ORDERS_CAME_TO_NOTHING, REWARD_UP_PNL_DOWN,
+};
 pub use supplied::{MAX_SUPPLIED_BYTES, SuppliedError, SuppliedMetrics};
 pub use walkforward_core::Evaluator;

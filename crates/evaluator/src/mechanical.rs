@@ -1,5 +1,6 @@
 //! Whether a model works at all.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use walkforward_core::{
@@ -72,12 +73,12 @@ pub(crate) fn action_share(actions: &[Option<Action>], available: usize) -> Vec<
 pub(crate) fn lateness(
     policy: &dyn Policy,
     features: &NormalisedRows,
-    bar: usize,
+    mut bars: Range<usize>,
     budget: Duration,
     clock: &dyn Clock,
 ) -> Option<String> {
     let spec = policy.spec();
-    let rows = features.window(bar, spec.lookback)?;
+    let rows = bars.find_map(|bar| features.window(bar, spec.lookback))?;
     let mut observation = vec![0.0; spec.obs_dim()];
     write_observation(rows, PortfolioView::default(), &mut observation).ok()?;
     let start = clock.monotonic();

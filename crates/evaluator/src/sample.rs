@@ -9,6 +9,10 @@ use walkforward_engine::SessionRecord;
 pub const REWARD_UP_PNL_DOWN: &str = "reward_up_pnl_down";
 /// Name of the warning that the profit is that of a single trade.
 pub const ONE_TRADE_DECIDES: &str = "one_trade_decides";
+/// Name of the warning that the trades earn and the account loses.
+pub const OPEN_LOSS_LEFT_OUT: &str = "open_loss_left_out";
+/// Name of the warning that orders came to nothing on bars that could fill them.
+pub const ORDERS_CAME_TO_NOTHING: &str = "orders_came_to_nothing";
 /// Name of the warning that the bars before the hold-out could not be measured.
 pub const NO_IN_SAMPLE: &str = "no_in_sample";
 
@@ -56,7 +60,33 @@ pub(crate) fn warnings(report: &EvaluationReport) -> Vec<EvaluationWarning> {
         .collect();
     found.extend(inside.zip(outside).and_then(|(inside, outside)| apart(inside, outside)));
     found.extend(one_trade(report));
+    found.extend(open_loss(report));
     found
+}
+
+/// Closed trades that earn beside an account that loses: the loss is in a position that is still open.
+fn open_loss(report: &EvaluationReport) -> Option<EvaluationWarning> {
+    let (trades, pnl) = (report.trades.len(), report.out_of_sample.as_ref()?.net_pnl_quote);
+    let earned: f64 = report.trades.iter().map(|trade| trade.pnl).sum();
+    if !(earned > 0.0 && pnl < 0.0) {
+        return None;
+    }
+    let sentence = format!(
+        "its {trades} closed trades made {earned:.2} and its account lost {:.2}: the loss is in the position that is \
+         open at the end, which no figure of trades counts",
+        -pnl
+    );
+    Some(EvaluationWarning { name: OPEN_LOSS_LEFT_OUT.to_owned(), sentence })
+}
+
+/// Orders of a session that came to nothing although the bar could fill them: `unfillable` bars of it could not.
+pub(crate) fn lapsed(record: &SessionRecord, unfillable: usize) -> Option<EvaluationWarning> {
+    let lapsed = record.lapsed_orders.checked_sub(unfillable).filter(|&orders| orders > 0)?;
+    let sentence = format!(
+        "at least {lapsed} of its orders came to nothing: their amounts are smaller or larger than a quantity can be, \
+         at these prices and this cash"
+    );
+    Some(EvaluationWarning { name: ORDERS_CAME_TO_NOTHING.to_owned(), sentence })
 }
 
 fn unpaid(place: &str, figures: &SampleFigures) -> EvaluationWarning {
@@ -69,18 +99,24 @@ fn unpaid(place: &str, figures: &SampleFigures) -> EvaluationWarning {
     EvaluationWarning { name: REWARD_UP_PNL_DOWN.to_owned(), sentence }
 }
 
-/// A reward for each bar that is higher on the judged bars than before, beside a profit that is lower.
+/// A reward for each bar that is higher on the judged bars than before, beside a growth of the account that is lower.
+/// The growth is logarithmic: over a longer span an account that grows earns more money with each bar.
 fn apart(inside: &SampleFigures, outside: &SampleFigures) -> Option<EvaluationWarning> {
     let each = |figures: &SampleFigures, sum: f64| sum / figures.bars as f64;
     let reward = [inside, outside].map(|figures| each(figures, figures.reward));
-    let pnl = [inside, outside].map(|figures| each(figures, figures.net_pnl_quote));
-    if !(reward[1] > reward[0] && pnl[1] < pnl[0]) {
+    let growth = |figures: &SampleFigures| Some(each(figures, figures.total_return?.ln_1p()));
+    let growth = [growth(inside)?, growth(outside)?];
+    if !(reward[1] > reward[0] && growth[1] < growth[0]) {
         return None;
     }
+    let bps = 1e4;
     let sentence = format!(
-        "from the bars before the hold-out to the judged ones its reward a bar rises from {:.2e} to {:.2e} while its \
-         net profit a bar falls from {:.4} to {:.4}",
-        reward[0], reward[1], pnl[0], pnl[1]
+        "from the bars before the hold-out to the judged ones its reward a bar rises from {:.2} to {:.2} bps while the \
+         growth of its account a bar falls from {:.2} to {:.2} bps",
+        reward[0] * bps,
+        reward[1] * bps,
+        growth[0] * bps,
+        growth[1] * bps
     );
     Some(EvaluationWarning { name: REWARD_UP_PNL_DOWN.to_owned(), sentence })
 }
@@ -102,13 +138,14 @@ fn one_trade(report: &EvaluationReport) -> Option<EvaluationWarning> {
 
 #[cfg(test)]
 mod tests {
-    use walkforward_core::SuppliedBy;
+    use walkforward_core::{SuppliedBy, Timestamp, TradeRecord};
 
     use super::*;
 
     fn sample(bars: u64, reward: f64, net_pnl_quote: f64) -> SampleFigures {
         let span = Window::new("2024-01-01".parse().unwrap(), "2024-01-02".parse().unwrap()).unwrap();
-        SampleFigures { span, bars, reward, net_pnl_quote, total_return: None, sharpe: None, trades: 1 }
+        let total_return = Some(net_pnl_quote / 100.0);
+        SampleFigures { span, bars, reward, net_pnl_quote, total_return, sharpe: None, trades: 1 }
     }
 
     fn warned(inside: SampleFigures, outside: SampleFigures, sentences: &[&str]) {
@@ -134,8 +171,41 @@ mod tests {
             &["on the judged bars its reward rises by 0.0500"],
         );
         warned(sample(9, 0.1, -5.0), sample(9, -0.1, -5.0), &["before the hold-out"]);
-        warned(sample(9, 0.1, 5.0), sample(9, 0.2, 4.0), &["falls from 0.5556 to 0.4444"]);
+        warned(sample(9, 0.1, 5.0), sample(9, 0.2, 4.0), &["falls from 54.21 to 43.58 bps"]);
+        // As good a bar over a longer span earns more money each.
+        warned(sample(90, 0.9, 62.889_462_677_744_14), sample(9, 0.1, 5.0), &[]);
         warned(sample(9, 0.1, 5.0), sample(3, 0.02, 1.0), &[]);
+    }
+
+    #[test]
+    fn a_loss_in_the_open_position_beside_trades_that_earn_is_named() {
+        let time = Timestamp::EPOCH;
+        let trade = |pnl| TradeRecord {
+            opened_at: time,
+            closed_at: time,
+            entry_notional: 1_000.0,
+            pnl,
+            return_on_entry: pnl / 1_000.0,
+        };
+        let named = |pnl: f64| {
+            let report = EvaluationReport {
+                out_of_sample: Some(sample(9, 0.0, pnl)),
+                trades: vec![trade(60.0), trade(40.0)],
+                ..EvaluationReport::without_figures("model", SuppliedBy::Backtest)
+            };
+            warnings(&report)
+        };
+        assert_eq!(named(80.0), vec![]);
+        let found = named(-360.0);
+        assert_eq!(found[0].name, OPEN_LOSS_LEFT_OUT);
+        assert!(found[0].sentence.contains("made 100.00 and its account lost 360.00"), "{found:?}");
+    }
+
+    #[test]
+    fn orders_that_came_to_nothing_are_named_unless_their_bars_could_not_fill() {
+        let record = SessionRecord { lapsed_orders: 3, ..SessionRecord::default() };
+        assert_eq!(lapsed(&record, 3), None);
+        assert_eq!(lapsed(&record, 1).unwrap().name, ORDERS_CAME_TO_NOTHING);
     }
 
     #[test]

@@ -14,37 +14,53 @@ pub(crate) const MAX_GENERATIONS: usize = 10_000;
 pub(crate) struct Ancestor<T> {
     pub(crate) id: ModelId,
     pub(crate) lineage_until: Timestamp,
+    /// Why its weights can't be used; none when they can.
+    pub(crate) damage: Option<String>,
     /// What else is known of it.
     pub(crate) model: T,
 }
 
-/// The first of `ancestors`, the model that was asked for and then its parents, that has seen no bar after
-/// `training_end`: a child of any other could not be judged on the hold-out. `None` without ancestors.
+impl<T> Ancestor<T> {
+    /// What keeps a training that ends at `training_end` from continuing from it.
+    pub(crate) fn problem(&self, training_end: Timestamp) -> Option<String> {
+        let Self { id, lineage_until, .. } = self;
+        if *lineage_until > training_end {
+            return Some(format!(
+                "{id} has seen bars until {lineage_until}, and training ends at {training_end}"
+            ));
+        }
+        self.damage.as_ref().map(|damage| format!("{id} can't be read ({damage})"))
+    }
+}
+
+/// The first of `ancestors`, the model that was asked for and then its parents, whose weights are there and that has
+/// seen no bar after `training_end`: a child of any other could not be judged on the hold-out. `None` without ancestors.
 pub(crate) fn choose_parent<T>(
     ancestors: impl IntoIterator<Item = Ancestor<T>>,
     training_end: Timestamp,
 ) -> Option<(ParentChoice, Option<T>)> {
-    let mut asked: Option<(ModelId, Timestamp)> = None;
-    for Ancestor { id, lineage_until, model } in ancestors.into_iter().take(MAX_GENERATIONS) {
-        let (first, seen_until) = asked.get_or_insert_with(|| (id.clone(), lineage_until)).clone();
-        if lineage_until <= training_end {
-            let reason = (first != id).then(|| {
-                format!(
-                    "{}; {id} is its nearest ancestor that has not",
-                    has_seen(&first, seen_until, training_end)
-                )
-            });
-            return Some((ParentChoice { asked: first, taken: Some(id), reason }, Some(model)));
+    let mut asked: Option<(ModelId, String)> = None;
+    for ancestor in ancestors.into_iter().take(MAX_GENERATIONS) {
+        let problem = ancestor.problem(training_end);
+        let Ancestor { id, model, .. } = ancestor;
+        match (problem, &asked) {
+            (None, None) => {
+                return Some((
+                    ParentChoice { asked: id.clone(), taken: Some(id), reason: None },
+                    Some(model),
+                ));
+            }
+            (None, Some((first, problem))) => {
+                let reason = Some(format!("{problem}; {id} is its nearest ancestor that will do"));
+                return Some((ParentChoice { asked: first.clone(), taken: Some(id), reason }, Some(model)));
+            }
+            (Some(problem), None) => asked = Some((id, problem)),
+            (Some(_), Some(_)) => {}
         }
     }
-    let (asked, seen_until) = asked?;
-    let seen = has_seen(&asked, seen_until, training_end);
-    let reason = Some(format!("{seen}, and so has every ancestor: starting from fresh weights"));
+    let (asked, problem) = asked?;
+    let reason = Some(format!("{problem}, and no ancestor will do: starting from fresh weights"));
     Some((ParentChoice { asked, taken: None, reason }, None))
-}
-
-fn has_seen(model: &ModelId, until: Timestamp, training_end: Timestamp) -> String {
-    format!("{model} has seen bars until {until}, and training ends at {training_end}")
 }
 
 /// The bars that candidate and champion are judged on.
@@ -85,6 +101,11 @@ fn judged_from(split: usize, first_unseen: usize, embargo: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use walkforward_core::{
+        AbsentMeans, Bar, BarSeries, FeatureSpec, GapKind, MarketCalendar, QualityFigures, QualityReport,
+        Timeframe,
+    };
+
     use super::*;
 
     const HOUR_MS: i64 = 3_600_000;
@@ -97,9 +118,12 @@ mod tests {
         format!("model-2024-01-01T00-00-{:02}-{:03}Z", number / 1_000 % 60, number % 1_000).parse().unwrap()
     }
 
+    fn ancestor(number: usize, lineage_until: Timestamp) -> Ancestor<usize> {
+        Ancestor { id: model(number), lineage_until, damage: None, model: number }
+    }
+
     fn ancestors(lineages: &[i64]) -> Vec<Ancestor<usize>> {
-        let ancestor =
-            |(number, &until)| Ancestor { id: model(number), lineage_until: at(until), model: number };
+        let ancestor = |(number, &until)| ancestor(number, at(until));
         lineages.iter().enumerate().map(ancestor).collect()
     }
 
@@ -124,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn a_parent_without_its_weights_gives_way_to_its_nearest_ancestor() {
+        let mut line = ancestors(&[95, 90, 80]);
+        line[0].damage = Some("its weights are gone".to_owned());
+        let (choice, taken) = choose_parent(line, at(100)).unwrap();
+        assert_eq!(taken, Some(1));
+        assert!(choice.reason.unwrap().contains("its weights are gone"));
+    }
+
+    #[test]
     fn without_a_clean_ancestor_training_starts_cold_and_says_so() {
         for lineages in [&[101][..], &[140, 120, 101]] {
             let (choice, taken) = choose_parent(ancestors(lineages), at(100)).unwrap();
@@ -132,31 +165,78 @@ mod tests {
         }
     }
 
+    /// Hours `first..end` of which `missing` are, the last `holdout` held out.
+    fn dataset(first: i64, end: i64, holdout: i64, missing: &[i64]) -> Dataset {
+        let mut bars = BarSeries::new(Timeframe::HOUR);
+        for hour in first..end {
+            bars.push(Bar::new(at(hour), 100.0, 100.0, 100.0, 100.0, 1.0).unwrap()).unwrap();
+        }
+        let kind = |hour| if missing.contains(&hour) { GapKind::Missing } else { GapKind::Present };
+        Dataset {
+            symbol: "BTC/USD".parse().unwrap(),
+            gap_kinds: (first..end).map(kind).collect(),
+            embargo_bars: 0,
+            history_bars: 0,
+            window: Window::new(at(first), at(end)).unwrap(),
+            split: at(end - holdout),
+            as_of: at(end),
+            feature_spec: FeatureSpec::default(),
+            calendar: MarketCalendar::Continuous,
+            absent: AbsentMeans::Missing,
+            hash: "test".to_owned(),
+            quality: QualityReport { file: None, window: QualityFigures::default() },
+            origin: "test".to_owned(),
+            bars,
+        }
+    }
+
     /// A year of cycles every six hours over a window of hours: what the product does when nobody changes a setting.
     #[test]
     fn constant_settings_never_contaminate_a_cycle() {
-        let (holdout, cycles) = (336, 1_460);
+        let (window, holdout, cycles) = (700, 336, 1_460);
         let mut line: Vec<Ancestor<usize>> = Vec::new();
         let mut champion: Option<usize> = None;
         for cycle in 0..cycles {
-            let split = at(20_000 + 6 * cycle as i64 - holdout);
+            let now = 20_000 + 6 * cycle as i64;
+            let dataset = dataset(now - window, now, holdout, &[]);
             // The champion, then its parents: each model continued from the champion of its time.
             let lineage = champion.map(|champion| line[..=champion].iter().rev().cloned());
-            let chosen = lineage.and_then(|lineage| choose_parent(lineage, split));
+            let chosen = lineage.and_then(|lineage| choose_parent(lineage, dataset.training_end()));
             let parent = chosen.and_then(|(choice, parent)| {
                 assert_eq!(choice.reason, None, "cycle {cycle}");
                 parent
             });
             let inherited = parent.map_or(Timestamp::EPOCH, |parent| line[parent].lineage_until);
-            let candidate = inherited.max(split);
-            let seen = champion.map_or(candidate, |champion| line[champion].lineage_until.max(candidate));
-            assert!(seen <= split, "cycle {cycle}: {seen} {split}");
-            line.push(Ancestor { id: model(cycle), lineage_until: candidate, model: cycle });
+            let candidate = inherited.max(dataset.training_end());
+            let champion_until = champion.map(|champion| line[champion].lineage_until);
+            let span = JudgedSpan::of(&dataset, candidate, champion_until);
+            assert_eq!((span.unseen_bars, span.holdout_bars), (336, 336), "cycle {cycle}");
+            assert_eq!(span.judged, Window::new(dataset.split, at(now)).unwrap());
+            line.push(ancestor(cycle, candidate));
             // Two of three are refused.
             if cycle % 3 == 0 {
                 champion = Some(cycle);
             }
         }
+    }
+
+    #[test]
+    fn the_judged_span_begins_where_nobody_has_seen_and_counts_known_bars() {
+        let data = dataset(0, 100, 40, &[59, 70, 80, 81]);
+        let check = |candidate: i64, champion: Option<i64>, start: i64, unseen: usize| {
+            let span = JudgedSpan::of(&data, at(candidate), champion.map(at));
+            assert_eq!(span.judged, Window::new(at(start), at(100)).unwrap());
+            assert_eq!((span.unseen_bars, span.holdout_bars), (unseen, 37));
+        };
+        check(60, None, 60, 37);
+        check(60, Some(50), 60, 37);
+        check(60, Some(75), 75, 23);
+        check(90, Some(75), 90, 10);
+        // Nothing is left: the whole hold-out is measured, and counts as nothing.
+        check(60, Some(100), 60, 0);
+        let embargoed = Dataset { embargo_bars: 5, ..data };
+        let span = JudgedSpan::of(&embargoed, at(55), Some(at(75)));
+        assert_eq!((span.judged.start(), span.unseen_bars), (at(80), 18));
     }
 
     #[test]

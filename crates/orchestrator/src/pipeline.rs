@@ -89,15 +89,20 @@ pub enum RunError {
     NoNewBars(ModelId),
     /// The champion has seen so much of the hold-out that no candidate could be judged beside it.
     #[error(
-        "no candidate could be judged: the champion {champion} has seen bars until {seen_until}, which leaves {unseen_bars} of \
-         the {needed} that are needed; {} more have to close", needed.saturating_sub(*unseen_bars)
+        "no candidate could be judged, so none was trained: it is compared with the champion on bars that neither has \
+         seen. The champion {champion} has seen all until {seen_until}; after that there are {unseen_bars} bars, and a \
+         verdict needs {needed}, so {} more have to close", needed.saturating_sub(*unseen_bars)
     )]
     Contaminated {
         /// The champion.
         champion: ModelId,
         /// Close of the last bar that its lineage has seen.
         seen_until: Timestamp,
-        /// Bars after that.
+        /// End of the window.
+        window_end: Timestamp,
+        /// Length of the bars.
+        timeframe: Timeframe,
+        /// Bars of the window after what the champion has seen.
         unseen_bars: usize,
         /// Fewest bars under a verdict.
         needed: usize,
@@ -242,11 +247,11 @@ impl Run<'_> {
             }
         };
         let record = records::trained(self.request, &self.id, dataset, &training, self.ctx.clock.now());
+        // The trainer was handed the bars until the end of training: what it says that it used can only be less.
+        let handed = record.lineage_until.max(dataset.training_end());
         let record = ModelRecord {
             etl_path: etl_path.display().to_string(),
-            lineage_until: parent
-                .as_ref()
-                .map_or(record.lineage_until, |parent| parent.lineage_until.max(record.lineage_until)),
+            lineage_until: parent.as_ref().map_or(handed, |parent| parent.lineage_until.max(handed)),
             parent_id: parent.map(|parent| parent.id),
             parent_choice,
             ..record
@@ -274,12 +279,19 @@ impl Run<'_> {
         let seen_until = champion.record.lineage_until;
         let span = JudgedSpan::of(dataset, dataset.training_end(), Some(seen_until));
         let needed = self.request.min_judged_bars;
-        let is_cut = span.unseen_bars < span.holdout_bars && span.unseen_bars < needed;
+        // A hold-out that is too short for a verdict stays so: the gate says that.
+        let is_cut = span.unseen_bars < needed && span.holdout_bars >= needed;
         if !is_cut || !self.pipeline.stages.evaluator.needs_unseen_bars() {
             return Ok(());
         }
-        let champion = champion.record.model_id.clone();
-        Err(RunError::Contaminated { champion, seen_until, unseen_bars: span.unseen_bars, needed })
+        Err(RunError::Contaminated {
+            champion: champion.record.model_id.clone(),
+            seen_until,
+            window_end: dataset.window.end(),
+            timeframe: dataset.timeframe(),
+            unseen_bars: span.unseen_bars,
+            needed,
+        })
     }
 
     /// The model to continue from: the one that was asked for, or its nearest ancestor that has not seen the hold-out.
@@ -288,30 +300,31 @@ impl Run<'_> {
             return None;
         };
         let training_end = dataset.training_end();
-        let mut records = vec![champion.record.clone()];
-        while let Some(parent) = records.last().and_then(|record| record.parent_id.clone())
-            && records.len() < MAX_GENERATIONS
-            && records.last().is_some_and(|record| record.lineage_until > training_end)
+        let mut ancestors = vec![self.ancestor(champion.record.clone())];
+        while let Some(parent) = ancestors.last().and_then(|last| last.model.parent_id.clone())
+            && ancestors.len() < MAX_GENERATIONS
+            && ancestors.last().is_some_and(|last| last.problem(training_end).is_some())
         {
             match self.pipeline.store.model(&parent) {
-                Ok(record) => records.push(record),
+                Ok(record) => ancestors.push(self.ancestor(record)),
                 Err(error) => {
                     tracing::warn!(%parent, %error, "an ancestor is no longer there");
                     break;
                 }
             }
         }
-        let ancestors = records.into_iter().map(|record| Ancestor {
-            id: record.model_id.clone(),
-            lineage_until: record.lineage_until,
-            model: record,
-        });
         choose_parent(ancestors, training_end).map(|(choice, record)| {
             if let Some(reason) = &choice.reason {
                 tracing::warn!(reason, "another parent than was asked for");
             }
             (choice, record.map(|record| self.reference(&record)))
         })
+    }
+
+    fn ancestor(&self, model: ModelRecord) -> Ancestor<ModelRecord> {
+        let damage =
+            self.pipeline.store.weights_problem(&model).unwrap_or_else(|error| Some(error.to_string()));
+        Ancestor { id: model.model_id.clone(), lineage_until: model.lineage_until, damage, model }
     }
 
     /// A trainer that says that it saw the hold-out is refused: its model could not be judged.

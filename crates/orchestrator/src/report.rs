@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use walkforward_core::{
-    EvaluationReport, LineName, Metrics, ModelId, QualityReport, RunId, Symbol, Timeframe, Timestamp,
-    TrainingOutcome, Verdict, Window,
+    ActionMap, EvaluationReport, EvaluationWarning, LineName, Metrics, ModelId, QualityReport, RunId,
+    SampleFigures, Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
 };
 use walkforward_store::RunOutcome;
 
@@ -15,11 +15,29 @@ pub struct SubjectMetrics {
     pub subject: String,
     /// Its figures.
     pub metrics: Metrics,
+    /// Share of each action among its decisions, `[n_actions]`; empty without a policy.
+    pub action_share: Vec<f64>,
+    /// What the actions mean; none without a policy.
+    pub action_map: Option<ActionMap>,
+    /// The bars before the hold-out, which a model may have learned from; none of a baseline.
+    pub in_sample: Option<SampleFigures>,
+    /// The judged bars; none of a baseline.
+    pub out_of_sample: Option<SampleFigures>,
+    /// What a reader of the figures has to know.
+    pub warnings: Vec<EvaluationWarning>,
 }
 
 impl From<&EvaluationReport> for SubjectMetrics {
     fn from(report: &EvaluationReport) -> Self {
-        Self { subject: report.subject.clone(), metrics: report.metrics.clone() }
+        Self {
+            subject: report.subject.clone(),
+            metrics: report.metrics.clone(),
+            action_share: report.action_share.clone(),
+            action_map: report.action_map,
+            in_sample: report.in_sample.clone(),
+            out_of_sample: report.out_of_sample.clone(),
+            warnings: report.warnings.clone(),
+        }
     }
 }
 

@@ -111,6 +111,11 @@ impl Schedule {
         Ok(Self { interval_ms: interval_ms as i64, last_cycle: 0, phase: Phase::Idle })
     }
 
+    /// Time between two cycles, milliseconds.
+    pub fn interval_ms(&self) -> i64 {
+        self.interval_ms
+    }
+
     /// What it is doing.
     pub fn phase(&self) -> Phase {
         self.phase

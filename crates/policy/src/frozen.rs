@@ -50,11 +50,11 @@ impl FrozenPolicy {
         logits: &mut [f32],
         scratch: &mut Scratch,
     ) -> Result<(), PolicyError> {
-        if let Some(index) = observations.iter().position(|x| !x.is_finite()) {
+        if let Some(index) = not_finite(observations) {
             return Err(PolicyError::Failed(format!("number {index} of the observation is not finite")));
         }
         self.net.forward(observations, logits, scratch)?;
-        match logits.iter().position(|y| !y.is_finite()) {
+        match not_finite(logits) {
             Some(index) => Err(PolicyError::NotFinite { index: index % self.net.outputs() }),
             None => Ok(()),
         }
@@ -100,6 +100,12 @@ impl Policy for FrozenPolicy {
     fn spec(&self) -> &PolicySpec {
         &self.spec
     }
+}
+
+/// Index of the first number that is not finite. The usual answer, none, is found without a branch for each number.
+fn not_finite(numbers: &[f32]) -> Option<usize> {
+    let all_finite = numbers.iter().fold(true, |all, x| all & x.is_finite());
+    if all_finite { None } else { numbers.iter().position(|x| !x.is_finite()) }
 }
 
 /// The action of the largest of `logits`.

@@ -19,7 +19,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod annualised;
 mod bounds;
+mod cautions;
 mod chart;
 mod dates;
 mod markup;
@@ -28,7 +30,9 @@ mod numbers;
 mod page;
 mod sections;
 
+pub use annualised::{annualised, growth_bps, length_in_words};
+pub use cautions::{Warned, cautions};
 pub use model::{
-    ActionCount, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
+    ActionShare, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
 };
 pub use page::html;

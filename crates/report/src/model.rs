@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    EvaluationReport, Fill, GapKind, LineName, Metrics, ModelId, QualityReport, RunId, SuppliedBy, Symbol,
-    Timeframe, Timestamp, TradeRecord, TrainingOutcome, Verdict, Window,
+    EvaluationReport, EvaluationWarning, Fill, GapKind, LineName, Metrics, ModelId, QualityReport, RunId,
+    SampleFigures, SuppliedBy, Symbol, Timeframe, Timestamp, TradeRecord, TrainingOutcome, Verdict, Window,
+    named_shares,
 };
 
 /// Everything that is known about a model and worth a look. What is empty is left out of the page or said to be
@@ -110,12 +111,18 @@ pub struct Subject {
     pub trades: Vec<TradeRecord>,
     /// Fills in order.
     pub fills: Vec<Fill>,
-    /// How often it decided on what.
-    pub actions: Vec<ActionCount>,
+    /// How often it decided on what; empty without decisions.
+    pub actions: Vec<ActionShare>,
+    /// The bars before the hold-out, which it may have learned from; none when they were not measured.
+    pub in_sample: Option<SampleFigures>,
+    /// The judged bars; none when they were not measured like that.
+    pub out_of_sample: Option<SampleFigures>,
+    /// What a reader of its figures has to know.
+    pub warnings: Vec<EvaluationWarning>,
 }
 
 impl Subject {
-    /// What `report` found about `role`. The equity starts at 1; actions are not in such a report.
+    /// What `report` found about `role`. The equity starts at 1.
     pub fn of(role: Role, report: &EvaluationReport) -> Self {
         let start = report.judged_span.map(|span| span.start()).or(report.bar_close.first().copied());
         let mut equity = vec![1.0; usize::from(start.is_some())];
@@ -136,19 +143,25 @@ impl Subject {
             position: report.position.clone(),
             trades: report.trades.clone(),
             fills: report.fills.clone(),
-            actions: Vec::new(),
+            actions: named_shares(report.action_map, &report.action_share)
+                .into_iter()
+                .map(|(action, share)| ActionShare { action, share })
+                .collect(),
+            in_sample: report.in_sample.clone(),
+            out_of_sample: report.out_of_sample.clone(),
+            warnings: report.warnings.clone(),
         }
     }
 }
 
 /// How often one action was decided on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ActionCount {
+pub struct ActionShare {
     /// The action in words (`long`).
     pub action: String,
-    /// Bars on which it was the decision.
-    pub bars: u64,
+    /// Its share of the decisions, 0 to 1.
+    pub share: f64,
 }
 
 /// Prices of the judged bars.

@@ -3,6 +3,7 @@
 use walkforward_core::Timestamp;
 
 use crate::bounds::{MAX_SUBJECTS, bounded};
+use crate::cautions::Warned;
 use crate::chart::{Tick, TimeAxis};
 use crate::markup::{Element, el};
 use crate::model::{ModelReport, Role, Subject};
@@ -20,6 +21,13 @@ pub(crate) struct Named<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) label: String,
     pub(crate) class: String,
+}
+
+impl<'a> Named<'a> {
+    /// With its warnings, under the name that it has on the page.
+    pub(crate) fn warned(&'a self) -> Warned<'a> {
+        Warned { label: &self.label, subject: &self.subject.name, warnings: &self.subject.warnings }
+    }
 }
 
 /// The report with what several sections need.
@@ -62,6 +70,7 @@ pub fn html(report: &ModelReport) -> String {
     let view = View::new(report);
     let sections = [
         sections::metrics(&view),
+        sections::samples(&view),
         sections::equity(&view),
         sections::trading(&view),
         sections::actions(&view),

@@ -81,9 +81,12 @@ pub(crate) fn sample_deviation(values: &[f64]) -> Option<f64> {
     finite((central_moment(values, 2)? * n / (n - 1.0)).sqrt())
 }
 
-/// Whether no value differs from the first. A deviation of rounded numbers can't tell.
+/// Whether no value differs from the first by more than the rounding of `1 + value`: a deviation of rounded numbers
+/// can't tell, and returns of an equity that grows at a constant rate are equal up to that.
 pub(crate) fn all_equal(values: &[f64]) -> bool {
-    values.iter().all(|value| *value == values[0])
+    const ROUNDING: f64 = 4.0 * f64::EPSILON;
+    let tolerance = ROUNDING * (1.0 + values.first().map_or(0.0, |first| first.abs()));
+    values.iter().all(|value| (*value - values[0]).abs() <= tolerance)
 }
 
 /// Quantile `p` of a sorted, non-empty slice, interpolated at `h = (n - 1) p` (Hyndman and Fan's type 7).
@@ -107,6 +110,16 @@ pub(crate) fn finite(value: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_differ_by_rounding_alone_are_equal() {
+        let equity: Vec<f64> = (0..500).map(|bar| 1.001_3_f64.powi(bar)).collect();
+        let returns: Vec<f64> = equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+        assert!(returns.iter().any(|r| *r != returns[0]));
+        assert!(all_equal(&returns));
+        assert_eq!(sample_deviation(&returns), Some(0.0));
+        assert!(!all_equal(&[0.001_3, 0.001_3 + 1e-14]));
+    }
 
     #[test]
     fn a_sum_keeps_what_plain_addition_loses() {

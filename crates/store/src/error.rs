@@ -86,6 +86,13 @@ pub enum PointerProblem {
     },
 }
 
+impl PointerProblem {
+    /// Whether it is the weights alone that something happened to.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::MissingFile { .. } | Self::OtherHash { .. })
+    }
+}
+
 /// Why the store did not do what it was asked. Nothing is overwritten or lost then.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Transaction, params};
-use walkforward_core::{LineName, ModelId, ModelRef};
+use rusqlite::{OptionalExtension, Transaction, params};
+use walkforward_core::{LineName, ModelId, ModelRef, Timestamp};
 use walkforward_durable::{Error, Step, read_bounded};
 
 use crate::layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, is_attempt_name};
@@ -96,7 +96,38 @@ impl Store {
 
     /// A model's record.
     pub fn model(&self, id: &ModelId) -> Result<ModelRecord, StoreError> {
-        read_record(&self.layout.models_dir, id)
+        let record = read_record(&self.layout.models_dir, id)?;
+        self.check_lineage(&record)?;
+        Ok(record)
+    }
+
+    /// Why the weights of a model can't be used; none when they are those of its record.
+    ///
+    /// # Errors
+    /// The disk can't be read.
+    pub fn weights_problem(&self, record: &ModelRecord) -> Result<Option<String>, StoreError> {
+        match self.check_weights(record) {
+            Ok(()) => Ok(None),
+            Err(StoreError::BadModel { path, reason }) => Ok(Some(format!("'{}': {reason}", path.display()))),
+            Err(StoreError::Files(error)) if error.is_not_found() => Ok(Some(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses a record whose lineage ends earlier than the database knows it to: bars that it has seen would judge it.
+    pub(crate) fn check_lineage(&self, record: &ModelRecord) -> Result<(), StoreError> {
+        let known: Option<Timestamp> = self.database.read(|db| {
+            let id = [record.model_id.as_str()];
+            let row = "SELECT lineage_until FROM models WHERE id = ?1";
+            db.query_row(row, id, |row| parse(row, 0)).optional()
+        })?;
+        match known.filter(|&known| record.lineage_until < known) {
+            None => Ok(()),
+            Some(known) => Err(StoreError::bad_model(
+                &self.layout.metadata(&record.model_id),
+                format!("its lineageUntil is {}, and it was recorded with {known}", record.lineage_until),
+            )),
+        }
     }
 
     /// Where a model lies, whether or not it is there.
@@ -179,6 +210,12 @@ pub(crate) fn read_record(models_dir: &Path, id: &ModelId) -> Result<ModelRecord
     })?;
     if record.model_id != *id {
         return Err(StoreError::bad_model(&path, format!("it is the record of {}", record.model_id)));
+    }
+    let seen = record.used_until.max(record.training.used_until);
+    if record.lineage_until < seen {
+        let reason =
+            format!("its lineageUntil is {}, before {seen}, until when it used bars", record.lineage_until);
+        return Err(StoreError::bad_model(&path, reason));
     }
     Ok(record)
 }

@@ -19,12 +19,33 @@ impl Store {
     /// The pointer of `line`, checked together with its model; none when the line has no champion. A pointer that
     /// can't be trusted is an error, and stays as it is.
     pub fn pointer(&self, line: &LineName) -> Result<Option<Pointer>, StoreError> {
-        Ok(self.champion(line)?.map(|champion| champion.pointer))
+        Ok(read_pointer(&self.layout.models_dir, line)?.map(|(pointer, _)| pointer))
     }
 
-    /// The champion of `line`, checked; none when the line has none.
+    /// The champion of `line`; none when the line has none.
+    ///
+    /// Pointer and record are checked, and an error when they can't be trusted. Weights that are gone or changed are no
+    /// error: [`Champion::damage`] names what happened to them, so that a line can get a new champion.
     pub fn champion(&self, line: &LineName) -> Result<Option<Champion>, StoreError> {
-        read_champion(&self.layout.models_dir, line)
+        let models_dir = &self.layout.models_dir;
+        let Some(pointer) = parse_pointer(models_dir, line)? else {
+            return Ok(None);
+        };
+        let path = pointer_path(models_dir, line);
+        let damage = match check_weights(models_dir, &pointer) {
+            Ok(()) => None,
+            Err(Failure::Problem(problem)) if problem.is_damage() => Some(problem),
+            Err(failure) => return Err(failure.into_error(&path)),
+        };
+        // Where the record does not fit either, the pointer is not to be trusted.
+        let record = check_record(models_dir, &pointer).map_err(|failure| match &damage {
+            Some(problem) => StoreError::pointer(&path, problem.clone()),
+            None => failure.into_error(&path),
+        })?;
+        self.check_lineage(&record)?;
+        let damage = damage.map(|problem| problem.to_string());
+        let dir = models_dir.join(pointer.model_id.as_str());
+        Ok(Some(Champion::new(pointer, record, dir, damage)))
     }
 }
 
@@ -61,8 +82,12 @@ impl PointerReader {
     /// The pointer and the model that it names, with all checks of [`Store::pointer`]; none when the line has no
     /// champion.
     pub fn read(&self) -> Result<Option<(Pointer, ModelRef)>, StoreError> {
-        let champion = read_champion(&self.models_dir, &self.line)?;
-        Ok(champion.map(|champion| (champion.pointer, champion.model_ref)))
+        let Some((pointer, record)) = read_pointer(&self.models_dir, &self.line)? else {
+            return Ok(None);
+        };
+        let dir = self.models_dir.join(pointer.model_id.as_str());
+        let champion = Champion::new(pointer, record, dir, None);
+        Ok(Some((champion.pointer, champion.model_ref)))
     }
 
     /// Whether the file is another one than at the last call; always so at the first. Costs one look at the folder,
@@ -99,15 +124,14 @@ pub(crate) fn parse_pointer(models_dir: &Path, line: &LineName) -> Result<Option
     Ok(Some(pointer))
 }
 
-/// The pointer of `line` with its model, every check passed.
-pub(crate) fn read_champion(models_dir: &Path, line: &LineName) -> Result<Option<Champion>, StoreError> {
+/// The pointer of `line` and the record of its model, every check passed.
+fn read_pointer(models_dir: &Path, line: &LineName) -> Result<Option<(Pointer, ModelRecord)>, StoreError> {
     let Some(pointer) = parse_pointer(models_dir, line)? else {
         return Ok(None);
     };
-    let record = check_model(models_dir, &pointer)
-        .map_err(|failure| failure.into_error(&pointer_path(models_dir, line)))?;
-    let dir = models_dir.join(pointer.model_id.as_str());
-    Ok(Some(Champion::new(pointer, record, dir)))
+    let checked = check_weights(models_dir, &pointer).and_then(|()| check_record(models_dir, &pointer));
+    let record = checked.map_err(|failure| failure.into_error(&pointer_path(models_dir, line)))?;
+    Ok(Some((pointer, record)))
 }
 
 enum Failure {
@@ -136,14 +160,18 @@ impl From<Error> for Failure {
     }
 }
 
-fn check_model(models_dir: &Path, pointer: &Pointer) -> Result<ModelRecord, Failure> {
-    check_path(models_dir, pointer, "metadataPath", &pointer.metadata_path, METADATA_FILE)?;
+fn check_weights(models_dir: &Path, pointer: &Pointer) -> Result<(), Failure> {
     let weights = check_path(models_dir, pointer, "modelPath", &pointer.model_path, POLICY_FILE)?;
     let actual = sha256_file(&weights)?;
     if actual != pointer.sha256 {
         let (model, expected) = (pointer.model_id.clone(), pointer.sha256.clone());
         return Err(PointerProblem::OtherHash { model, file: weights, expected, actual }.into());
     }
+    Ok(())
+}
+
+fn check_record(models_dir: &Path, pointer: &Pointer) -> Result<ModelRecord, Failure> {
+    check_path(models_dir, pointer, "metadataPath", &pointer.metadata_path, METADATA_FILE)?;
     let other_record = |reason: String| PointerProblem::OtherRecord {
         model: pointer.model_id.clone(),
         file: models_dir.join(&pointer.metadata_path),

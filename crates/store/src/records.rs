@@ -215,6 +215,7 @@ impl EvaluationRecord {
             report.net_return.clear();
             report.position.clear();
             report.fills.clear();
+            report.trades.clear();
         }
         self
     }
@@ -259,6 +260,8 @@ impl Pointer {
 /// A line's champion: its pointer, its record, and where it lies. Checked when it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Champion {
+    /// Why its weights can't be used; none when they are those that were promoted.
+    pub damage: Option<String>,
     /// What the pointer says.
     pub pointer: Pointer,
     /// What its record says.
@@ -268,14 +271,14 @@ pub struct Champion {
 }
 
 impl Champion {
-    pub(crate) fn new(pointer: Pointer, record: ModelRecord, dir: PathBuf) -> Self {
+    pub(crate) fn new(pointer: Pointer, record: ModelRecord, dir: PathBuf, damage: Option<String>) -> Self {
         let model_ref = ModelRef {
             id: pointer.model_id.clone(),
             dir,
             sha256: pointer.sha256.clone(),
             lineage_until: record.lineage_until,
         };
-        Self { pointer, record, model_ref }
+        Self { damage, pointer, record, model_ref }
     }
 }
 

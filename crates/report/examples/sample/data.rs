@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use walkforward_core::{
     Cash, Comparison, EvaluationReport, Fill, GapKind, GateCheck, Judgement, Metrics, ModelId, Outcome,
-    Price, QualityFigures, QualityReport, Quantity, Side, SuppliedBy, Timeframe, Timestamp, TradeRecord,
-    TrainingOutcome, Verdict, Window,
+    Price, QualityFigures, QualityReport, Quantity, SampleFigures, Side, SuppliedBy, Timeframe, Timestamp,
+    TradeRecord, TrainingOutcome, Verdict, Window,
 };
 use walkforward_report::{
-    ActionCount, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
+    ActionShare, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -44,11 +44,6 @@ pub(crate) fn sample(bars: usize, minutes: u32, seed: u64) -> ModelReport {
         "holdout_bars": bars,
     });
     report.provenance = provenance(&market, &id);
-    report.warnings = vec![
-        "The rules “thresholds” promote 9 to 25 % of models without skill in each cycle: read the figures below \
-         before trusting the verdict."
-            .to_owned(),
-    ];
     report
 }
 
@@ -67,6 +62,9 @@ pub(crate) fn broken(bars: usize) -> ModelReport {
         trades: Vec::new(),
         fills: Vec::new(),
         actions: Vec::new(),
+        in_sample: None,
+        out_of_sample: None,
+        warnings: Vec::new(),
         ..report.subjects[0].clone()
     };
     let mut verdict = verdict(&report.model_id, &Metrics::default());
@@ -142,16 +140,37 @@ fn subjects(market: &Market, id: &ModelId) -> Vec<Subject> {
     let mut candidate = Subject::of(Role::Candidate, &run(market, id.as_str(), skilled(0.000_35)));
     let mut champion = Subject::of(Role::Champion, &run(market, model(1).as_str(), skilled(0.000_2)));
     for subject in [&mut candidate, &mut champion] {
-        let long = subject.position.iter().filter(|share| **share > 0.0).count() as u64;
-        let hold = market.closes.len() as u64 / 3;
-        let flat = (market.closes.len() as u64).saturating_sub(long + hold);
-        let counts = [("flat", flat), ("hold", hold), ("long", long)];
+        let long = subject.position.iter().filter(|share| **share > 0.0).count() as f64;
+        let long = long / market.closes.len().max(1) as f64;
+        let shares = [("flat", 1.0 - long), ("long", long)];
         subject.actions =
-            counts.map(|(action, bars)| ActionCount { action: action.to_owned(), bars }).to_vec();
+            shares.map(|(action, share)| ActionShare { action: action.to_owned(), share }).to_vec();
+        (subject.in_sample, subject.out_of_sample) = samples(market, &subject.metrics);
     }
     let held = Subject::of(Role::Baseline, &run(market, "buy_and_hold", |_, _| true));
     let flat = Subject::of(Role::Baseline, &run(market, "flat", |_, _| false));
     vec![candidate, champion, held, flat]
+}
+
+/// Invented figures of the bars before the hold-out, ten times as many, beside those of the judged ones.
+fn samples(market: &Market, metrics: &Metrics) -> (Option<SampleFigures>, Option<SampleFigures>) {
+    let Some(judged) = market.span() else { return (None, None) };
+    let length = judged.end().millis_since(judged.start());
+    let figures = |span: Window, times: f64| {
+        let total_return = times * metrics.total_return.unwrap_or_default();
+        SampleFigures {
+            span,
+            bars: market.closes.len() as u64 * span.end().millis_since(span.start()).unsigned_abs()
+                / length.unsigned_abs().max(1),
+            reward: total_return.abs(),
+            net_pnl_quote: CASH * total_return,
+            total_return: Some(total_return),
+            sharpe: metrics.sharpe,
+            trades: metrics.trades.unwrap_or(0),
+        }
+    };
+    let before = Window::new(judged.start().plus_millis(-10 * length), judged.start()).ok();
+    (before.map(|span| figures(span, 12.0)), Some(figures(judged, 1.0)))
 }
 
 /// Trades by `wants`, all or nothing, at the close on which it decided.
@@ -262,7 +281,12 @@ fn verdict(id: &ModelId, metrics: &Metrics) -> Verdict {
             (Outcome::Reject, Some("thresholds_failed".to_owned()), sentence)
         }
     };
-    Verdict { preset: "thresholds".to_owned(), outcome, reason, sentence, checks, warnings: Vec::new() }
+    let warnings = vec![
+        "the preset thresholds promotes 9 to 25 % of models without skill in each cycle: read the figures below before \
+         trusting the verdict"
+            .to_owned(),
+    ];
+    Verdict { preset: "thresholds".to_owned(), outcome, reason, sentence, checks, warnings }
 }
 
 fn quality(market: &Market) -> QualityReport {

@@ -8,14 +8,14 @@ use crate::sections::note;
 
 /// Shares of the actions, a column for each model that has any.
 pub(crate) fn actions(view: &View<'_>) -> Section {
-    let deciders: Vec<&Named<'_>> = view.subjects.iter().filter(|named| total(named) > 0).collect();
+    let deciders: Vec<&Named<'_>> = view.subjects.iter().filter(|named| has_decided(named)).collect();
     let content =
         if deciders.is_empty() { vec![note("No decisions were recorded.")] } else { distribution(&deciders) };
     Section { id: "actions", title: "Decisions", content }
 }
 
-fn total(named: &Named<'_>) -> u64 {
-    named.subject.actions.iter().fold(0, |sum, action| sum.saturating_add(action.bars))
+fn has_decided(named: &Named<'_>) -> bool {
+    named.subject.actions.iter().any(|action| action.share > 0.0)
 }
 
 fn distribution(deciders: &[&Named<'_>]) -> Vec<Element> {
@@ -28,7 +28,7 @@ fn distribution(deciders: &[&Named<'_>]) -> Vec<Element> {
     let (shown, rest) = bounded(&names, MAX_ROWS);
     let mut columns = vec![("Decision", false)];
     for named in deciders {
-        columns.extend([(named.label.as_str(), false), ("Share", true), ("Bars", true)]);
+        columns.extend([(named.label.as_str(), false), ("Share", true)]);
     }
     let row = |name: &&str| {
         let cells = deciders.iter().flat_map(|named| cells(named, name));
@@ -39,15 +39,14 @@ fn distribution(deciders: &[&Named<'_>]) -> Vec<Element> {
     std::iter::once(scroll).chain(left_out(rest, "decisions are")).collect()
 }
 
-fn cells(named: &Named<'_>, action: &str) -> [Element; 3] {
-    let of_action = named.subject.actions.iter().filter(|count| count.action == action);
-    let bars = of_action.fold(0_u64, |sum, count| sum.saturating_add(count.bars));
-    let share = bars as f64 / total(named) as f64;
+fn cells(named: &Named<'_>, action: &str) -> [Element; 2] {
+    let of_action = named.subject.actions.iter().filter(|it| it.action == action).map(|it| it.share);
+    let share = of_action.sum::<f64>();
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     let width = format!("width:{}%", (share * 1_000.0).round() / 10.0);
     let bar = el("span").class(format!("bar {}", named.class)).attr("style", width);
     [
         el("td").class("track").add(el("span").class("rail").attr("aria-hidden", "true").add(bar)),
         figure(Some(numbers::percent(share))),
-        figure(Some(numbers::whole(bars))),
     ]
 }

@@ -9,7 +9,7 @@ use crate::page::{Section, View};
 use crate::sections::note;
 
 /// Conditions in words, by their names in records, and whether they are fractions.
-const NAMES: [(&str, &str, bool); 8] = [
+const NAMES: [(&str, &str, bool); 9] = [
     ("winRate", "Win rate", true),
     ("maxDrawdown", "Largest drawdown", true),
     ("pnlPerTrade", "Return per trade", true),
@@ -18,6 +18,7 @@ const NAMES: [(&str, &str, bool); 8] = [
     ("sharpe", "Sharpe ratio", false),
     ("trades", "Closed trades", false),
     ("unseenBars", "Unseen bars", false),
+    ("mechanicalProblems", "Mechanical problems", false),
 ];
 
 /// The ledger of conditions.

@@ -132,6 +132,9 @@ mod tests {
             trades: trades.iter().map(trade).collect(),
             fills: fills.iter().map(fill).collect(),
             actions: Vec::new(),
+            in_sample: None,
+            out_of_sample: None,
+            warnings: Vec::new(),
         }
     }
 

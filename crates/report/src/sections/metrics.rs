@@ -2,9 +2,10 @@
 
 use walkforward_core::Metrics;
 
+use crate::annualised::annualised;
 use crate::markup::{Element, el, figure, left_out, row_header, table};
 use crate::numbers;
-use crate::page::{Named, Section, View};
+use crate::page::{Named, Section, View, in_words};
 use crate::sections::note;
 
 /// Which way a figure is good.
@@ -30,13 +31,9 @@ enum Unit {
 type Row = (&'static str, &'static str, fn(&Metrics) -> Option<f64>, Unit, Better);
 
 /// Name, explanation, figure.
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 12] = [
     ("Total return", "net of fees and slippage", |m| m.total_return, Unit::Change, Better::Higher),
     ("Largest drawdown", "from the running peak", |m| m.max_drawdown, Unit::Share, Better::Lower),
-    ("Volatility", "annualised", |m| m.volatility, Unit::Share, Better::Neither),
-    ("Sharpe ratio", "annualised", |m| m.sharpe, Unit::Plain, Better::Higher),
-    ("Sortino ratio", "annualised", |m| m.sortino, Unit::Plain, Better::Higher),
-    ("Calmar ratio", "growth / drawdown", |m| m.calmar, Unit::Plain, Better::Higher),
     ("Closed trades", "flat to flat", |m| m.trades.map(|n| n as f64), Unit::Count, Better::Neither),
     (
         "Open at the end",
@@ -53,6 +50,14 @@ const ROWS: [Row; 16] = [
     ("Turnover", "of equity, per bar", |m| m.turnover, Unit::Share, Better::Neither),
     ("Fees", "quote currency", |m| m.fees_quote, Unit::Plain, Better::Neither),
     ("Bars judged", "", |m| m.bars.map(|n| n as f64), Unit::Count, Better::Neither),
+];
+
+/// Figures of a year, as if it went on like the judged bars.
+const YEARLY: [Row; 4] = [
+    ("Sharpe ratio", "mean / deviation of returns", |m| m.sharpe, Unit::Plain, Better::Higher),
+    ("Sortino ratio", "mean / downside deviation", |m| m.sortino, Unit::Plain, Better::Higher),
+    ("Calmar ratio", "growth / largest drawdown", |m| m.calmar, Unit::Plain, Better::Higher),
+    ("Volatility", "deviation of returns", |m| m.volatility, Unit::Share, Better::Neither),
 ];
 
 /// Figures that a verdict rests on: they are there even when nobody has them.
@@ -82,11 +87,26 @@ pub(crate) fn metrics(view: &View<'_>) -> Section {
     let content = if view.subjects.is_empty() {
         vec![note("Nobody was measured.")]
     } else {
-        let rows = ROWS.iter().filter_map(|row| metric_row(view, row));
+        let of = |rows: &[Row]| rows.iter().filter_map(|row| metric_row(view, row)).collect::<Vec<_>>();
+        let yearly = of(&YEARLY);
+        let group = (!yearly.is_empty()).then(|| yearly_group(view));
+        let rows = of(&ROWS).into_iter().chain(group).chain(yearly);
         let scroll = table("Figures on the judged bars", head(view), rows);
         std::iter::once(scroll).chain(left_out(view.subjects_left_out, "models are")).collect()
     };
     Section { id: "metrics", title: "Figures", content }
+}
+
+/// The row above the yearly figures: what the year was made of.
+fn yearly_group(view: &View<'_>) -> Element {
+    let made_of = annualised(view.report.judged_span);
+    let is_short = made_of != annualised(None);
+    let title = el("th").attr("scope", "rowgroup").attr("colspan", 2).text(in_words(&made_of));
+    let warning = "what a year would come to that went on like this: hardly any does";
+    let title = title.all(is_short.then(|| el("span").class("sub").text(warning)));
+    let compared = view.subjects.iter().filter(|named| is_compared(view, named)).count();
+    let rest = (view.subjects.len() + compared).saturating_sub(1);
+    el("tr").class("group").add(title).all((rest > 0).then(|| el("td").attr("colspan", rest)))
 }
 
 fn head(view: &View<'_>) -> Element {

@@ -2,7 +2,9 @@
 
 use walkforward_core::{Metrics, Outcome, SuppliedBy};
 
+use crate::annualised::annualised;
 use crate::bounds::{MAX_ROWS, bounded};
+use crate::cautions::Warned;
 use crate::dates;
 use crate::markup::{Element, dash, el, left_out};
 use crate::numbers;
@@ -11,13 +13,15 @@ use crate::sections::counted;
 
 type Key = (&'static str, fn(&Metrics) -> Option<f64>, fn(f64) -> String);
 
+const SHARPE: &str = "Sharpe ratio";
+
 /// The figures that say most.
 const KEYS: [Key; 5] = [
     ("Total return", |m| m.total_return, numbers::signed_percent),
     ("Largest drawdown", |m| m.max_drawdown, numbers::percent),
-    ("Sharpe ratio", |m| m.sharpe, numbers::plain),
     ("Win rate", |m| m.win_rate, numbers::percent),
     ("Closed trades", |m| m.trades.map(|trades| trades as f64), |count| numbers::decimals(count, 0)),
+    (SHARPE, |m| m.sharpe, numbers::plain),
 ];
 
 /// The head of the page: what was asked, the answer, and what to know about it.
@@ -28,7 +32,7 @@ pub(crate) fn verdict(view: &View<'_>) -> Element {
         .add(el("h1").text(&report.title))
         .add(answer(view))
         .all(cautions(view))
-        .all(view.candidate().map(|candidate| tiles(candidate, reference(view))))
+        .all(view.candidate().map(|candidate| tiles(view, candidate)))
 }
 
 fn subject_line(view: &View<'_>) -> String {
@@ -92,7 +96,10 @@ fn cautions(view: &View<'_>) -> Vec<Element> {
         let unsaid = named.subject.problems.iter().filter(|problem| !verdict.contains(problem.as_str()));
         unsaid.map(move |problem| format!("{}: {problem}", named.label))
     });
-    let all: Vec<String> = problems.chain(view.report.warnings.iter().cloned()).collect();
+    let warned = |named: &&Named<'_>| !named.subject.warnings.is_empty();
+    let measured: Vec<Warned<'_>> = view.subjects.iter().filter(warned).map(Named::warned).collect();
+    let known = crate::cautions(view.report.verdict.as_ref(), &measured).into_iter().map(capital);
+    let all: Vec<String> = problems.chain(known).chain(view.report.warnings.iter().cloned()).collect();
     if all.is_empty() {
         return Vec::new();
     }
@@ -105,6 +112,12 @@ fn cautions(view: &View<'_>) -> Vec<Element> {
     std::iter::once(list).chain(left_out(rest, "warnings are")).collect()
 }
 
+/// `text` as a sentence begins.
+fn capital(text: String) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 /// Who the key figures are held against: the champion, else the baseline that takes part in the market most.
 fn reference<'a>(view: &'a View<'_>) -> Option<&'a Named<'a>> {
     let exposure = |named: &&Named<'_>| named.subject.metrics.exposure.unwrap_or(0.0);
@@ -112,19 +125,22 @@ fn reference<'a>(view: &'a View<'_>) -> Option<&'a Named<'a>> {
     view.champion().or_else(|| baselines.max_by(|a, b| exposure(a).total_cmp(&exposure(b))))
 }
 
-fn tiles(candidate: &Named<'_>, reference: Option<&Named<'_>>) -> Element {
+fn tiles(view: &View<'_>, candidate: &Named<'_>) -> Element {
+    let reference = reference(view);
     let tile = |(name, value, format): &Key| {
         let shown = value(&candidate.subject.metrics).filter(|value| value.is_finite()).map(format);
+        let made_of = (*name == SHARPE && shown.is_some()).then(|| annualised(view.report.judged_span));
         let other = reference.and_then(|reference| {
             let value = value(&reference.subject.metrics).filter(|value| value.is_finite())?;
-            Some(el("dd").class("note").text(format!("{} {}", reference.label, format(value))))
+            Some(format!("{} {}", reference.label, format(value)))
         });
         let figure = el("dd").class("value");
         let figure = match shown {
             Some(shown) => figure.text(shown),
             None => figure.add(dash()),
         };
-        el("div").add(el("dt").text(*name)).add(figure).all(other)
+        let notes = made_of.into_iter().chain(other).map(|text| el("dd").class("note").text(text));
+        el("div").add(el("dt").text(*name)).add(figure).all(notes)
     };
     el("dl").class("tiles").all(KEYS.iter().map(tile))
 }

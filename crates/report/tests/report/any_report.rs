@@ -2,8 +2,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use walkforward_core::{Cash, Fill, Metrics, Price, Quantity, Side, Timestamp, TradeRecord};
-use walkforward_report::{ActionCount, ModelReport, Role, Subject, html};
+use walkforward_core::{
+    Cash, EvaluationWarning, Fill, Metrics, Price, Quantity, SampleFigures, Side, Timestamp, TradeRecord,
+    Window,
+};
+use walkforward_report::{ActionShare, ModelReport, Role, Subject, html};
 
 use crate::data::sample;
 use crate::well_formed::text_of;
@@ -65,20 +68,42 @@ fn metrics() -> impl Strategy<Value = Metrics> {
     })
 }
 
+fn sample_figures() -> impl Strategy<Value = SampleFigures> {
+    let sums = (number(), number(), proptest::option::of(number()), proptest::option::of(number()));
+    (any::<u64>(), sums, any::<u64>(), 1..1_000_000_000_000_i64).prop_map(
+        |(bars, (reward, net_pnl_quote, total_return, sharpe), trades, length)| SampleFigures {
+            span: Window::new(Timestamp::EPOCH, Timestamp::EPOCH.plus_millis(length)).unwrap(),
+            bars,
+            reward,
+            net_pnl_quote,
+            total_return,
+            sharpe,
+            trades,
+        },
+    )
+}
+
 fn subject() -> impl Strategy<Value = Subject> {
     let role = prop_oneof![Just(Role::Candidate), Just(Role::Champion), Just(Role::Baseline)];
     let names = (role, text(), vec(text(), 0..3), metrics());
     let series = (vec((time(), number()), 0..60), vec((time(), number()), 0..60));
-    let dealings = (vec(fill(), 0..20), vec(trade(), 0..20), vec((text(), any::<u64>()), 0..4));
-    (names, series, dealings).prop_map(
-        |((role, name, problems, metrics), (equity, position), (fills, mut trades, actions))| {
+    let dealings = (vec(fill(), 0..20), vec(trade(), 0..20), vec((text(), number()), 0..4));
+    let samples = (proptest::option::of(sample_figures()), vec((text(), text()), 0..3));
+    (names, series, dealings, samples).prop_map(
+        |(
+            (role, name, problems, metrics),
+            (equity, position),
+            (fills, mut trades, actions),
+            (in_sample, warnings),
+        )| {
             // Some trades belong to fills, as they should.
             for (trade, pair) in trades.iter_mut().zip(fills.chunks_exact(2)) {
                 (trade.opened_at, trade.closed_at) = (pair[0].time, pair[1].time);
             }
             let (equity_times, equity) = equity.into_iter().unzip();
             let (position_times, position) = position.into_iter().unzip();
-            let actions = actions.into_iter().map(|(action, bars)| ActionCount { action, bars }).collect();
+            let actions = actions.into_iter().map(|(action, share)| ActionShare { action, share }).collect();
+            let warnings = warnings.into_iter().map(|(name, sentence)| EvaluationWarning { name, sentence });
             let supplied_by = walkforward_core::SuppliedBy::Backtest;
             Subject {
                 role,
@@ -93,6 +118,9 @@ fn subject() -> impl Strategy<Value = Subject> {
                 trades,
                 fills,
                 actions,
+                out_of_sample: in_sample.clone(),
+                in_sample,
+                warnings: warnings.collect(),
             }
         },
     )

@@ -1,7 +1,8 @@
 //! Pages of reports as they come, and as they should not come.
 
 use walkforward_core::{
-    EvaluationReport, Metrics, QualityFigures, QualityReport, RejectedRow, SuppliedBy, Timestamp, TradeRecord,
+    ActionMap, EvaluationReport, EvaluationWarning, Metrics, QualityFigures, QualityReport, RejectedRow,
+    SampleFigures, SuppliedBy, Timestamp, TradeRecord,
 };
 use walkforward_report::{ModelReport, PriceSeries, Role, Subject, html};
 
@@ -29,6 +30,7 @@ fn every_section_is_there_and_linked() {
     let (page, _) = page(&sample(500, 60, 1));
     let ids = [
         "metrics",
+        "samples",
         "equity",
         "trading",
         "actions",
@@ -100,6 +102,7 @@ fn an_empty_report_says_what_is_missing() {
         "There is no equity curve",
         "There are no bars to show trades on",
         "No decisions were recorded",
+        "The bars that the model learned from were not measured",
         "The candidate closed no trade",
         "Nothing was recorded about the bars",
         "No ancestors were recorded",
@@ -187,6 +190,9 @@ fn html_in_any_text_stays_text() {
         check.name = evil.to_owned();
         check.sentence = evil.to_owned();
     });
+    verdict.warnings = vec![evil.to_owned()];
+    report.subjects[0].warnings =
+        vec![EvaluationWarning { name: evil.to_owned(), sentence: evil.to_owned() }];
     report.gaps[0].name = evil.to_owned();
     report.lineage.iter_mut().for_each(|ancestor| ancestor.trainer = evil.to_owned());
     report.settings = serde_json::json!({ evil: [evil], "a": { "b": evil } });
@@ -235,7 +241,7 @@ fn long_lists_and_texts_are_cut_and_counted() {
     let (page, text) = page(&report);
     assert!(page.len() < 1_500_000, "{} bytes", page.len());
     let counted = [
-        "800 more warnings are not shown.",
+        "801 more warnings are not shown.",
         "42 more models are not shown.",
         "800 more older ancestors are not shown.",
         "12,335 more rejected rows are not shown.",
@@ -244,6 +250,82 @@ fn long_lists_and_texts_are_cut_and_counted() {
     for sentence in counted {
         assert!(text.contains(sentence), "{sentence}");
     }
+}
+
+#[test]
+fn reward_and_profit_in_and_out_of_sample_stand_side_by_side() {
+    let mut report = sample(300, 60, 1);
+    let span = report.judged_span.unwrap();
+    let figures = |reward: f64, net_pnl_quote: f64| SampleFigures {
+        span,
+        bars: 200,
+        reward,
+        net_pnl_quote,
+        total_return: Some(net_pnl_quote / 10_000.0),
+        sharpe: None,
+        trades: 3,
+    };
+    report.subjects.truncate(1);
+    report.subjects[0].in_sample = Some(figures(0.5, 1_234.5));
+    report.subjects[0].out_of_sample = Some(figures(0.25, -78.0));
+    let (_, text) = page(&report);
+    let said = [
+        "in sample",
+        "out of sample",
+        "+0.5000",
+        "+25.00",
+        "+1,234.50",
+        "+0.2500",
+        "+12.50",
+        "−78.00",
+        "−0.39",
+        "+5.82",
+    ];
+    for figure in said {
+        assert!(text.contains(figure), "{figure}");
+    }
+}
+
+#[test]
+fn the_shares_of_decisions_have_words_where_the_actions_are_known() {
+    let measured = |action_map| EvaluationReport {
+        action_share: vec![0.25, 0.75],
+        action_map,
+        ..EvaluationReport::without_figures(model(0).to_string(), SuppliedBy::Backtest)
+    };
+    for (map, words) in [(Some(ActionMap::LongFlat), ["Flat", "Long"]), (None, ["Action 0", "Action 1"])] {
+        let mut report = empty();
+        report.subjects = vec![Subject::of(Role::Candidate, &measured(map))];
+        let (_, text) = page(&report);
+        for word in words.into_iter().chain(["25.00\u{202f}%", "75.00\u{202f}%"]) {
+            assert!(text.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn warnings_of_the_gate_and_of_the_evaluation_stand_under_the_verdict_once() {
+    let mut report = sample(300, 60, 1);
+    let sentence = "its profit is that of its only trade";
+    let warning = EvaluationWarning { name: "one_trade_decides".to_owned(), sentence: sentence.to_owned() };
+    report.subjects[0].warnings = vec![warning];
+    let verdict = report.verdict.as_mut().unwrap();
+    verdict.warnings =
+        vec!["the preset is weak".to_owned(), format!("{}: {sentence}", report.subjects[0].name)];
+    let (_, text) = page(&report);
+    assert!(text.contains("The preset is weak"));
+    assert!(text.contains("Candidate: its profit is that of its only trade (one_trade_decides)"));
+    assert_eq!(text.matches(sentence).count(), 1);
+}
+
+#[test]
+fn yearly_figures_of_less_than_a_year_say_what_they_were_made_of() {
+    let (_, short) = page(&sample(336, 60, 1));
+    assert!(short.contains("Annualised from 14 days") && short.contains("hardly any does"));
+    let total_return = short.find("Total return").unwrap();
+    assert!(total_return < short.find("Sharpe ratio").unwrap(), "what was measured comes first");
+    let (_, long) = page(&sample(8_784, 60, 1));
+    assert!(long.contains("Annualised") && !long.contains("nnualised from"));
 }
 
 #[test]

@@ -92,20 +92,65 @@ fn a_pointer_to_a_missing_model_is_refused() {
         fs::remove_dir_all(models.join(model.model_id.as_str())).unwrap();
     };
     check(gone, |problem| matches!(problem, PointerProblem::MissingFile { .. }));
-    let without_weights = |models: &Path, model: &ModelRecord| {
-        fs::remove_file(models.join(model.model_id.as_str()).join("policy.safetensors")).unwrap();
-    };
-    check(without_weights, |problem| matches!(problem, PointerProblem::MissingFile { .. }));
+}
+
+/// Spoils the weights of the champion: nobody trades it any more, and the line can still get another champion.
+fn check_damage(spoil: impl FnOnce(&Path), expected: fn(&PointerProblem) -> bool) {
+    let (fixture, store, model) = with_champion();
+    spoil(&fixture.models_dir().join(model.model_id.as_str()).join("policy.safetensors"));
+    let readers = [
+        store.pointer(&line("default")).unwrap_err(),
+        PointerReader::new(fixture.models_dir(), line("default")).read().unwrap_err(),
+    ];
+    for error in readers {
+        let StoreError::Pointer { problem, .. } = error else { panic!("{error}") };
+        assert!(expected(&problem), "{problem}");
+    }
+    let champion = store.champion(&line("default")).unwrap().unwrap();
+    assert_eq!(champion.record.model_id, model.model_id);
+    assert!(champion.damage.unwrap().contains("policy.safetensors"));
+    assert!(store.weights_problem(&champion.record).unwrap().is_some());
+
+    let candidate = make_model(&store, &line("default"));
+    let error = promote(&store, &line("default"), None, &candidate.model_id).unwrap_err();
+    assert!(matches!(error, StoreError::PointerMoved { .. }), "{error}");
+    promote(&store, &line("default"), Some(&model.model_id), &candidate.model_id).unwrap();
+    assert_eq!(store.champion(&line("default")).unwrap().unwrap().damage, None);
 }
 
 #[test]
-fn weights_of_another_hash_are_refused() {
-    let changed = |models: &Path, model: &ModelRecord| {
-        let weights = models.join(model.model_id.as_str()).join("policy.safetensors");
-        fs::remove_file(&weights).unwrap();
+fn a_champion_without_its_weights_is_refused_to_traders_and_can_be_replaced() {
+    check_damage(
+        |weights| fs::remove_file(weights).unwrap(),
+        |problem| matches!(problem, PointerProblem::MissingFile { .. }),
+    );
+}
+
+#[test]
+fn a_champion_with_other_weights_is_refused_to_traders_and_can_be_replaced() {
+    let change = |weights: &Path| {
+        fs::remove_file(weights).unwrap();
         fs::write(weights, "weights of somebody else").unwrap();
     };
-    check(changed, |problem| matches!(problem, PointerProblem::OtherHash { .. }));
+    check_damage(change, |problem| matches!(problem, PointerProblem::OtherHash { .. }));
+}
+
+#[test]
+fn a_record_that_forgets_what_its_model_has_seen_is_refused() {
+    let (fixture, store, model) = with_champion();
+    let path = fixture.models_dir().join(model.model_id.as_str()).join("metadata.json");
+    let mut record = model.clone();
+    record.lineage_until = model.lineage_until.plus_millis(-1);
+    record.used_until = record.lineage_until;
+    record.training.used_until = record.lineage_until;
+    fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    for error in [store.model(&model.model_id).unwrap_err(), store.champion(&line("default")).unwrap_err()] {
+        assert!(error.to_string().contains("lineageUntil") && error.kind() == ErrorKind::BadInput, "{error}");
+    }
+    record.used_until = model.used_until;
+    fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    let error = store.model(&model.model_id).unwrap_err().to_string();
+    assert!(error.contains("until when it used bars"), "{error}");
 }
 
 #[test]
