@@ -44,6 +44,7 @@ fn fit(job: &TrainingJob) -> Result<TrainingOutcome> {
         environment_steps: (PERIODS.len() * split) as u64,
         metrics: BTreeMap::from([("training_log_return".to_owned(), profit)]),
         instruction_set: None,
+        cold_start: job.parent.as_ref().map(|_| "every look-back is tried afresh".to_owned()),
     })
 }
 

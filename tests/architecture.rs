@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("evaluator", &["core", "engine", "policy", "stats"]),
     ("promoter", &["core", "stats", "store"]),
     ("report", &["core", "stats"]),
+    ("launcher", &["core", "durable", "engine"]),
     ("orchestrator", &["core", "store"]),
     ("live", &["core", "durable", "engine", "policy", "stats", "store"]),
 ];
@@ -32,6 +33,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("parquet", &["etl"]),
     ("rustls", &["alpaca"]),
     ("arc-swap", &["live"]),
+    ("croner", &["orchestrator"]),
+    ("chrono-tz", &["orchestrator"]),
     ("clap", &["walkforward"]),
     ("indicatif", &["walkforward"]),
     ("anyhow", &["walkforward"]),
@@ -49,6 +52,7 @@ const WITHOUT_CANDLE: &[&str] = &[
     "etl",
     "promoter",
     "report",
+    "launcher",
     "orchestrator",
 ];
 

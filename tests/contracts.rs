@@ -18,7 +18,8 @@ fn a_run_leaves_the_documented_files_and_keys() {
     let etl = world.read_json(&format!("data/etl/etl-{run}.json"));
     let metadata = world.read_json(&format!("models/{model}/metadata.json"));
     let pointer = world.read_json("models/latest.json");
-    for (name, value) in [("etl", &etl), ("metadata", &metadata), ("pointer", &pointer)] {
+    let recipe = &metadata["recipe"];
+    for (name, value) in [("etl", &etl), ("metadata", &metadata), ("recipe", recipe), ("pointer", &pointer)] {
         insta::assert_snapshot!(format!("keys_of_{name}"), keys(value).join("\n"));
     }
     assert_eq!(metadata["status"], "promoted");

@@ -14,7 +14,7 @@ use crate::support::{GOOD_METRICS, SMALL, World};
 const KILLS: u32 = 10;
 
 /// The pointer is absent, or names a model that loads; gives the model's id.
-fn pointed_at(world: &World) -> Option<String> {
+pub(crate) fn pointed_at(world: &World) -> Option<String> {
     let path = world.path("models/latest.json");
     if !path.exists() {
         return None;

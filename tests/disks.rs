@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{GOOD_METRICS, Ran, SMALL, World};
 
 /// Says that the test runs; `.ci/run` looks for it.
-fn announce(test: &str) -> bool {
+pub(crate) fn announce(test: &str) -> bool {
     let works = Command::new("unshare").args(namespace()).arg("true").output();
     if works.is_ok_and(|output| output.status.success()) {
         eprintln!("mount test: {test}");
@@ -16,7 +16,7 @@ fn announce(test: &str) -> bool {
     false
 }
 
-fn namespace() -> &'static [&'static str] {
+pub(crate) fn namespace() -> &'static [&'static str] {
     if rustix::process::geteuid().is_root() {
         &["--mount"]
     } else {

@@ -30,7 +30,8 @@ fn start_paced(world: &World) -> Child {
         .unwrap()
 }
 
-fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+/// Looks every few milliseconds, for a minute.
+pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happened() {
         assert!(started.elapsed() < Duration::from_secs(60), "{what} did not happen");

@@ -1,6 +1,7 @@
 //! End-to-end tests through the real binaries. In reading order: the shape of the code (`architecture`,
 //! `documents`), what a run promises (`contracts`, `settings`, `determinism`), real files and services (`shared_files`, `data_command`), what it
-//! refuses (`bad_input`, `disks`), what it survives (`crash`), the loop (`interval_loop`), the trader (`live_trader`).
+//! refuses (`bad_input`, `disks`), what it survives (`crash`, `backup_command`), what it keeps (`models_command`), the loop (`interval_loop`), schedules and
+//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -11,6 +12,7 @@
 mod support;
 
 mod architecture;
+mod backup_command;
 mod bad_input;
 mod contracts;
 mod crash;
@@ -19,7 +21,14 @@ mod determinism;
 mod disks;
 mod documents;
 mod evaluate_command;
+mod experiments_command;
 mod interval_loop;
+mod lineage;
 mod live_trader;
+mod models_command;
+mod schedules_command;
+mod serve;
+mod serve_crash;
 mod settings;
 mod shared_files;
+mod workers;

@@ -1,5 +1,6 @@
 //! What the settings mean: typed, checked, and refused before anything is written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +12,12 @@ use walkforward_engine::SessionConfig;
 use walkforward_etl::{EtlConfig, SessionClock, US_EQUITY_YEARS, read_sessions, us_equities};
 use walkforward_evaluator::SuppliedMetrics;
 use walkforward_live::Speed;
-use walkforward_orchestrator::schedule::Schedule;
+use walkforward_orchestrator::recurrence::Interval;
 use walkforward_orchestrator::{OnNoNewBars, Parent};
 use walkforward_promoter::ThresholdsGate;
 
 use crate::failure::Failure;
+use crate::launch::LaunchConfig;
 use crate::pack::TrainerConfig;
 use crate::settings::Settings;
 use crate::source::SourceConfig;
@@ -37,7 +39,24 @@ pub enum Mode {
     /// One run.
     Once,
     /// A run at every interval.
-    Loop(Schedule),
+    Loop(Interval),
+}
+
+/// Where a process keeps everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    /// Folder of the database and the records.
+    pub data_dir: PathBuf,
+    /// Folder of the models and the pointer.
+    pub models_dir: PathBuf,
+}
+
+impl Folders {
+    /// Checks `settings`.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Failure> {
+        let data_dir = folder(settings, "paths.data_dir")?;
+        Ok(Self { data_dir, models_dir: folder(settings, "paths.models_dir")? })
+    }
 }
 
 /// Everything that `orchestrate` needs to know.
@@ -59,6 +78,8 @@ pub struct OrchestrateConfig {
     pub dataset: DatasetRequest,
     /// The trainer and its hyperparameters.
     pub trainer: TrainerConfig,
+    /// Where trainings run.
+    pub launch: LaunchConfig,
     /// Which model a training continues from.
     pub parent: Parent,
     /// Where randomness comes from.
@@ -71,6 +92,8 @@ pub struct OrchestrateConfig {
     pub gate: ThresholdsGate,
     /// Fewest bars under a verdict.
     pub min_judged_bars: usize,
+    /// Promote a model that may trade without asking.
+    pub auto_deploy: bool,
     /// Metrics that replace the backtest.
     pub supplied: Option<SuppliedMetrics>,
     /// Accept metrics that already promoted a model.
@@ -79,22 +102,27 @@ pub struct OrchestrateConfig {
     pub on_no_new_bars: OnNoNewBars,
     /// Once or again and again.
     pub mode: Mode,
+    /// The settings that a model's record keeps, by key.
+    pub recipe: BTreeMap<String, String>,
 }
 
 impl OrchestrateConfig {
     /// Checks `settings`; `once` is the flag `--once`.
     pub fn from_settings(settings: &Settings, once: bool) -> Result<Self, Failure> {
         let (gate, min_judged_bars) = gate(settings)?;
+        let mode = mode(settings, once)?;
         let source = SourceConfig::from_settings(settings, "csv")?;
+        let Folders { data_dir, models_dir } = Folders::from_settings(settings)?;
         Ok(Self {
-            data_dir: folder(settings, "paths.data_dir")?,
-            models_dir: folder(settings, "paths.models_dir")?,
+            data_dir,
+            models_dir,
             line: settings.require("line.name")?,
             dataset: dataset(settings, &source)?,
             source,
             calendar: calendar(settings)?,
             etl: etl(settings)?,
             trainer: TrainerConfig::from_settings(settings)?,
+            launch: LaunchConfig::from_settings(settings, mode == Mode::Once)?,
             parent: parent(settings)?,
             seed: settings.require("training.seed")?,
             threads: count(settings, "training.threads", 1..=MAX_THREADS)?,
@@ -102,9 +130,11 @@ impl OrchestrateConfig {
             gate,
             min_judged_bars,
             supplied: supplied(settings)?,
+            auto_deploy: settings.require("gate.auto_deploy")?,
             allow_reused_metrics: settings.require("evaluation.allow_reused_metrics")?,
             on_no_new_bars: on_no_new_bars(settings)?,
-            mode: mode(settings, once)?,
+            mode,
+            recipe: settings.recipe(),
         })
     }
 }
@@ -266,7 +296,8 @@ fn parent(settings: &Settings) -> Result<Parent, Failure> {
     match settings.require::<String>("training.parent")?.as_str() {
         "none" => Ok(Parent::None),
         "champion" => Ok(Parent::Champion),
-        _ => Err(settings.refuse("training.parent", "expected none or champion")),
+        "latest" => Ok(Parent::Latest),
+        _ => Err(settings.refuse("training.parent", "expected none, champion or latest")),
     }
 }
 
@@ -331,13 +362,13 @@ fn on_no_new_bars(settings: &Settings) -> Result<OnNoNewBars, Failure> {
 
 fn mode(settings: &Settings, once: bool) -> Result<Mode, Failure> {
     let minutes: f64 = settings.require("schedule.interval_minutes")?;
-    let schedule = Schedule::every_minutes(minutes)
+    let interval = Interval::from_minutes(minutes)
         .map_err(|error| settings.refuse("schedule.interval_minutes", &error.to_string()))?;
     let mode: String = settings.require("schedule.mode")?;
     match mode.as_str() {
         "once" => Ok(Mode::Once),
         "loop" if once => Ok(Mode::Once),
-        "loop" => Ok(Mode::Loop(schedule)),
+        "loop" => Ok(Mode::Loop(interval)),
         _ => Err(settings.refuse("schedule.mode", "expected once or loop")),
     }
 }

@@ -7,9 +7,13 @@
 pub mod clock;
 pub mod config;
 pub mod failure;
+pub mod frozen;
+pub mod launch;
 pub mod logging;
 pub mod output;
 pub mod pack;
+mod recipe;
+pub mod scheduling;
 pub mod secrets;
 pub mod settings;
 pub mod signals;

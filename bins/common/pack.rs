@@ -1,13 +1,11 @@
 //! Which trainer makes the models, with its hyperparameters.
 
 use std::fmt;
-use std::sync::Arc;
 
-use walkforward_core::Trainer;
-use walkforward_engine::SessionConfig;
-use walkforward_trainer::{PpoConfig, PpoTrainer, SupervisedConfig, SupervisedTrainer};
+use walkforward_trainer::{PpoConfig, SupervisedConfig};
 
 use crate::failure::Failure;
+use crate::launch::{self, LauncherKind};
 use crate::settings::Settings;
 
 /// A trainer and what its pack came to.
@@ -17,6 +15,8 @@ pub enum TrainerConfig {
     Ppo(Box<PpoConfig>),
     /// A forecast of the return over the next bars, traded where it pays: the baseline that PPO has to beat.
     Supervised(SupervisedConfig),
+    /// The user's own program, which reads the pack as it stands in the file.
+    Command(serde_json::Value),
 }
 
 impl TrainerConfig {
@@ -25,6 +25,12 @@ impl TrainerConfig {
         let refuse = |problem: &dyn fmt::Display| Failure::input(format!("[pack]: {problem}"));
         let mut pack = serde_json::to_value(settings.pack()).map_err(|error| refuse(&error))?;
         let iterations: Option<u64> = settings.get("training.iterations")?;
+        if launch::kind(settings)? == Some(LauncherKind::Command) {
+            if let (Some(iterations), Some(pack)) = (iterations, pack.as_object_mut()) {
+                pack.insert("iterations".to_owned(), iterations.into());
+            }
+            return Ok(Self::Command(pack));
+        }
         match settings.require::<String>("training.trainer")?.as_str() {
             "ppo" => {
                 if let (Some(iterations), Some(pack)) = (iterations, pack.as_object_mut()) {
@@ -51,15 +57,8 @@ impl TrainerConfig {
         let pack = match self {
             Self::Ppo(config) => serde_json::to_value(config),
             Self::Supervised(config) => serde_json::to_value(config),
+            Self::Command(pack) => Ok(pack.clone()),
         };
         pack.map_err(|error| Failure::stage(error.to_string()))
-    }
-
-    /// The trainer, for sessions of these costs.
-    pub fn trainer(&self, session: SessionConfig) -> Arc<dyn Trainer> {
-        match self {
-            Self::Ppo(_) => Arc::new(PpoTrainer::new(session)),
-            Self::Supervised(_) => Arc::new(SupervisedTrainer::new(session)),
-        }
     }
 }

@@ -146,11 +146,25 @@ pub const SETTINGS: &[Setting] = &[
     setting("training.iterations", "WALKFORWARD_ITERATIONS", Some("iterations"), "N", None,
         "PPO iterations; default: the pack's"),
     setting("training.parent", "WALKFORWARD_PARENT", Some("parent"), "MODEL", Some("none"),
-        "Model that the training continues from: none, champion"),
+        "Model that the training continues from: none, champion, latest"),
     setting("training.seed", "WALKFORWARD_SEED", Some("seed"), "N", Some("1"),
         "Where all randomness comes from, that of synthetic bars too").in_both(),
     setting("training.threads", "WALKFORWARD_THREADS", Some("threads"), "N", Some("1"),
         "Threads that a training may use; the result does not depend on it"),
+    setting("training.launcher", "WALKFORWARD_LAUNCHER", Some("launcher"), "WHERE", None,
+        "Where trainings run: in_process, subprocess, command; default: in_process for --once, else subprocess"),
+    setting("training.command", "WALKFORWARD_COMMAND", Some("command"), "PROGRAM", None,
+        "Program of one's own that trains, for the launcher command: words, or a JSON list of them"),
+    setting("training.time_budget_minutes", "WALKFORWARD_TIME_BUDGET_MINUTES", None, "MINUTES", Some("240"),
+        "A training in a process of its own is killed after so long"),
+    setting("training.stall_timeout_seconds", "WALKFORWARD_STALL_TIMEOUT_SECONDS", None, "SECONDS", Some("600"),
+        "It is killed when nothing is heard of its progress for so long"),
+    setting("training.niceness", "WALKFORWARD_NICENESS", None, "N", Some("10"),
+        "How much it yields to other processes, 0 to 19"),
+    setting("training.memory_limit_mib", "WALKFORWARD_MEMORY_LIMIT_MIB", None, "MIB", None,
+        "Most address space that it may use; default: no limit"),
+    setting("training.cancel_grace_seconds", "WALKFORWARD_CANCEL_GRACE_SECONDS", None, "SECONDS", Some("5"),
+        "Time between the request to stop and its end by force"),
     setting("costs.initial_cash", "WALKFORWARD_INITIAL_CASH", None, "CASH", Some("10000"),
         "Quote currency at the start of a session").in_both(),
     setting("costs.fee_bps", "WALKFORWARD_FEE_BPS", Some("fee-bps"), "BPS", Some("25"),
@@ -165,6 +179,8 @@ pub const SETTINGS: &[Setting] = &[
         "Least mean return of a trade on its entry value, inclusive"),
     setting("gate.min_judged_bars", "WALKFORWARD_MIN_JUDGED_BARS", Some("min-judged-bars"), "N", Some("250"),
         "Fewest unseen bars that a verdict may rest on"),
+    setting("gate.auto_deploy", "WALKFORWARD_AUTO_DEPLOY", Some("auto-deploy"), "BOOL", Some("true"),
+        "Promote a model that may trade; with false it is held"),
     setting("evaluation.metrics_path", "EVAL_METRICS_PATH", None, "FILE", None,
         "JSON file whose winRate, maxDrawdown and pnlPerTrade replace the backtest"),
     setting("evaluation.win_rate", "EVAL_WIN_RATE", None, "SHARE", None,
@@ -214,6 +230,8 @@ pub enum Origin {
     Environment(&'static str),
     /// The configuration file.
     File(PathBuf),
+    /// The record of something that is made again.
+    Record(String),
     /// Nobody set it.
     Default,
 }
@@ -224,6 +242,7 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => write!(f, "flag --{flag}"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Record(name) => write!(f, "the record of {name}"),
             Self::Default => f.write_str("default"),
         }
     }
@@ -232,11 +251,11 @@ impl fmt::Display for Origin {
 /// The values of all settings of one binary.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    values: BTreeMap<&'static str, (String, Origin)>,
-    pack: toml::Table,
-    features: Option<toml::Value>,
-    file: Option<PathBuf>,
-    secrets: Secrets,
+    pub(crate) values: BTreeMap<&'static str, (String, Origin)>,
+    pub(crate) pack: toml::Table,
+    pub(crate) features: Option<toml::Value>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) secrets: Secrets,
 }
 
 /// Largest configuration file that is read.
@@ -415,7 +434,7 @@ fn name(key: &'static str, origin: &Origin) -> String {
     match origin {
         Origin::Flag(flag) => format!("--{flag}"),
         Origin::Environment(name) => (*name).to_owned(),
-        Origin::File(_) | Origin::Default => key.to_owned(),
+        Origin::File(_) | Origin::Record(_) | Origin::Default => key.to_owned(),
     }
 }
 

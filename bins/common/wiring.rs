@@ -1,6 +1,6 @@
 //! Implementations picked by name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use walkforward_core::{
 };
 use walkforward_etl::EtlPipeline;
 use walkforward_evaluator::BacktestEvaluator;
-use walkforward_orchestrator::{InProcessLauncher, OnNoNewBars, RunRequest, Stages};
+use walkforward_orchestrator::{OnNoNewBars, RunRequest, Stages};
 use walkforward_store::Store;
 
 use crate::config::OrchestrateConfig;
@@ -19,9 +19,19 @@ use crate::failure::Failure;
 /// The version that models record.
 pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Opens the store in the folders of `config` and brings it in order.
+/// Opens the store in the folders of `config` and brings it in order; trainings whose process was killed are ended
+/// first.
 pub fn store(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Arc<Store>, Failure> {
-    let store = Store::open(&config.data_dir, &config.models_dir, Arc::clone(clock));
+    store_in(&config.data_dir, &config.models_dir, clock)
+}
+
+/// The same for these folders.
+pub fn store_in(data_dir: &Path, models_dir: &Path, clock: &Arc<dyn Clock>) -> Result<Arc<Store>, Failure> {
+    let orphans = walkforward_launcher::end_orphans(data_dir);
+    if !orphans.is_empty() {
+        tracing::warn!(?orphans, "ended what a killed process had left of its trainings");
+    }
+    let store = Store::open(data_dir, models_dir, Arc::clone(clock));
     let store = store.map_err(|error| Failure::from(&error))?;
     for problem in &store.recovery().problems {
         tracing::warn!(problem, "found while opening the store");
@@ -38,7 +48,7 @@ pub fn stages(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Stag
     };
     Ok(Stages {
         datasets: Arc::new(EtlPipeline::new(source, config.etl).with_calendar(config.calendar.clone())),
-        launcher: Arc::new(InProcessLauncher::new(config.trainer.trainer(config.session))),
+        launcher: config.launch.launcher(&config.trainer, config.session)?,
         evaluator,
         gate: Arc::new(config.gate.clone()),
     })
@@ -72,11 +82,15 @@ pub fn run_request(config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
         dataset: config.dataset.clone(),
         pack: config.trainer.pack()?,
         parent: config.parent,
+        base: None,
         on_no_new_bars: OnNoNewBars::Run,
         seed: config.seed,
         threads: config.threads,
         min_judged_bars: config.min_judged_bars,
+        auto_deploy: config.auto_deploy,
         code_version: CODE_VERSION.to_owned(),
+        settings: config.recipe.clone(),
+        made_for: None,
         supplied_sha256: config.supplied.as_ref().and_then(|supplied| supplied.sha256().map(str::to_owned)),
         allow_reused_metrics: config.allow_reused_metrics,
     })

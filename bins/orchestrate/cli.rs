@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
-use crate::{data, evaluate, report};
+use crate::{backup, data, datasets, evaluate, experiments, models, packs, report, schedules, serve, worker};
 
 /// The flag for one run.
 pub(crate) const ONCE: &str = "once";
@@ -21,9 +21,14 @@ Examples:
   orchestrate --once                                   one run on built-in synthetic bars
   orchestrate --once --path bars.csv --symbol BTC/USD  one run on a bar file, plain or gzip
   orchestrate --interval-minutes 360                   a run now and every six hours; stop with Ctrl-C
+  orchestrate schedules add btc --every 6h             the same as a schedule, with its settings of now
+  orchestrate serve                                    runs all schedules and takes commands for them
   orchestrate data show --path bars.csv                coverage, holes and prices of the window
   orchestrate evaluate champion --path bars.csv        a model on other bars
   orchestrate report                                   an HTML page about the champion
+  orchestrate models list                              models, their weights, which one trades
+  orchestrate models prune --dry-run                   which weights retention would remove, and why not others
+  orchestrate backup DIR                               a checksummed copy of everything while it runs
   orchestrate config show                              every setting, its value and where it comes from
 
 A setting comes from its flag, else from its environment variable, else from the file given with --config, else
@@ -55,8 +60,17 @@ pub(crate) fn command() -> Command {
                 .subcommand(Command::new("show").about("Prints every setting with its value and origin")),
         )
         .subcommand(data::command())
+        .subcommand(models::command())
+        .subcommand(backup::backup_command())
+        .subcommand(backup::restore_command())
         .subcommand(evaluate::command())
-        .subcommand(report::command());
+        .subcommand(report::command())
+        .subcommand(serve::command())
+        .subcommand(schedules::command())
+        .subcommand(experiments::command())
+        .subcommand(packs::command())
+        .subcommand(datasets::command())
+        .subcommand(worker::command());
     arguments(command, Binary::Orchestrate)
 }
 

@@ -1,28 +1,45 @@
 //! `orchestrate`: trains, judges and promotes models, once or at an interval.
 #![forbid(unsafe_code)]
 
+mod backup;
 mod cli;
 mod config_show;
+mod control;
 mod data;
+mod datasets;
 mod evaluate;
+mod experiments;
 mod figures;
+mod home;
+mod json_file;
+mod models;
+mod packs;
 mod progress;
+mod references;
 mod report;
+mod reproduce;
 mod run;
+mod schedules;
+mod serve;
 mod stoppable;
 mod table;
 mod text;
+mod worker;
 
 use std::process::ExitCode;
 
 use walkforward::failure::Failure;
+use walkforward::launch;
 use walkforward::logging;
 use walkforward::output::finish;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
     let _flushed_at_exit = logging::start();
-    finish(dispatch(&matches))
+    match matches.subcommand() {
+        Some((launch::WORKER, inner)) => worker::run(inner),
+        _ => finish(dispatch(&matches)),
+    }
 }
 
 fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
@@ -31,7 +48,15 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("config", _)) => config_show::print(&settings, matches.get_flag(cli::JSON)),
         Some(("data", inner)) => data::run(&settings, cli::output(matches), inner),
         Some(("evaluate", inner)) => evaluate::run(&settings, cli::output(matches), inner),
+        Some(("datasets", inner)) => datasets::run(&settings, cli::output(matches), inner),
+        Some(("experiments", inner)) => experiments::run(&settings, cli::output(matches), inner),
+        Some(("models", inner)) => models::run(&settings, cli::output(matches), inner),
+        Some(("backup", inner)) => backup::backup(&settings, cli::output(matches), inner),
+        Some(("restore", inner)) => backup::restore(&settings, cli::output(matches), inner),
+        Some(("packs", inner)) => packs::run(&settings, cli::output(matches), inner),
         Some(("report", inner)) => report::run(&settings, cli::output(matches), inner),
+        Some(("schedules", inner)) => schedules::run(&settings, cli::output(matches), inner),
+        Some(("serve", inner)) => serve::run(&settings, cli::output(matches), inner),
         _ => run::run(&settings, cli::output(matches), matches.get_flag(cli::ONCE)),
     }
 }

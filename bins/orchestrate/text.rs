@@ -20,6 +20,33 @@ pub(crate) fn minute(time: Timestamp) -> String {
     time.to_string().chars().take(MINUTE_CHARS).collect::<String>().replace('T', " ")
 }
 
+/// `text`, cut to `columns` characters with dots at its end.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    const DOTS: &str = "..";
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(DOTS.len())).collect();
+    format!("{}{DOTS}", kept.trim_end())
+}
+
+/// A number of bytes: `98 kB`, `1.2 MB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1e3;
+    let mut unit = 0;
+    // What rounds to a thousand is one of the next unit.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1e3;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 99.95);
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
 /// Columns of the terminal that standard output goes to; none when it goes elsewhere.
 fn terminal_columns() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
@@ -57,6 +84,30 @@ mod tests {
         assert_eq!(wrapped("seen", text, None), "seen      one two three four\n");
         assert_eq!(wrapped("seen", text, Some(19)), "seen      one two\n          three\n          four\n");
         assert_eq!(wrapped("seen", text, Some(28)), "seen      one two three four\n");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_with_dots() {
+        assert_eq!([cut("abc", 3), cut("abcdef", 5), cut("ab cdef", 5)], ["abc", "abc..", "ab.."]);
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_unit_that_fits() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1 kB"),
+            (98_304, "98 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.0 MB"),
+            (1_234_567, "1.2 MB"),
+            (123_400_000, "123 MB"),
+            (5_000_000_000, "5.0 GB"),
+            (u64::MAX, "18446744 TB"),
+        ];
+        for (size, expected) in cases {
+            assert_eq!(bytes(size), expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A folder of its own for each test, and the real binaries in it.
 
 pub(crate) mod bars_service;
+pub(crate) mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

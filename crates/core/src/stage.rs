@@ -1,5 +1,6 @@
 //! What every stage of a cycle is handed, and how it fails.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -134,6 +135,10 @@ impl Pace {
 pub trait Progress: Send + Sync {
     /// Takes an update.
     fn report(&self, update: ProgressUpdate);
+
+    /// Takes what an iteration of a training measured, under the names of
+    /// [`TrainingOutcome::metrics`](crate::TrainingOutcome). Iterations count from 1. By default nobody wants to know.
+    fn metrics(&self, _iteration: u64, _metrics: &BTreeMap<String, f64>) {}
 }
 
 /// Nobody wants to know.

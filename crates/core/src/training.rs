@@ -47,6 +47,10 @@ pub struct TrainingOutcome {
     /// The instruction set that trained, where the trainer chooses one (`avx512`, `avx2`, `portable`).
     #[serde(default)]
     pub instruction_set: Option<String>,
+    /// Why the training did not continue from the job's parent and started from fresh weights; none when it did, or
+    /// when the job has no parent.
+    #[serde(default)]
+    pub cold_start: Option<String>,
 }
 
 /// Makes a model from a dataset. Runs to the end on the calling thread and looks at `ctx.cancel` at least once a second.

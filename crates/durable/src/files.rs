@@ -133,6 +133,14 @@ impl Files {
         self.sync_dir(parent)
     }
 
+    /// Removes the file `path`; that it is not there is fine. Sync its folder to make that durable.
+    pub fn remove_file(&self, path: &Path) -> Result<(), Error> {
+        self.take(Step::Remove, path, || match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        })
+    }
+
     /// Removes `dir` and what is in it; that it is not there is fine.
     pub fn remove_dir_all(&self, dir: &Path) -> Result<(), Error> {
         self.take(Step::Remove, dir, || match fs::remove_dir_all(dir) {

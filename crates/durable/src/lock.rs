@@ -1,7 +1,7 @@
 //! Locks between processes.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +75,36 @@ impl FileLock {
         Ok(Self { file, path: path.to_owned(), is_exclusive: false })
     }
 
+    /// Takes the lock together with others who share it, and waits about as long as `longest` for a holder who does
+    /// not. A lock file that is there needs no right to write.
+    ///
+    /// # Errors
+    /// [`Error::Held`] with the last known holder when it did not let go in time.
+    pub fn shared_within(path: &Path, longest: Duration) -> Result<Self, Error> {
+        let mut pauses = longest.as_millis().div_ceil(PAUSE.as_millis());
+        loop {
+            match Self::try_shared(path) {
+                Err(Error::Held { .. }) if pauses > 0 => pauses -= 1,
+                result => return result,
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn try_shared(path: &Path) -> Result<Self, Error> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => open(path)?,
+            file => file.map_err(Error::io(Step::Open, path))?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Self { file, path: path.to_owned(), is_exclusive: false }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::Held { path: path.to_owned(), holder: read_holder(&mut file) })
+            }
+            Err(TryLockError::Error(source)) => Err(Error::io(Step::Lock, path)(source)),
+        }
+    }
+
     fn exclusive_in(file: File, path: &Path, now_ms: i64) -> Result<Self, Error> {
         let mut lock = Self { file, path: path.to_owned(), is_exclusive: true };
         let holder = Holder { pid: std::process::id(), since_ms: now_ms };
@@ -142,6 +172,24 @@ mod tests {
         assert!(matches!(FileLock::try_exclusive(&path, 0), Err(Error::Held { holder: None, .. })));
         drop((one, two));
         FileLock::exclusive(&path, 0).unwrap();
+    }
+
+    #[test]
+    fn who_shares_waits_no_longer_than_it_says_and_needs_no_right_to_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let writer = FileLock::try_exclusive(&path, 1234).unwrap();
+        let Err(Error::Held { holder, .. }) = FileLock::shared_within(&path, Duration::from_millis(1)) else {
+            panic!("a reader beside a writer");
+        };
+        assert_eq!(holder.map(|holder| holder.since_ms), Some(1234));
+        drop(writer);
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+        let readers =
+            [FileLock::shared_within(&path, Duration::ZERO), FileLock::shared_within(&path, Duration::ZERO)];
+        assert!(readers.iter().all(Result::is_ok));
+        let absent = dir.path().join("absent/l");
+        assert!(FileLock::shared_within(&absent, Duration::ZERO).unwrap_err().is_not_found());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use walkforward_core::{ModelId, Policy};
+use walkforward_store::BundleLock;
 
 /// A policy that trades, with what identifies it. Nothing in it changes while it is deployed.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct DeployedPolicy {
     pub sha256: String,
     /// 1 for the first model of the session, one more for each that follows.
     pub model_version: u64,
+    /// Keeps retention from removing its bundle while it is deployed; none of a policy that has no bundle.
+    _bundle: Option<Arc<BundleLock>>,
 }
 
 impl fmt::Debug for DeployedPolicy {
@@ -53,8 +56,20 @@ impl PolicySlot {
 
     /// Puts a checked policy in place under the next version, and returns what was deployed.
     pub fn deploy(&self, policy: Arc<dyn Policy>, model_id: ModelId, sha256: String) -> Arc<DeployedPolicy> {
+        self.deploy_locked(policy, model_id, sha256, None)
+    }
+
+    /// As [`deploy`](Self::deploy), of a policy whose bundle stays locked for as long as anybody holds it.
+    pub(crate) fn deploy_locked(
+        &self,
+        policy: Arc<dyn Policy>,
+        model_id: ModelId,
+        sha256: String,
+        bundle: Option<BundleLock>,
+    ) -> Arc<DeployedPolicy> {
         let model_version = self.last_version.fetch_add(1, Ordering::SeqCst) + 1;
-        let deployed = Arc::new(DeployedPolicy { policy, model_id, sha256, model_version });
+        let _bundle = bundle.map(Arc::new);
+        let deployed = Arc::new(DeployedPolicy { policy, model_id, sha256, model_version, _bundle });
         self.current.store(Some(Arc::clone(&deployed)));
         deployed
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use walkforward_core::{CancelToken, MarketRules, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe};
-use walkforward_store::PointerReader;
+use walkforward_store::{BundleLock, PointerReader};
 
 use crate::{DeployedPolicy, PolicySlot};
 
@@ -84,7 +84,7 @@ pub enum WatchOutcome {
     Refused(ModelRefused),
 }
 
-/// Loads each new champion away from the bar loop: hash, structure, probe, symbol, timeframe, sessions, action scheme,
+/// Loads each new champion away from the bar loop: lock, hash, structure, probe, symbol, timeframe, sessions, action scheme,
 /// history. Only what passes all of it is put into the slot; a failure leaves the slot as it is and is told once.
 pub struct PointerWatcher {
     source: Arc<Mutex<Box<dyn ChampionSource>>>,
@@ -108,7 +108,7 @@ pub(crate) struct Accepts {
 enum Found {
     Unchanged,
     NoChampion,
-    Loaded(ModelRef, Arc<dyn Policy>),
+    Loaded(ModelRef, Loaded),
     Refused(ModelRefused),
 }
 
@@ -159,10 +159,10 @@ impl PointerWatcher {
         match found {
             Found::Unchanged => WatchOutcome::Unchanged,
             Found::NoChampion => WatchOutcome::NoChampion,
-            Found::Loaded(model, policy) => {
+            Found::Loaded(model, Loaded { policy, bundle }) => {
                 self.told.clear();
                 self.has_deployed = true;
-                let deployed = self.slot.deploy(policy, model.id, model.sha256);
+                let deployed = self.slot.deploy_locked(policy, model.id, model.sha256, Some(bundle));
                 let (model, version) = (&deployed.model_id, deployed.model_version);
                 tracing::info!(%model, version, "a new model trades from the next bar on");
                 WatchOutcome::Deployed(deployed)
@@ -197,7 +197,7 @@ fn take(model: ModelRef, current: Option<&DeployedPolicy>, accepts: &Accepts) ->
         return Found::Unchanged;
     }
     match load(&model.dir, &model.sha256, accepts) {
-        Ok(policy) => Found::Loaded(model, policy),
+        Ok(loaded) => Found::Loaded(model, loaded),
         Err(reason) => {
             let reason = format!("{}: {reason}", model.id);
             Found::Refused(ModelRefused { model_id: Some(model.id), reason })
@@ -205,10 +205,18 @@ fn take(model: ModelRef, current: Option<&DeployedPolicy>, accepts: &Accepts) ->
     }
 }
 
-fn load(dir: &Path, sha256: &str, accepts: &Accepts) -> Result<Arc<dyn Policy>, String> {
+/// A checked policy, and the lock that keeps its bundle.
+struct Loaded {
+    policy: Arc<dyn Policy>,
+    bundle: BundleLock,
+}
+
+/// Locks the bundle before it is read: what is trading is not removed.
+fn load(dir: &Path, sha256: &str, accepts: &Accepts) -> Result<Loaded, String> {
+    let bundle = BundleLock::shared(dir).map_err(|error| error.to_string())?;
     let policy = walkforward_policy::load(dir, sha256).map_err(|error| error.to_string())?;
     accepts.check(policy.spec())?;
-    Ok(policy)
+    Ok(Loaded { policy, bundle })
 }
 
 impl Accepts {

@@ -1,201 +1,339 @@
-//! The one task that moves a schedule.
+//! The one task that moves all schedules of a process.
+//!
+//! [`SchedulerService`] owns the fleet; [`Scheduler`] is the handle with which everybody else talks to it. Each step is
+//! persisted in one transaction before anything of it is done or told. While nothing can be persisted, nothing new
+//! happens: the step that waits is tried again at growing intervals, commands are refused with the reason, running
+//! cycles go on, and [`Scheduler::overview`] says so.
 
-use std::future::Future;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use walkforward_core::{CancelToken, Clock, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use walkforward_core::{Clock, Timestamp};
+use walkforward_store::{ScheduleChange, ScheduleId, ScheduleRecord, ScheduleStatus};
 
-use crate::schedule::{Effect, Input, Schedule, step};
+use crate::fleet::{Fleet, Input, Step};
+use crate::schedule::{Command, CycleToRun, Effect, OpenCycle, Plan, State, TimingError};
 
-/// What happens to each due time of a schedule.
-#[async_trait]
-pub trait CycleOutcome: Send + Sync {
-    /// Runs cycle `cycle`. Its own failures are its own to report; `cancel` asks it to stop soon.
-    async fn run(&self, cycle: u64, due: Timestamp, cancel: CancelToken);
+mod cycles;
+mod handle;
+mod ledger;
+mod memory;
+mod persist;
+mod ports;
+mod stopping;
+mod view;
 
-    /// Records that cycle `cycle` did not run because the one before still did.
-    async fn skipped(&self, cycle: u64, due: Timestamp);
+use cycles::{Cycles, Ended};
+pub use handle::{Scheduler, SchedulerError};
+pub use memory::MemoryLedger;
+pub use ports::{
+    Announcer, CycleRunner, CycleStart, LedgerError, LoadedSchedule, NoAnnouncements, ScheduleLedger,
+};
+use view::Board;
+pub use view::{Overview, ScheduleView};
 
-    /// Records that cycle `cycle` did not run because nobody was there.
-    async fn missed(&self, cycle: u64, due: Timestamp);
+/// Commands that wait for their turn; who sends more waits.
+const MAX_WAITING_COMMANDS: usize = 64;
+/// Default of [`SchedulerOptions::longest_sleep`].
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// What the scheduler works with.
+pub struct SchedulerParts {
+    /// Where schedules and cycles are kept.
+    pub ledger: Arc<dyn ScheduleLedger>,
+    /// Runs the cycles.
+    pub runner: Arc<dyn CycleRunner>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told what has happened.
+    pub announcer: Arc<dyn Announcer>,
 }
 
-/// Runs `schedule` until `stop` resolves, and then until the running cycle has ended.
-pub async fn drive(
-    schedule: Schedule,
-    cycles: Arc<dyn CycleOutcome>,
-    clock: Arc<dyn Clock>,
-    stop: impl Future<Output = ()> + Send,
-) {
-    let mut driver = Driver { schedule, cycles, running: None, wake_at: None, done: false };
-    driver.apply(Input::Start { now: clock.now() }).await;
-    tokio::pin!(stop);
-    let mut stopping = false;
-    while !driver.done {
-        let wake_at = driver.wake_at;
-        let input = tokio::select! {
-            () = &mut stop, if !stopping => {
-                stopping = true;
-                Input::Stop
-            }
-            () = finished(&mut driver.running) => {
-                driver.running = None;
-                Input::Finished
-            }
-            () = sleep(&*clock, wake_at) => {
-                driver.wake_at = None;
-                Input::Tick { now: clock.now() }
-            }
-        };
-        driver.apply(input).await;
+/// How the scheduler works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchedulerOptions {
+    /// Cycles that may run at once, of all schedules together.
+    pub max_concurrent_trainings: usize,
+    /// How long cycles may take to end when the scheduler stops. Those that take longer are recorded as interrupted.
+    pub stop_grace: Duration,
+    /// Longest single sleep: a clock that was set is noticed after it.
+    pub longest_sleep: Duration,
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        Self {
+            max_concurrent_trainings: 1,
+            stop_grace: Duration::from_secs(10),
+            longest_sleep: LONGEST_SLEEP,
+        }
     }
 }
 
-struct Running {
-    cancel: CancelToken,
-    task: tokio::task::JoinHandle<()>,
+/// The scheduler before it runs.
+pub struct SchedulerService {
+    driver: Driver,
+}
+
+impl SchedulerService {
+    /// A scheduler and its handle. Nothing happens before [`run`](Self::run).
+    pub fn new(parts: SchedulerParts, options: SchedulerOptions) -> (Self, Scheduler) {
+        let (sender, requests) = mpsc::channel(MAX_WAITING_COMMANDS);
+        let board = Arc::new(Board::default());
+        let driver = Driver {
+            fleet: Fleet::new(options.max_concurrent_trainings),
+            cycles: Cycles::new(Arc::clone(&parts.runner)),
+            records: BTreeMap::new(),
+            board: Arc::clone(&board),
+            waiting: None,
+            parts,
+            options,
+            requests,
+        };
+        (Self { driver }, Scheduler::new(sender, board))
+    }
+
+    /// Loads all schedules, closes what an earlier process left open, and runs them until `stop` resolves. Then every
+    /// running cycle is asked to stop and gets [`SchedulerOptions::stop_grace`] for it.
+    ///
+    /// # Errors
+    /// The schedules can't be loaded, or the ends of the last cycles can't be recorded; the next start repairs that.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), SchedulerError> {
+        let mut driver = self.driver;
+        driver.recover().await?;
+        tokio::pin!(stop);
+        loop {
+            let wake = driver.next_sleep();
+            tokio::select! {
+                () = &mut stop => break,
+                Some(request) = driver.requests.recv() => driver.obey(request).await,
+                ended = driver.cycles.next(), if driver.waiting.is_none() => driver.finish(ended).await,
+                () = sleep(&*driver.parts.clock, wake) => driver.wake().await,
+            }
+        }
+        driver.stop().await
+    }
+}
+
+/// What a handle asks.
+pub(crate) struct Request {
+    pub(crate) what: Asked,
+    pub(crate) answer: oneshot::Sender<Result<ScheduleView, SchedulerError>>,
+}
+
+/// What is asked for.
+pub(crate) enum Asked {
+    /// Take a schedule in.
+    Add(Box<ScheduleRecord>),
+    /// Give a schedule another configuration.
+    Reconfigure(Box<ScheduleRecord>),
+    /// A command for a schedule.
+    Command(ScheduleId, Command),
 }
 
 struct Driver {
-    schedule: Schedule,
-    cycles: Arc<dyn CycleOutcome>,
-    running: Option<Running>,
-    wake_at: Option<Timestamp>,
-    done: bool,
+    parts: SchedulerParts,
+    options: SchedulerOptions,
+    fleet: Fleet,
+    records: BTreeMap<ScheduleId, ScheduleRecord>,
+    cycles: Cycles,
+    board: Arc<Board>,
+    requests: mpsc::Receiver<Request>,
+    /// A step that could not be persisted yet.
+    waiting: Option<persist::Waiting>,
 }
 
 impl Driver {
-    async fn apply(&mut self, input: Input) {
-        let (schedule, effects) = step(self.schedule, input);
-        self.schedule = schedule;
-        for effect in effects {
-            match effect {
-                Effect::Run { cycle, due } => self.start(cycle, due),
-                Effect::Skip { cycle, due } => self.cycles.skipped(cycle, due).await,
-                Effect::Miss { cycle, due } => self.cycles.missed(cycle, due).await,
-                Effect::WakeAt(time) => self.wake_at = Some(time),
-                Effect::Cancel => self.cancel(),
-                Effect::Exit => self.done = true,
+    /// Takes in what the ledger holds. A schedule whose configuration can't be read is set aside, and says so.
+    async fn recover(&mut self) -> Result<(), SchedulerError> {
+        let ledger = Arc::clone(&self.parts.ledger);
+        let loaded = tokio::task::spawn_blocking(move || ledger.load()).await;
+        let loaded = loaded.unwrap_or_else(|panic| Err(LedgerError::panicked(&panic)));
+        for LoadedSchedule { record, open } in loaded.map_err(SchedulerError::Load)? {
+            self.records.insert(record.id.clone(), record.clone());
+            match State::from_record(&record) {
+                Ok(state) => self.take_in(state, open).await?,
+                Err(error) => self.board.set_aside(&record, &error.to_string()),
             }
         }
+        self.show_overview();
+        Ok(())
     }
 
-    fn start(&mut self, cycle: u64, due: Timestamp) {
-        let (cycles, cancel) = (Arc::clone(&self.cycles), CancelToken::default());
-        let token = cancel.clone();
-        let task = tokio::spawn(async move { cycles.run(cycle, due, token).await });
-        self.running = Some(Running { cancel, task });
-    }
-
-    fn cancel(&self) {
-        if let Some(running) = &self.running {
-            running.cancel.cancel();
+    /// A scheduler that can't record anything does not start. A schedule whose rows somebody else has changed is set
+    /// aside.
+    async fn take_in(&mut self, state: State, open: Vec<OpenCycle>) -> Result<(), SchedulerError> {
+        let id = state.id().clone();
+        match self.command(&id, Input::Added { state, open }).await {
+            Err(SchedulerError::NotRecorded { source, .. }) if !source.may_pass => {
+                self.set_aside(&id, &source);
+                Ok(())
+            }
+            done => done,
         }
+    }
+
+    /// How long to sleep at most: to the next due time, or until the step that waits is tried again.
+    fn next_sleep(&self) -> Option<Timestamp> {
+        let wake = match &self.waiting {
+            Some(waiting) => Some(waiting.retry_at),
+            None => self.fleet.next_wake(),
+        };
+        wake.map(|wake| wake.min(after(self.parts.clock.now(), self.options.longest_sleep)))
+    }
+
+    async fn wake(&mut self) {
+        if self.waiting.is_some() {
+            return self.retry().await;
+        }
+        let now = self.parts.clock.now();
+        if self.fleet.next_wake().is_some_and(|wake| wake <= now) {
+            self.carry_out(Input::Timer { now, at_most: usize::MAX }).await;
+        }
+    }
+
+    async fn finish(&mut self, ended: Ended) {
+        let Ended { id, number, end } = ended;
+        self.carry_out(Input::Finished { id, number, end }).await;
+    }
+
+    async fn obey(&mut self, request: Request) {
+        let answer = match self.refusal() {
+            Some(error) => Err(error),
+            None => self.answer(request.what).await,
+        };
+        // Who asked may be gone; the command is carried out all the same.
+        let _ = request.answer.send(answer);
+    }
+
+    async fn answer(&mut self, what: Asked) -> Result<ScheduleView, SchedulerError> {
+        let now = self.parts.clock.now();
+        let (id, input) = match what {
+            Asked::Add(record) => return self.add(*record).await,
+            Asked::Reconfigure(record) => return self.reconfigure(*record, now).await,
+            Asked::Command(id, command) => (id.clone(), input_of(id, command, now)),
+        };
+        let before = self.board.view(&id);
+        self.command(&id, input).await?;
+        self.view_after(&id, before)
+    }
+
+    /// A schedule after a command; one that is gone was removed by it.
+    fn view_after(
+        &self,
+        id: &ScheduleId,
+        before: Option<ScheduleView>,
+    ) -> Result<ScheduleView, SchedulerError> {
+        let gone = || {
+            before.map(|view| ScheduleView { status: ScheduleStatus::Removed, next_cycle_at: None, ..view })
+        };
+        self.board.view(id).or_else(gone).ok_or_else(|| SchedulerError::Unknown { schedule: id.clone() })
+    }
+
+    async fn add(&mut self, record: ScheduleRecord) -> Result<ScheduleView, SchedulerError> {
+        let id = record.id.clone();
+        let state = State::from_record(&record).map_err(|error| unusable(&id, error))?;
+        let known = self.records.insert(id.clone(), record);
+        if let Err(error) = self.command(&id, Input::Added { state, open: Vec::new() }).await {
+            match known {
+                Some(known) => self.records.insert(id, known),
+                None => self.records.remove(&id),
+            };
+            return Err(error);
+        }
+        self.view_after(&id, None)
+    }
+
+    async fn reconfigure(
+        &mut self,
+        record: ScheduleRecord,
+        now: Timestamp,
+    ) -> Result<ScheduleView, SchedulerError> {
+        let id = record.id.clone();
+        let plan = Plan::from_record(&record).map_err(|error| unusable(&id, error))?;
+        self.command(&id, Input::Reconfigured { plan: Arc::new(plan), now }).await?;
+        self.board.show(self.fleet.get(&id), &record);
+        self.records.insert(id.clone(), record);
+        self.view_after(&id, None)
+    }
+
+    /// Does what a persisted step says.
+    fn act(&mut self, step: &Step, numbers: &[i64]) {
+        for effect in &step.effects {
+            match effect {
+                Effect::Run(cycle) => self.start(cycle),
+                Effect::Cancel { schedule_id, .. } => self.cycles.cancel(schedule_id),
+                Effect::Announce(announcements) => {
+                    for (number, announcement) in numbers.iter().zip(announcements) {
+                        self.parts.announcer.announce(*number, announcement);
+                    }
+                }
+                // The timer is read from the fleet; what is to be repeated is up to who sent it.
+                Effect::Persist(_) | Effect::SetTimer(_) | Effect::Repeat => {}
+            }
+        }
+        for id in step.touched() {
+            let Some(record) = self.records.get(id) else { continue };
+            self.board.show(self.fleet.get(id), record);
+            if self.fleet.get(id).is_none() {
+                self.records.remove(id);
+            }
+        }
+        self.show_overview();
+    }
+
+    fn start(&mut self, cycle: &CycleToRun) {
+        let Some(record) = self.records.get(&cycle.schedule_id) else { return };
+        let state = self.fleet.get(&cycle.schedule_id).map(State::persisted);
+        let schedule = state.map_or_else(|| record.clone(), |state| view::with_state(record, &state));
+        self.cycles.start(CycleStart {
+            schedule,
+            number: cycle.number,
+            due_at: cycle.due_at,
+            trigger: cycle.trigger,
+        });
+    }
+
+    fn show_overview(&self) {
+        self.board.show_overview(Overview {
+            schedules: self.records.len(),
+            running: self.fleet.running(),
+            queued: self.fleet.queued(),
+            next_wake_at: self.fleet.next_wake(),
+            not_recorded: self.waiting.as_ref().map(|waiting| waiting.error.to_string()),
+        });
     }
 }
 
-async fn finished(running: &mut Option<Running>) {
-    match running {
-        Some(running) => {
-            if let Err(failed) = (&mut running.task).await {
-                tracing::error!(%failed, "a cycle ended in a panic");
-            }
-        }
-        None => std::future::pending().await,
+fn input_of(id: ScheduleId, command: Command, now: Timestamp) -> Input {
+    match command {
+        Command::Start => Input::Start { id, now },
+        Command::Stop => Input::Stop { id, now },
+        Command::Pause => Input::Pause { id },
+        Command::Resume => Input::Resume { id },
+        Command::Remove => Input::Removed { id, now },
+        // The other two come with a record.
+        Command::Trigger | Command::Add | Command::Reconfigure => Input::TriggerNow { id, now },
     }
+}
+
+fn unusable(id: &ScheduleId, error: TimingError) -> SchedulerError {
+    SchedulerError::Unusable { schedule: id.clone(), source: error }
+}
+
+/// `now` and `duration` more.
+fn after(now: Timestamp, duration: Duration) -> Timestamp {
+    now.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
 async fn sleep(clock: &dyn Clock, until: Option<Timestamp>) {
     match until {
-        Some(time) => clock.sleep_until(time).await,
+        Some(until) => clock.sleep_until(until).await,
         None => std::future::pending().await,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-    use std::time::Duration;
-
-    use super::*;
-
-    /// A clock that follows tokio's paused time.
-    struct PausedClock {
-        origin: tokio::time::Instant,
-    }
-
-    #[async_trait]
-    impl Clock for PausedClock {
-        fn now(&self) -> Timestamp {
-            let elapsed = self.origin.elapsed().as_millis();
-            Timestamp::from_millis(i64::try_from(elapsed).unwrap()).unwrap()
-        }
-
-        fn monotonic(&self) -> Duration {
-            self.origin.elapsed()
-        }
-
-        async fn sleep_until(&self, deadline: Timestamp) {
-            let wait_ms = deadline.millis_since(self.now()).max(0);
-            tokio::time::sleep(Duration::from_millis(wait_ms as u64)).await;
-        }
-    }
-
-    #[derive(Default)]
-    struct Recorder {
-        lines: Mutex<Vec<String>>,
-        cycle_minutes: u64,
-    }
-
-    impl Recorder {
-        fn note(&self, what: &str, cycle: u64, due: Timestamp) {
-            self.lines.lock().unwrap().push(format!("{what} {cycle}@{}", due.as_millis() / 60_000));
-        }
-    }
-
-    #[async_trait]
-    impl CycleOutcome for Recorder {
-        async fn run(&self, cycle: u64, due: Timestamp, cancel: CancelToken) {
-            for _ in 0..self.cycle_minutes {
-                tokio::time::sleep(Duration::from_secs(60)).await;
-                if cancel.is_cancelled() {
-                    return self.note("cancelled", cycle, due);
-                }
-            }
-            self.note("ran", cycle, due);
-        }
-
-        async fn skipped(&self, cycle: u64, due: Timestamp) {
-            self.note("skipped", cycle, due);
-        }
-
-        async fn missed(&self, cycle: u64, due: Timestamp) {
-            self.note("missed", cycle, due);
-        }
-    }
-
-    async fn check(cycle_minutes: u64, stop_after_minutes: u64, expected: &[&str]) {
-        let recorder = Arc::new(Recorder { cycle_minutes, ..Recorder::default() });
-        let clock = Arc::new(PausedClock { origin: tokio::time::Instant::now() });
-        let schedule = Schedule::every_minutes(60.0).unwrap();
-        let stop = tokio::time::sleep(Duration::from_secs(stop_after_minutes * 60));
-        drive(schedule, Arc::<Recorder>::clone(&recorder), clock, stop).await;
-        assert_eq!(*recorder.lines.lock().unwrap(), expected);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn cycles_run_every_interval_from_the_first_start() {
-        check(10, 150, &["ran 1@0", "ran 2@60", "ran 3@120"]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_long_cycle_makes_the_next_due_times_skip() {
-        check(130, 200, &["skipped 2@60", "skipped 3@120", "ran 1@0", "cancelled 4@180"]).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stop_while_waiting_leaves_at_once() {
-        check(1, 30, &["ran 1@0"]).await;
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! `lineage_until` of a model is the close of the last bar that entered any observation, reward, label, validation
 //! choice or statistic of the model or of any ancestor. A bar that closes at or before it can't judge the model.
 
-use walkforward_core::{Dataset, ModelId, Timestamp, Window};
+use walkforward_core::{Dataset, ModelId, ModelRef, Timestamp, Window};
 use walkforward_store::ParentChoice;
 
 /// Generations that are looked through for a clean ancestor.
@@ -33,14 +33,42 @@ impl<T> Ancestor<T> {
     }
 }
 
-/// The first of `ancestors`, the model that was asked for and then its parents, whose weights are there and that has
-/// seen no bar after `training_end`: a child of any other could not be judged on the hold-out. `None` without ancestors.
+/// Which models are tried in place of the one that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Substitutes {
+    /// Its ancestors, nearest first.
+    Ancestors,
+    /// The line's older models, newest first.
+    OlderModels,
+}
+
+impl Substitutes {
+    /// What the one that is taken is to the one that was asked for.
+    fn taken(self) -> &'static str {
+        match self {
+            Self::Ancestors => "its nearest ancestor",
+            Self::OlderModels => "the next older model of the line",
+        }
+    }
+
+    /// One of them.
+    fn one(self) -> &'static str {
+        match self {
+            Self::Ancestors => "ancestor",
+            Self::OlderModels => "older model of the line",
+        }
+    }
+}
+
+/// The first of `models`, the one that was asked for and then its `substitutes`, whose weights are there and that has
+/// seen no bar after `training_end`: a child of any other could not be judged on the hold-out. `None` without models.
 pub(crate) fn choose_parent<T>(
-    ancestors: impl IntoIterator<Item = Ancestor<T>>,
+    models: impl IntoIterator<Item = Ancestor<T>>,
+    substitutes: Substitutes,
     training_end: Timestamp,
 ) -> Option<(ParentChoice, Option<T>)> {
     let mut asked: Option<(ModelId, String)> = None;
-    for ancestor in ancestors.into_iter().take(MAX_GENERATIONS) {
+    for ancestor in models.into_iter().take(MAX_GENERATIONS) {
         let problem = ancestor.problem(training_end);
         let Ancestor { id, model, .. } = ancestor;
         match (problem, &asked) {
@@ -51,7 +79,7 @@ pub(crate) fn choose_parent<T>(
                 ));
             }
             (None, Some((first, problem))) => {
-                let reason = Some(format!("{problem}; {id} is its nearest ancestor that will do"));
+                let reason = Some(format!("{problem}; {id} is {} that will do", substitutes.taken()));
                 return Some((ParentChoice { asked: first.clone(), taken: Some(id), reason }, Some(model)));
             }
             (Some(problem), None) => asked = Some((id, problem)),
@@ -59,8 +87,26 @@ pub(crate) fn choose_parent<T>(
         }
     }
     let (asked, problem) = asked?;
-    let reason = Some(format!("{problem}, and no ancestor will do: starting from fresh weights"));
+    let one = substitutes.one();
+    let reason = Some(format!("{problem}, and no {one} will do: starting from fresh weights"));
     Some((ParentChoice { asked, taken: None, reason }, None))
+}
+
+/// Which parent a training came to have: none when the trainer could not continue from the one that was chosen, because
+/// of `cold_start`.
+pub(crate) fn after_training(
+    chosen: Option<(ParentChoice, Option<ModelRef>)>,
+    cold_start: Option<&str>,
+) -> (Option<ParentChoice>, Option<ModelRef>) {
+    let (choice, parent) = chosen.unzip();
+    let (Some(choice), Some(parent), Some(why)) =
+        (&choice, parent.as_ref().and_then(Option::as_ref), cold_start)
+    else {
+        return (choice, parent.flatten());
+    };
+    let before = choice.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
+    let reason = format!("{before}{} can't be continued ({why}): started from fresh weights", parent.id);
+    (Some(ParentChoice { asked: choice.asked.clone(), taken: None, reason: Some(reason) }), None)
 }
 
 /// The bars that candidate and champion are judged on.
@@ -129,15 +175,16 @@ mod tests {
 
     #[test]
     fn a_clean_parent_is_taken_as_asked() {
-        let (choice, taken) = choose_parent(ancestors(&[100, 90]), at(100)).unwrap();
+        let (choice, taken) = choose_parent(ancestors(&[100, 90]), Substitutes::Ancestors, at(100)).unwrap();
         assert_eq!((choice.taken, choice.reason, taken), (Some(model(0)), None, Some(0)));
-        assert!(choose_parent(ancestors(&[]), at(100)).is_none());
+        assert!(choose_parent(ancestors(&[]), Substitutes::Ancestors, at(100)).is_none());
     }
 
     #[test]
     fn the_nearest_clean_ancestor_takes_the_place_of_a_contaminated_parent() {
         for (lineages, expected) in [(&[101, 90][..], 1), (&[140, 120, 101, 90, 80], 3)] {
-            let (choice, taken) = choose_parent(ancestors(lineages), at(100)).unwrap();
+            let (choice, taken) =
+                choose_parent(ancestors(lineages), Substitutes::Ancestors, at(100)).unwrap();
             assert_eq!((choice.asked, taken), (model(0), Some(expected)));
             let reason = choice.reason.unwrap();
             assert!(
@@ -151,7 +198,7 @@ mod tests {
     fn a_parent_without_its_weights_gives_way_to_its_nearest_ancestor() {
         let mut line = ancestors(&[95, 90, 80]);
         line[0].damage = Some("its weights are gone".to_owned());
-        let (choice, taken) = choose_parent(line, at(100)).unwrap();
+        let (choice, taken) = choose_parent(line, Substitutes::Ancestors, at(100)).unwrap();
         assert_eq!(taken, Some(1));
         assert!(choice.reason.unwrap().contains("its weights are gone"));
     }
@@ -159,10 +206,51 @@ mod tests {
     #[test]
     fn without_a_clean_ancestor_training_starts_cold_and_says_so() {
         for lineages in [&[101][..], &[140, 120, 101]] {
-            let (choice, taken) = choose_parent(ancestors(lineages), at(100)).unwrap();
+            let (choice, taken) =
+                choose_parent(ancestors(lineages), Substitutes::Ancestors, at(100)).unwrap();
             assert_eq!((choice.taken, taken), (None, None));
             assert!(choice.reason.unwrap().contains("fresh weights"));
         }
+    }
+
+    #[test]
+    fn an_older_model_takes_the_place_of_the_latest_and_is_called_so() {
+        let (choice, taken) =
+            choose_parent(ancestors(&[120, 90]), Substitutes::OlderModels, at(100)).unwrap();
+        assert_eq!((taken, choice.taken), (Some(1), Some(model(1))));
+        assert!(choice.reason.unwrap().contains("next older model of the line"));
+        let (choice, _) = choose_parent(ancestors(&[120]), Substitutes::OlderModels, at(100)).unwrap();
+        assert!(choice.reason.unwrap().contains("no older model of the line will do"));
+    }
+
+    #[test]
+    fn a_parent_that_the_trainer_could_not_continue_from_is_none() {
+        let reference = |number| ModelRef {
+            id: model(number),
+            dir: "models".into(),
+            sha256: "a".to_owned(),
+            lineage_until: at(90),
+        };
+        let chosen = |lineages: &[i64]| {
+            let (choice, taken) =
+                choose_parent(ancestors(lineages), Substitutes::Ancestors, at(100)).unwrap();
+            Some((choice, taken.map(reference)))
+        };
+        let (choice, parent) = after_training(chosen(&[90]), None);
+        assert_eq!((choice.unwrap().taken, parent), (Some(model(0)), Some(reference(0))));
+        assert_eq!(after_training(None, Some("no parent was named")), (None, None));
+
+        let (choice, parent) = after_training(chosen(&[120, 90]), Some("it sees other features"));
+        let choice = choice.unwrap();
+        assert_eq!((&choice.asked, choice.taken, parent), (&model(0), None, None));
+        let reason = choice.reason.unwrap();
+        for part in ["nearest ancestor", model(1).as_str(), "it sees other features", "fresh weights"] {
+            assert!(reason.contains(part), "{part}: {reason}");
+        }
+        // What could not be chosen could not be refused either.
+        let (choice, parent) = after_training(chosen(&[120]), Some("it sees other features"));
+        assert_eq!(parent, None);
+        assert!(!choice.unwrap().reason.unwrap().contains("other features"));
     }
 
     /// Hours `first..end` of which `missing` are, the last `holdout` held out.
@@ -201,7 +289,8 @@ mod tests {
             let dataset = dataset(now - window, now, holdout, &[]);
             // The champion, then its parents: each model continued from the champion of its time.
             let lineage = champion.map(|champion| line[..=champion].iter().rev().cloned());
-            let chosen = lineage.and_then(|lineage| choose_parent(lineage, dataset.training_end()));
+            let chosen = lineage
+                .and_then(|lineage| choose_parent(lineage, Substitutes::Ancestors, dataset.training_end()));
             let parent = chosen.and_then(|(choice, parent)| {
                 assert_eq!(choice.reason, None, "cycle {cycle}");
                 parent

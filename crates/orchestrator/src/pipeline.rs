@@ -1,5 +1,6 @@
 //! One run: ETL, train, evaluate, judge, promote.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,14 +10,16 @@ use walkforward_core::{
     Timestamp, TrainingJob, TrainingOutcome, Verdict,
 };
 use walkforward_store::{
-    Champion, ModelRecord, ParentChoice, PromotionKind, PromotionRequest, RunLockHeld, RunOutcome, Store,
+    Champion, MadeFor, ModelRecord, ParentChoice, PromotionKind, PromotionRequest, RunLock, Store,
     StoreError, pointer_path,
 };
 
 use crate::launcher::on_blocking_thread;
-use crate::lineage::{Ancestor, JudgedSpan, MAX_GENERATIONS, choose_parent};
+use crate::lineage::{Ancestor, JudgedSpan, MAX_GENERATIONS, Substitutes, after_training, choose_parent};
+use crate::observer::{NoObserver, RunObserver, RunStep};
 use crate::records;
 use crate::report::{RunReport, SubjectMetrics};
+use crate::run_error::RunError;
 
 /// The implementations that a pipeline runs.
 #[derive(Clone)]
@@ -42,6 +45,8 @@ pub struct RunRequest {
     pub pack: serde_json::Value,
     /// Which model the training continues from.
     pub parent: Parent,
+    /// The model that takes the champion's place as a parent while the line has none.
+    pub base: Option<ModelId>,
     /// What to do when the dataset is that of the line's newest model.
     pub on_no_new_bars: OnNoNewBars,
     /// Where all randomness comes from.
@@ -50,8 +55,14 @@ pub struct RunRequest {
     pub threads: usize,
     /// Fewest unseen bars under a verdict.
     pub min_judged_bars: usize,
+    /// Promote a model that may trade; else it is held until somebody approves.
+    pub auto_deploy: bool,
     /// The version of the program, for the record.
     pub code_version: String,
+    /// Settings by key that somebody needs who makes the model again, for the record.
+    pub settings: BTreeMap<String, String>,
+    /// Who asks for the model, for the record.
+    pub made_for: Option<MadeFor>,
     /// SHA-256 of the metrics file that replaces the backtest, if one does.
     pub supplied_sha256: Option<String>,
     /// Accept a metrics file that already promoted a model.
@@ -66,6 +77,8 @@ pub enum Parent {
     None,
     /// The line's champion; when it has seen the hold-out, its nearest ancestor that has not, else none.
     Champion,
+    /// The line's newest model whose weights are there and that has not seen the hold-out, whatever the verdict on it.
+    Latest,
 }
 
 /// What to do when there is nothing to learn that the line's newest model has not learned.
@@ -76,52 +89,6 @@ pub enum OnNoNewBars {
     Run,
     /// Leave it: [`RunError::NoNewBars`].
     Skip,
-}
-
-/// Why a run did not end in a verdict.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Another run goes on in the same data folder.
-    #[error("a run is going on in the same data folder: {0}")]
-    Busy(RunLockHeld),
-    /// There is no bar that the line's newest model was not made from.
-    #[error("no new bar since {0}")]
-    NoNewBars(ModelId),
-    /// The champion has seen so much of the hold-out that no candidate could be judged beside it.
-    #[error(
-        "no candidate could be judged, so none was trained: it is compared with the champion on bars that neither has \
-         seen. The champion {champion} has seen all until {seen_until}; after that there are {unseen_bars} bars, and a \
-         verdict needs {needed}, so {} more have to close", needed.saturating_sub(*unseen_bars)
-    )]
-    Contaminated {
-        /// The champion.
-        champion: ModelId,
-        /// Close of the last bar that its lineage has seen.
-        seen_until: Timestamp,
-        /// End of the window.
-        window_end: Timestamp,
-        /// Length of the bars.
-        timeframe: Timeframe,
-        /// Bars of the window after what the champion has seen.
-        unseen_bars: usize,
-        /// Fewest bars under a verdict.
-        needed: usize,
-    },
-    /// A stage failed.
-    #[error(transparent)]
-    Stage(#[from] StageError),
-    /// The records could not be read or written.
-    #[error(transparent)]
-    Store(StoreError),
-}
-
-impl From<StoreError> for RunError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::RunLockHeld(held) => Self::Busy(held),
-            error => Self::Store(error),
-        }
-    }
 }
 
 /// Runs cycles over `Stages`, and keeps every step in a [`Store`] before it acts on it.
@@ -136,6 +103,7 @@ struct Run<'a> {
     pipeline: &'a Pipeline,
     request: &'a RunRequest,
     ctx: &'a StageContext,
+    observer: &'a dyn RunObserver,
     id: RunId,
     champion: Option<Champion>,
 }
@@ -152,34 +120,60 @@ impl Pipeline {
         Self { stages, store }
     }
 
-    /// Runs once. A refused model is no error: the verdict says why.
+    /// Runs once, with the run lock of the data folder. A refused model is no error: the verdict says why.
+    ///
+    /// # Errors
+    /// Another run goes on, there is nothing to train on or to judge with, a stage failed, or the records can't be
+    /// read or written.
     pub async fn run(&self, request: &RunRequest, ctx: &StageContext) -> Result<RunReport, RunError> {
+        let lock = self.store.run_lock()?;
+        self.run_under(&lock, request, ctx, &NoObserver).await
+    }
+
+    /// The same for who holds the run lock already. `observer` is told of each step once it is on disk and before the
+    /// next begins; what it fails with ends the run. Runs of different lines may go on at once.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_under(
+        &self,
+        _lock: &RunLock,
+        request: &RunRequest,
+        ctx: &StageContext,
+        observer: &dyn RunObserver,
+    ) -> Result<RunReport, RunError> {
         let started = ctx.clock.monotonic();
-        let _lock = self.store.run_lock()?;
         let champion = self.store.champion(&request.line)?;
         let (symbol, timeframe) = (&request.dataset.symbol, request.dataset.timeframe);
         refuse_other_market(&request.line, champion.as_ref(), symbol, timeframe)?;
         self.refuse_reused_metrics(request)?;
-        let id = self.store.allocate_run_id()?;
-        self.stages.evaluator.admit(&ModelId::of_run(&id))?;
-        self.store.begin_run(&id, &request.line)?;
-        let run = Run { pipeline: self, request, ctx, id: id.clone(), champion };
+        let id = self.begin(request)?;
+        let run = Run { pipeline: self, request, ctx, observer, id: id.clone(), champion };
         let result = run.all_stages().await;
         let (outcome, reason) = match &result {
             Ok(report) => (report.outcome, report.verdict.reason.clone()),
-            Err(RunError::Stage(error)) if error.kind == ErrorKind::Cancelled => {
-                (RunOutcome::Cancelled, None)
-            }
-            Err(error @ (RunError::NoNewBars(_) | RunError::Contaminated { .. })) => {
-                (RunOutcome::Skipped, Some(error.to_string()))
-            }
-            Err(error) => (RunOutcome::Failed, Some(error.to_string())),
+            Err(error) => error.outcome(),
         };
         let closed = self.store.finish_run(&id, outcome, reason.as_deref());
         let mut report = result?;
         closed?;
         report.elapsed_s = ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
         Ok(report)
+    }
+
+    /// The id of a run that has begun. Where several runs go on at once, another may take an id between the two steps.
+    fn begin(&self, request: &RunRequest) -> Result<RunId, RunError> {
+        const MAX_TRIES: usize = 100;
+        for _ in 0..MAX_TRIES {
+            let id = self.store.allocate_run_id()?;
+            self.stages.evaluator.admit(&ModelId::of_run(&id))?;
+            match self.store.begin_run(&id, &request.line) {
+                Err(StoreError::RunExists(_)) => {}
+                begun => return begun.map(|()| id).map_err(RunError::from),
+            }
+        }
+        let problem = format!("{MAX_TRIES} ids of runs were taken one after the other");
+        Err(StageError::new(Stage::Etl, ErrorKind::Retry, problem).into())
     }
 
     fn refuse_reused_metrics(&self, request: &RunRequest) -> Result<(), RunError> {
@@ -197,8 +191,11 @@ impl Pipeline {
 
 impl Run<'_> {
     async fn all_stages(&self) -> Result<RunReport, RunError> {
+        self.observer.on(RunStep::Began(&self.id))?;
         let (dataset, etl_path) = self.etl().await?;
+        self.observer.on(RunStep::Collected { run: &self.id, dataset: &dataset })?;
         let (record, training) = self.train(&dataset, &etl_path).await?;
+        self.observer.on(RunStep::Trained(&record))?;
         let judged = self.evaluate(&dataset, record.clone()).await?;
         let pointer = self.conclude(&record.model_id, &judged)?;
         Ok(self.report(&dataset, &record, training, judged, pointer))
@@ -225,14 +222,16 @@ impl Run<'_> {
     ) -> Result<(ModelRecord, TrainingOutcome), RunError> {
         self.ctx.cancel.check(Stage::Train)?;
         let store = &self.pipeline.store;
-        let (parent_choice, parent) = self.parent(dataset).unzip();
-        let parent = parent.flatten();
+        let chosen = self.parent(dataset)?;
+        // Retention leaves alone what a training has loaded.
+        let parent = chosen.as_ref().and_then(|(_, parent)| parent.clone());
+        let _loaded = parent.as_ref().map(|parent| store.lock_bundle(&parent.id)).transpose()?;
         let attempt = format!("{}-1", self.id);
         let job = TrainingJob {
             run_id: self.id.clone(),
             attempt: attempt.clone(),
             dataset: Arc::clone(dataset),
-            parent: parent.clone(),
+            parent,
             pack: self.request.pack.clone(),
             seed: self.request.seed,
             threads: self.request.threads,
@@ -246,6 +245,10 @@ impl Run<'_> {
                 return Err(error.into());
             }
         };
+        if let Some(reason) = &training.cold_start {
+            tracing::warn!(reason, "the parent was not continued");
+        }
+        let (parent_choice, parent) = after_training(chosen, training.cold_start.as_deref());
         let record = records::trained(self.request, &self.id, dataset, &training, self.ctx.clock.now());
         // The trainer was handed the bars until the end of training: what it says that it used can only be less.
         let handed = record.lineage_until.max(dataset.training_end());
@@ -294,31 +297,59 @@ impl Run<'_> {
         })
     }
 
-    /// The model to continue from: the one that was asked for, or its nearest ancestor that has not seen the hold-out.
-    fn parent(&self, dataset: &Dataset) -> Option<(ParentChoice, Option<ModelRef>)> {
-        let (Parent::Champion, Some(champion)) = (&self.request.parent, &self.champion) else {
-            return None;
-        };
+    /// The model to continue from: the one that was asked for, or the nearest to it that has not seen the hold-out.
+    fn parent(&self, dataset: &Dataset) -> Result<Option<(ParentChoice, Option<ModelRef>)>, RunError> {
         let training_end = dataset.training_end();
-        let mut ancestors = vec![self.ancestor(champion.record.clone())];
-        while let Some(parent) = ancestors.last().and_then(|last| last.model.parent_id.clone())
-            && ancestors.len() < MAX_GENERATIONS
-            && ancestors.last().is_some_and(|last| last.problem(training_end).is_some())
-        {
-            match self.pipeline.store.model(&parent) {
-                Ok(record) => ancestors.push(self.ancestor(record)),
-                Err(error) => {
-                    tracing::warn!(%parent, %error, "an ancestor is no longer there");
-                    break;
-                }
+        let chosen = match (self.request.parent, &self.champion) {
+            (Parent::None, _) => None,
+            (Parent::Champion, champion) => {
+                let asked = match (champion, &self.request.base) {
+                    (Some(champion), _) => Some(champion.record.clone()),
+                    (None, Some(base)) => Some(self.pipeline.store.model(base)?),
+                    (None, None) => None,
+                };
+                let ancestors = asked.map(|asked| self.ancestors(asked, training_end));
+                choose_parent(ancestors.unwrap_or_default(), Substitutes::Ancestors, training_end)
             }
-        }
-        choose_parent(ancestors, training_end).map(|(choice, record)| {
+            (Parent::Latest, _) => {
+                choose_parent(self.newest_first()?, Substitutes::OlderModels, training_end)
+            }
+        };
+        Ok(chosen.map(|(choice, record)| {
             if let Some(reason) = &choice.reason {
                 tracing::warn!(reason, "another parent than was asked for");
             }
             (choice, record.map(|record| self.reference(&record)))
-        })
+        }))
+    }
+
+    /// The model of `record`, then its parents, up to the first that will do.
+    fn ancestors(&self, record: ModelRecord, training_end: Timestamp) -> Vec<Ancestor<ModelRecord>> {
+        let mut ancestors = vec![self.ancestor(record)];
+        while let Some(parent) = ancestors.last().and_then(|last| last.model.parent_id.clone())
+            && ancestors.len() < MAX_GENERATIONS
+            && ancestors.last().is_some_and(|last| last.problem(training_end).is_some())
+        {
+            let Some(ancestor) = self.known(&parent) else { break };
+            ancestors.push(ancestor);
+        }
+        ancestors
+    }
+
+    /// The line's models, each read when it is asked for.
+    fn newest_first(&self) -> Result<impl Iterator<Item = Ancestor<ModelRecord>>, RunError> {
+        let models = self.pipeline.store.models(&self.request.line)?;
+        Ok(models.into_iter().rev().filter_map(|model| self.known(&model)))
+    }
+
+    fn known(&self, model: &ModelId) -> Option<Ancestor<ModelRecord>> {
+        match self.pipeline.store.model(model) {
+            Ok(record) => Some(self.ancestor(record)),
+            Err(error) => {
+                tracing::warn!(%model, %error, "a model that could be a parent is no longer there");
+                None
+            }
+        }
     }
 
     fn ancestor(&self, model: ModelRecord) -> Ancestor<ModelRecord> {
@@ -407,7 +438,8 @@ impl Run<'_> {
         let mut record = store.model(model)?;
         records::judged(&mut record, &judged.verdict);
         store.update_model(&record)?;
-        if judged.verdict.outcome != Outcome::Promote {
+        self.observer.on(RunStep::Judged(&judged.verdict))?;
+        if judged.verdict.outcome != Outcome::Promote || !self.request.auto_deploy {
             return Ok(None);
         }
         store.promote(&PromotionRequest {
@@ -419,6 +451,7 @@ impl Run<'_> {
             verdict: &judged.verdict,
             metrics: &judged.evidence.candidate.metrics,
         })?;
+        self.observer.on(RunStep::Promoted(model))?;
         self.ctx.report(Stage::Promote, 1, 1, "");
         Ok(Some(pointer_path(store.models_dir(), &self.request.line).display().to_string()))
     }
@@ -435,7 +468,7 @@ impl Run<'_> {
         RunReport {
             run_id: self.id.clone(),
             model_id: record.model_id.clone(),
-            outcome: records::run_outcome(verdict.outcome),
+            outcome: records::run_outcome(verdict.outcome, self.request.auto_deploy),
             line: self.request.line.clone(),
             symbol: dataset.symbol.clone(),
             timeframe: dataset.timeframe(),

@@ -1,8 +1,10 @@
 //! What a run writes down about itself.
 
-use walkforward_core::{Dataset, Evidence, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict};
+use walkforward_core::{
+    Dataset, DatasetRequest, Evidence, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict,
+};
 use walkforward_store::{
-    Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, PromotionGate, RunOutcome,
+    Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, PromotionGate, Recipe, RunOutcome,
 };
 
 use crate::RunRequest;
@@ -55,6 +57,8 @@ pub(crate) fn trained(
         trained_at: now,
         parent_id: None,
         parent_choice: None,
+        made_for: request.made_for.clone(),
+        recipe: Some(recipe(request, dataset)),
         seed: request.seed,
         pack: request.pack.clone(),
         dataset_hash: dataset.hash.clone(),
@@ -64,6 +68,25 @@ pub(crate) fn trained(
         champion_id: None,
         champion_metrics: None,
         code_version: request.code_version.clone(),
+        weights_removed: None,
+    }
+}
+
+/// From what the model can be made again: the bars by the time and timeframe that the source came to.
+fn recipe(request: &RunRequest, dataset: &Dataset) -> Recipe {
+    let asked = DatasetRequest {
+        timeframe: Some(dataset.timeframe()),
+        as_of: Some(dataset.as_of),
+        ..request.dataset.clone()
+    };
+    Recipe {
+        settings: request.settings.clone(),
+        dataset: asked,
+        source: dataset.origin.clone(),
+        window: dataset.window,
+        split: dataset.split,
+        history_bars: dataset.history_bars,
+        threads: request.threads,
     }
 }
 
@@ -122,8 +145,9 @@ pub(crate) fn judged(record: &mut ModelRecord, verdict: &Verdict) {
 }
 
 /// How a run with this verdict ends.
-pub(crate) fn run_outcome(outcome: Outcome) -> RunOutcome {
+pub(crate) fn run_outcome(outcome: Outcome, auto_deploy: bool) -> RunOutcome {
     match outcome {
+        Outcome::Promote if !auto_deploy => RunOutcome::Held,
         Outcome::Promote => RunOutcome::Promoted,
         Outcome::Reject => RunOutcome::Rejected,
         Outcome::Inconclusive => RunOutcome::Inconclusive,

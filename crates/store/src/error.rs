@@ -9,10 +9,12 @@ use rusqlite::{ErrorCode, ffi};
 use walkforward_core::{ErrorKind, LineName, ModelId, RunId};
 use walkforward_durable::{EnvironmentFault, Files};
 
-/// Who keeps this run from starting.
+use crate::ScheduleId;
+
+/// Who has a lock that this process wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunLockHeld {
-    /// The process that runs; none when its note can't be read.
+    /// The process that has it; none when its note can't be read.
     pub pid: Option<u32>,
     /// For how long; none when its note can't be read.
     pub age: Option<Duration>,
@@ -147,7 +149,7 @@ pub enum StoreError {
         problem: PointerProblem,
     },
     /// There is no such model.
-    #[error("there is no model {id}: '{}' does not exist", dir.display())]
+    #[error("there is no model {id}: '{}' does not exist (`orchestrate models list` shows all)", dir.display())]
     UnknownModel {
         /// Which.
         id: ModelId,
@@ -196,6 +198,14 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// A line can't go back.
+    #[error("line '{line}' has nothing to go back to: {problem}")]
+    NoEarlierChampion {
+        /// Which line.
+        line: LineName,
+        /// Why.
+        problem: String,
+    },
     /// A name would not be a plain file name.
     #[error("'{name}' can't be the name of an attempt: expected 1 to 128 letters, digits, '-' or '_'")]
     BadAttempt {
@@ -211,6 +221,78 @@ pub enum StoreError {
     /// The run was begun before.
     #[error("run {0} was begun before: allocate another id")]
     RunExists(RunId),
+    /// Another process did not let go of a lock of the store.
+    #[error(
+        "'{}' is held by {holder} (waited {} s): wait until it is done, or end that process if it hangs",
+        path.display(),
+        waited.as_secs()
+    )]
+    LockHeld {
+        /// The lock's file.
+        path: PathBuf,
+        /// Who has it.
+        holder: RunLockHeld,
+        /// How long this process waited for it.
+        waited: Duration,
+    },
+    /// There is no row with this id.
+    #[error("there is no {what} '{id}': known are {known} (`orchestrate {command} list` shows all)")]
+    UnknownRow {
+        /// What it would be.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// Ids of some that there are.
+        known: String,
+        /// The command whose `list` shows all.
+        command: &'static str,
+    },
+    /// Something else still refers to the row.
+    #[error("{what} '{id}' can't be deleted: it belongs to {by}")]
+    ReferencedRow {
+        /// What it is.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// Who refers to it.
+        by: String,
+    },
+    /// A row can't be made or changed as asked.
+    #[error("{what} '{id}' is refused: {reason}")]
+    RefusedRow {
+        /// What it is.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// What is wrong, what was expected.
+        reason: String,
+    },
+    /// A cycle can't come to be or change in this way.
+    #[error("cycle {number} of schedule '{schedule}' is refused: {reason}")]
+    RefusedCycle {
+        /// Its schedule.
+        schedule: ScheduleId,
+        /// Its number.
+        number: u64,
+        /// What is wrong, what was expected.
+        reason: String,
+    },
+    /// More changes at once than one transaction takes.
+    #[error("{found} changes of schedules at once are too many: commit at most {max} together")]
+    TooManyChanges {
+        /// How many there were.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// Nothing can be made of a folder as a backup, or as the target of one.
+    #[error("'{}' {problem}", path.display())]
+    Backup {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What is wrong, what was expected, what to do.
+        problem: String,
+    },
     /// Every id near the present is taken.
     #[error("no free run id within {tried} ms after {from}: check the machine's clock")]
     NoFreeRunId {
@@ -239,25 +321,38 @@ impl StoreError {
     /// What the one who runs a stage has to know about this failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Files(_) | Self::Database { .. } | Self::RunLockHeld(_) | Self::PointerMoved { .. } => {
-                ErrorKind::Retry
-            }
+            Self::Files(_)
+            | Self::Database { .. }
+            | Self::RunLockHeld(_)
+            | Self::LockHeld { .. }
+            | Self::PointerMoved { .. } => ErrorKind::Retry,
             Self::DatabaseNewer { .. }
             | Self::DatabaseCorrupt { .. }
             | Self::Pointer { .. }
             | Self::UnknownModel { .. }
             | Self::BadModel { .. }
-            | Self::OtherMarket { .. } => ErrorKind::BadInput,
+            | Self::OtherMarket { .. }
+            | Self::UnknownRow { .. }
+            | Self::ReferencedRow { .. }
+            | Self::RefusedRow { .. }
+            | Self::NoEarlierChampion { .. }
+            | Self::Backup { .. } => ErrorKind::BadInput,
             Self::RefusedPromotion { .. }
             | Self::BadAttempt { .. }
             | Self::NoOpenRun(_)
             | Self::RunExists(_)
+            | Self::RefusedCycle { .. }
+            | Self::TooManyChanges { .. }
             | Self::NoFreeRunId { .. } => ErrorKind::Bug,
         }
     }
 
     pub(crate) fn pointer(path: &Path, problem: PointerProblem) -> Self {
         Self::Pointer { path: path.to_owned(), problem }
+    }
+
+    pub(crate) fn backup(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Backup { path: path.to_owned(), problem: problem.into() }
     }
 
     pub(crate) fn bad_model(path: &Path, reason: impl Into<String>) -> Self {

@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 use walkforward_core::Timestamp;
 
-use crate::runs::parse;
+use crate::rows::parse;
 use crate::{Store, StoreError};
 
 /// Events kept. Who asks for older ones starts from the present state instead.

@@ -1,7 +1,7 @@
 //! SHA-256 of files.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -13,21 +13,36 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// SHA-256 of the file at `path` in lower-case hex.
 pub fn sha256_file(path: &Path) -> Result<String, Error> {
-    let io = |step| move |source| Error::Io { step, path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(io(Step::Open))?;
+    let open = |source| Error::Io { step: Step::Open, path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(open)?;
+    let (_, sha256) = copy_hashed(&mut file, path, &mut io::sink(), path, MAX_WEIGHTS_BYTES)?;
+    Ok(sha256)
+}
+
+/// Copies all of `source` to `target`; how many bytes there were, and their SHA-256 in lower-case hex. The paths are for
+/// errors.
+pub(crate) fn copy_hashed(
+    source: &mut dyn Read,
+    from: &Path,
+    target: &mut dyn Write,
+    to: &Path,
+    max_bytes: u64,
+) -> Result<(u64, String), Error> {
+    let failed = |step, path: &Path, source| Error::Io { step, path: path.to_owned(), source };
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut total = 0_u64;
     loop {
-        let read = file.read(&mut chunk).map_err(io(Step::Read))?;
+        let read = source.read(&mut chunk).map_err(|error| failed(Step::Read, from, error))?;
         if read == 0 {
-            return Ok(format!("{:x}", hasher.finalize()));
+            return Ok((total, format!("{:x}", hasher.finalize())));
         }
         total += read as u64;
-        if total > MAX_WEIGHTS_BYTES {
-            return Err(Error::TooLarge { path: path.to_owned(), max_bytes: MAX_WEIGHTS_BYTES });
+        if total > max_bytes {
+            return Err(Error::TooLarge { path: from.to_owned(), max_bytes });
         }
         hasher.update(&chunk[..read]);
+        target.write_all(&chunk[..read]).map_err(|error| failed(Step::Write, to, error))?;
     }
 }
 

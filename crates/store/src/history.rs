@@ -6,7 +6,7 @@ use walkforward_core::{LineName, ModelId, SuppliedBy, Timestamp};
 
 use crate::events::insert_event;
 use crate::pointer::parse_pointer;
-use crate::runs::{parse, parse_optional};
+use crate::rows::{count, parse, parse_optional, to_sql};
 use crate::{ModelRecord, Pointer, PromotionKind, PromotionRequest, PromotionState, Store, StoreError};
 
 /// A change of champion in the history.
@@ -221,17 +221,12 @@ fn event_payload(line: &LineName, row: &PromotionRow) -> serde_json::Value {
     })
 }
 
-/// SQLite's integers have a sign; a sequence counts from 1 by ones and never gets near it.
-fn to_sql(sequence: u64) -> i64 {
-    i64::try_from(sequence).unwrap_or(i64::MAX)
-}
-
 const SELECT_PROMOTION: &str =
     "SELECT sequence, from_model, to_model, kind, reason, state, created_at, committed_at FROM promotions";
 
 fn promotion_row(row: &Row<'_>) -> rusqlite::Result<PromotionRow> {
     Ok(PromotionRow {
-        sequence: row.get::<_, i64>(0)?.unsigned_abs(),
+        sequence: count(row, 0)?,
         from: parse_optional(row, 1)?,
         to: parse_optional(row, 2)?,
         kind: match row.get_ref(3)?.as_str()? {

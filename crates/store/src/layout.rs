@@ -17,7 +17,7 @@ pub const POINTER_FILE: &str = "latest.json";
 
 const LINES_DIR: &str = "lines";
 const STAGING_DIR: &str = ".staging";
-const LOCKS_DIR: &str = ".locks";
+pub(crate) const LOCKS_DIR: &str = ".locks";
 
 /// Paths in the data folder and the models folder.
 #[derive(Debug, Clone)]
@@ -29,6 +29,21 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn database(&self) -> PathBuf {
         self.data_dir.join("walkforward.db")
+    }
+
+    /// Jobs of trainings in processes of their own, with their logs.
+    pub(crate) fn jobs_dir(&self) -> PathBuf {
+        self.data_dir.join("jobs")
+    }
+
+    /// Checkpoints of trainings that were interrupted.
+    pub(crate) fn checkpoints_dir(&self) -> PathBuf {
+        self.data_dir.join("checkpoints")
+    }
+
+    /// Sessions of traders: decision journals.
+    pub(crate) fn live_dir(&self) -> PathBuf {
+        self.data_dir.join("live")
     }
 
     pub(crate) fn run_lock(&self) -> PathBuf {

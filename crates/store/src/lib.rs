@@ -3,8 +3,11 @@
 //!
 //! The principal type is [`Store`]. The models folder is the truth about models and champions; the database keeps the
 //! history and is brought in line with the folder when the store is opened, which is also how a crash is recovered
-//! from. A champion changes in [`Store::promote`] alone. [`PointerReader`] is for those who only want to know which
-//! model trades; it does not touch the database.
+//! from. A champion changes in [`Store::promote`] alone. What continuous training needs is kept beside it: packs and
+//! dataset configurations, experiments with their iterations, schedules and their cycles; the state of a schedule
+//! changes in [`Store::commit_schedule_changes`] alone, one transaction a step. [`Store::prune`] takes the
+//! weights of old models away, [`Store::backup`] and [`restore`] carry everything elsewhere. [`PointerReader`] is for those
+//! who only want to know which model trades; it does not touch the database.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -21,32 +24,76 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod backup;
+mod bundle_lock;
+mod cycles;
 mod database;
+mod dataset_configs;
 mod error;
 mod events;
+mod experiments;
 mod hash;
 mod history;
+mod iterations;
 mod layout;
+mod listing;
+mod locks;
 mod models;
+mod packs;
+mod pins;
 mod pointer;
 mod promotion;
+mod recipe;
 mod records;
 mod recovery;
+mod retention;
+mod rollback;
+mod rows;
 mod runs;
+mod schedules;
 mod staging;
+mod stamp;
 mod store;
+mod words;
 
+pub use backup::{
+    BackupFile, BackupManifest, BackupReport, BackupScope, MANIFEST_FILE, MAX_BACKUP_FILES, RestoreReport,
+    read_manifest, restore, restore_with,
+};
+pub use bundle_lock::BundleLock;
+pub use cycles::CycleUpdate;
+pub use dataset_configs::{DatasetConfigRecord, MAX_DATASET_CONFIGS, NewDatasetConfig};
 pub use error::{PointerProblem, RunLockHeld, StoreError};
 pub use events::{Event, MAX_EVENTS};
+pub use experiments::{
+    ExperimentEnd, ExperimentFilter, ExperimentRecord, ExperimentStatus, MAX_TAGS, NewExperiment,
+};
 pub use hash::sha256_file;
 pub use history::PromotionRow;
+pub use iterations::{IterationRecord, MAX_ITERATION_BATCH, MAX_ITERATIONS};
 pub use layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};
+pub use listing::ModelSummary;
 pub use models::{read_evaluation, read_model};
+pub use packs::{MAX_PACKS, NewPack, PackRecord};
+pub use pins::{MAX_PINS, ModelPin};
 pub use pointer::PointerReader;
 pub use promotion::{Promotion, PromotionKind, PromotionRequest, PromotionState};
+pub use recipe::{MadeFor, Recipe};
 pub use records::{
     Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, ParentChoice, Pointer, PromotionGate,
+    RemovedBy, WeightsRemoved,
 };
 pub use recovery::RecoveryReport;
+pub use retention::{
+    KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, PruneReport, PurgedWork, Retention, RetentionPolicy,
+    WORK_DAYS,
+};
+pub use rows::{MAX_JSON_BYTES, MAX_LISTED_ROWS};
 pub use runs::{RunLock, RunOutcome, RunRow};
+pub use schedules::{
+    CycleRecord, CycleStatus, CycleTrigger, DatasetConfigId, ExperimentId, MAX_SCHEDULE_CHANGES,
+    MAX_SCHEDULES, NewCycle, NewSchedule, PackId, RowIdError, ScheduleChange, ScheduleId, ScheduleRecord,
+    ScheduleState, ScheduleStatus,
+};
 pub use store::Store;
+pub use words::WordError;

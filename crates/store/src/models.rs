@@ -8,7 +8,7 @@ use walkforward_core::{LineName, ModelId, ModelRef, Timestamp};
 use walkforward_durable::{Error, Step, read_bounded};
 
 use crate::layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, is_attempt_name};
-use crate::runs::parse;
+use crate::rows::parse;
 use crate::{EvaluationRecord, ModelRecord, ModelStatus, Store, StoreError, sha256_file};
 
 /// Longest `metadata.json`, bytes.
@@ -52,7 +52,7 @@ impl Store {
         self.files.write_json_atomic(&staging.join(METADATA_FILE), &record)?;
         self.files.rename_dir_durable(&staging, &target)?;
         self.release_attempt(attempt);
-        self.database.write("record a model in", |tx| upsert_model(tx, &record))?;
+        self.database.write("record a model in", |tx| upsert_model(tx, &record, None))?;
         Ok(record)
     }
 
@@ -76,6 +76,9 @@ impl Store {
         if promotion(&kept) != promotion(record) {
             return refuse("promotion");
         }
+        if kept.weights_removed != record.weights_removed {
+            return refuse("weightsRemoved");
+        }
         self.write_record(record)
     }
 
@@ -91,7 +94,7 @@ impl Store {
     /// Writes the record into the model's folder, then into the database.
     pub(crate) fn write_record(&self, record: &ModelRecord) -> Result<(), StoreError> {
         self.files.write_json_atomic(&self.layout.metadata(&record.model_id), record)?;
-        self.database.write("update a model in", |tx| upsert_model(tx, record))
+        self.database.write("update a model in", |tx| upsert_model(tx, record, None))
     }
 
     /// A model's record.
@@ -220,12 +223,22 @@ pub(crate) fn read_record(models_dir: &Path, id: &ModelId) -> Result<ModelRecord
     Ok(record)
 }
 
-pub(crate) fn upsert_model(tx: &Transaction<'_>, record: &ModelRecord) -> rusqlite::Result<()> {
+/// Makes a model's row say what its record says. `seen` is how the folder looked before the record was read; without
+/// it the next start reads the record once more.
+pub(crate) fn upsert_model(
+    tx: &Transaction<'_>,
+    record: &ModelRecord,
+    seen: Option<&str>,
+) -> rusqlite::Result<()> {
     tx.execute(
-        "INSERT INTO models (id, run_id, line, status, created_at, sha256, used_until, lineage_until, metadata_path) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+        "INSERT INTO models (id, run_id, line, status, created_at, sha256, used_until, lineage_until, metadata_path, \
+         promoted_at, seen, parent_id, weights_removed_at, weights_removed_by) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
          ON CONFLICT (id) DO UPDATE SET line = excluded.line, status = excluded.status, sha256 = excluded.sha256, \
-         used_until = excluded.used_until, lineage_until = excluded.lineage_until",
+         used_until = excluded.used_until, lineage_until = excluded.lineage_until, \
+         promoted_at = excluded.promoted_at, seen = excluded.seen, parent_id = excluded.parent_id, \
+         weights_removed_at = coalesce(excluded.weights_removed_at, weights_removed_at), \
+         weights_removed_by = coalesce(excluded.weights_removed_by, weights_removed_by)",
         params![
             record.model_id.as_str(),
             record.run_id.as_str(),
@@ -236,6 +249,11 @@ pub(crate) fn upsert_model(tx: &Transaction<'_>, record: &ModelRecord) -> rusqli
             record.used_until.to_string(),
             record.lineage_until.to_string(),
             format!("{}/{METADATA_FILE}", record.model_id),
+            record.promoted_at.map(|at| at.to_string()),
+            seen,
+            record.parent_id.as_ref().map(ModelId::as_str),
+            record.weights_removed.map(|removed| removed.at.to_string()),
+            record.weights_removed.map(|removed| removed.by.as_str()),
         ],
     )?;
     Ok(())

@@ -2,18 +2,19 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use walkforward_core::{LineName, ModelRef};
 use walkforward_durable::{Error, Step, read_bounded};
 
+use crate::backup::refuse_unfinished_restore;
 use crate::layout::{METADATA_FILE, POLICY_FILE, pointer_path};
 use crate::models::read_record;
+use crate::stamp::Stamp;
 use crate::{Champion, ModelRecord, Pointer, PointerProblem, Store, StoreError, sha256_file};
 
 /// Longest `latest.json`, bytes.
-const MAX_POINTER_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_POINTER_BYTES: u64 = 1 << 20;
 
 impl Store {
     /// The pointer of `line`, checked together with its model; none when the line has no champion. A pointer that
@@ -43,7 +44,10 @@ impl Store {
             None => failure.into_error(&path),
         })?;
         self.check_lineage(&record)?;
-        let damage = damage.map(|problem| problem.to_string());
+        let damage = damage.map(|problem| match (&problem, record.weights_removed) {
+            (PointerProblem::MissingFile { .. }, Some(removed)) => removed.to_string(),
+            _ => problem.to_string(),
+        });
         let dir = models_dir.join(pointer.model_id.as_str());
         Ok(Some(Champion::new(pointer, record, dir, damage)))
     }
@@ -56,16 +60,6 @@ pub struct PointerReader {
     line: LineName,
     /// The file when it was last looked at; none before the first look.
     seen: Option<Option<Stamp>>,
-}
-
-/// What changes when a file is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    modified_s: i64,
-    modified_ns: i64,
-    len: u64,
 }
 
 impl PointerReader {
@@ -93,24 +87,14 @@ impl PointerReader {
     /// Whether the file is another one than at the last call; always so at the first. Costs one look at the folder,
     /// reads nothing. Call it before [`read`](Self::read), so that no change is missed.
     pub fn changed(&mut self) -> Result<bool, StoreError> {
-        let path = self.path();
-        let stamp = match fs::metadata(&path) {
-            Ok(file) => Some(Stamp {
-                device: file.dev(),
-                inode: file.ino(),
-                modified_s: file.mtime(),
-                modified_ns: file.mtime_nsec(),
-                len: file.len(),
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(Error::Io { step: Step::Read, path, source }.into()),
-        };
+        let stamp = Stamp::of(&self.path())?;
         Ok(self.seen.replace(stamp) != Some(stamp))
     }
 }
 
 /// The pointer as it stands in its file: its form and its line are checked, its model is not.
 pub(crate) fn parse_pointer(models_dir: &Path, line: &LineName) -> Result<Option<Pointer>, StoreError> {
+    refuse_unfinished_restore(models_dir)?;
     let path = pointer_path(models_dir, line);
     let bytes = match read_bounded(&path, MAX_POINTER_BYTES) {
         Err(error) if error.is_not_found() => return Ok(None),

@@ -129,6 +129,8 @@ impl Store {
         let record = self.check_request(request, current.as_ref())?;
         let pointer = self.new_pointer(request, &record, current.as_ref())?;
         let from = current.map(|pointer| pointer.model_id);
+        // A trader that may not write here takes the lock by opening its file.
+        drop(self.lock_bundle(request.to)?);
         self.announce(request, &record, &pointer, from.as_ref())?;
         let done = self.put_pointer(&pointer).and_then(|()| self.commit(&pointer, pointer.promoted_at));
         if let Err(error) = done {
@@ -177,7 +179,16 @@ impl Store {
 
     pub(crate) fn check_weights(&self, record: &ModelRecord) -> Result<(), StoreError> {
         let weights = self.layout.policy(&record.model_id);
-        let actual = sha256_file(&weights)?;
+        // While they are being removed some may still be there.
+        if let Some(removed) = self.open_removal(&record.model_id)? {
+            return Err(StoreError::bad_model(&weights, removed.to_string()));
+        }
+        let actual = match (sha256_file(&weights), record.weights_removed) {
+            (Err(error), Some(removed)) if error.is_not_found() => {
+                return Err(StoreError::bad_model(&weights, removed.to_string()));
+            }
+            (actual, _) => actual?,
+        };
         if actual == record.sha256 {
             return Ok(());
         }

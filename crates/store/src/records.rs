@@ -9,6 +9,10 @@ use walkforward_core::{
     Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
 };
 
+use crate::{MadeFor, Recipe};
+
+use crate::words::words;
+
 /// `data/etl/etl-<runId>.json`: what a run was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +72,15 @@ impl ModelStatus {
     }
 }
 
+impl ModelStatus {
+    /// The status whose word `word` is.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        [Self::Trained, Self::Evaluated, Self::Promoted, Self::Rejected, Self::Inconclusive]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+}
+
 impl fmt::Display for ModelStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -100,6 +113,36 @@ pub struct ParentChoice {
     pub taken: Option<ModelId>,
     /// Why it is another one than was asked for, if it is.
     pub reason: Option<String>,
+}
+
+/// Who took a model's weights away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovedBy {
+    /// [`Store::prune`](crate::Store::prune).
+    Retention,
+    /// They were left out of the backup that this folder was restored from.
+    Backup,
+}
+words!(RemovedBy, "remover of weights", { Retention => "retention", Backup => "backup" });
+
+/// That a model's weights and optimizer state are gone on purpose; all else of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WeightsRemoved {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: RemovedBy,
+}
+
+impl fmt::Display for WeightsRemoved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.by {
+            RemovedBy::Retention => write!(f, "its weights were removed on {} by retention", self.at),
+            RemovedBy::Backup => write!(f, "its weights were left out of the backup of {}", self.at),
+        }
+    }
 }
 
 /// `models/model-<runId>/metadata.json`: everything known about a model. Rewritten by the store alone.
@@ -149,6 +192,12 @@ pub struct ModelRecord {
     /// The parent that was asked for, and why it is another one if it is; none when none was asked for.
     #[serde(default)]
     pub parent_choice: Option<ParentChoice>,
+    /// Who asked for it; none for a run that nobody scheduled.
+    #[serde(default)]
+    pub made_for: Option<MadeFor>,
+    /// From what it can be made again; none for models of versions that did not record it.
+    #[serde(default)]
+    pub recipe: Option<Recipe>,
     /// Where all its randomness came from.
     pub seed: u64,
     /// Its hyperparameters.
@@ -167,6 +216,9 @@ pub struct ModelRecord {
     pub champion_metrics: Option<Metrics>,
     /// Version of the program that made it.
     pub code_version: String,
+    /// When and why its weights were taken away; none while they are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_removed: Option<WeightsRemoved>,
 }
 
 impl ModelRecord {

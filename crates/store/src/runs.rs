@@ -1,13 +1,13 @@
 //! Runs: their names, their record, and the lock that lets one go on at a time.
 
-use std::time::Duration;
-
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use walkforward_core::{LineName, ModelId, RunId, Timestamp};
 use walkforward_durable::{Error, FileLock};
 
-use crate::{RunLockHeld, Store, StoreError};
+use crate::locks::held_by;
+use crate::rows::{parse, parse_optional};
+use crate::{Store, StoreError};
 
 /// How many milliseconds after the present a free run id is looked for.
 const MAX_RUN_ID_TRIES: u32 = 10_000;
@@ -178,17 +178,10 @@ impl Store {
         let now = self.now();
         match FileLock::try_exclusive(&self.layout.run_lock(), now.as_millis()) {
             Ok(lock) => Ok(RunLock { _lock: lock }),
-            Err(Error::Held { holder, .. }) => Err(StoreError::RunLockHeld(RunLockHeld {
-                pid: holder.map(|holder| holder.pid),
-                age: holder.map(|holder| age(now, holder.since_ms)),
-            })),
+            Err(Error::Held { holder, .. }) => Err(StoreError::RunLockHeld(held_by(holder, now))),
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn age(now: Timestamp, since_ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(now.as_millis().saturating_sub(since_ms)).unwrap_or(0))
 }
 
 const SELECT_RUN: &str = "SELECT id, line, started_at, finished_at, outcome, reason FROM runs";
@@ -202,26 +195,4 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         outcome: row.get(4)?,
         reason: row.get(5)?,
     })
-}
-
-/// A column that holds the text of a typed value.
-pub(crate) fn parse<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error| conversion(column, error))
-}
-
-/// The same for a column that may be null.
-pub(crate) fn parse_optional<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(|error| conversion(column, error))).transpose()
-}
-
-fn conversion(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
 }

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use walkforward_core::{Clock, LineName, Timestamp};
 use walkforward_durable::{FileLock, Files};
 
+use crate::backup::refuse_unfinished_restore;
 use crate::database::Database;
 use crate::layout::Layout;
+use crate::locks::{self, MAX_LOCK_WAIT};
 use crate::{EtlRecord, RecoveryReport, StoreError};
 
 /// Models, pointers and history of one data folder and one models folder. Several processes may have it open.
@@ -48,13 +50,14 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let layout = Layout { data_dir: data_dir.to_owned(), models_dir: models_dir.to_owned() };
         for dir in [data_dir, models_dir] {
+            refuse_unfinished_restore(dir)?;
             files.create_dir_all_durable(dir)?;
             files.probe_writable(dir)?;
         }
         for dir in [layout.etl_dir(), layout.lines_dir(), layout.staging_root(), layout.locks_dir()] {
             files.create_dir_all_durable(&dir)?;
         }
-        let lock = FileLock::exclusive(&layout.store_lock(), clock.now().as_millis())?;
+        let lock = locks::exclusive(&layout.store_lock(), &*clock, MAX_LOCK_WAIT)?;
         let database = Database::open(layout.database(), files.clone())?;
         let attempts = Mutex::default();
         let recovery = RecoveryReport::default();
@@ -96,10 +99,10 @@ impl Store {
     }
 
     pub(crate) fn store_lock(&self) -> Result<FileLock, StoreError> {
-        Ok(FileLock::exclusive(&self.layout.store_lock(), self.now().as_millis())?)
+        locks::exclusive(&self.layout.store_lock(), &*self.clock, MAX_LOCK_WAIT)
     }
 
     pub(crate) fn line_lock(&self, line: &LineName) -> Result<FileLock, StoreError> {
-        Ok(FileLock::exclusive(&self.layout.line_lock(line), self.now().as_millis())?)
+        locks::exclusive(&self.layout.line_lock(line), &*self.clock, MAX_LOCK_WAIT)
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use walkforward_core::{ActionMap, Activation};
 use walkforward_policy::{MAX_HIDDEN_LAYERS, MAX_LOOKBACK, MAX_OBSERVATION, MAX_WIDTH};
 
-use crate::{LrSchedule, NetworkKind, RewardConfig, TrainerError};
+use crate::{LrSchedule, NetworkKind, NormaliserPolicy, RewardConfig, TrainerError};
 
 /// Most environments, steps and rows of one rollout.
 const MAX_BATCH: usize = 1 << 20;
@@ -36,6 +36,8 @@ pub struct PpoConfig {
     pub lr_schedule: LrSchedule,
     /// Factor on the step size when training continues from a parent.
     pub fine_tune_lr_multiplier: f64,
+    /// Which normaliser a training has that continues from a parent.
+    pub normaliser: NormaliserPolicy,
     /// Discount per bar.
     pub gamma: f64,
     /// Decay of the generalised advantage estimate.
@@ -94,6 +96,7 @@ impl Default for PpoConfig {
             learning_rate: 1e-3,
             lr_schedule: LrSchedule::default(),
             fine_tune_lr_multiplier: 0.2,
+            normaliser: NormaliserPolicy::default(),
             gamma: 0.95,
             gae_lambda: 0.95,
             clip_coef: 0.2,
@@ -295,6 +298,7 @@ mod tests {
         check(json!({ "gae_lambda": -0.5 }), "gae_lambda is -0.5");
         check(json!({ "reward_scale": 1e9 }), "reward_scale is 1000000000");
         check(json!({ "lookback": 5000 }), "lookback is 5000");
+        check(json!({ "normaliser": "thawed" }), "thawed");
         check(json!({ "episode_bars": 1 }), "episode_bars is 1");
     }
 

@@ -43,14 +43,6 @@ pub enum TrainerError {
         /// What it is.
         value: f64,
     },
-    /// The parent model was made for something else.
-    #[error(
-        "can't continue from the parent model: {reason}; start without a parent or change the settings back"
-    )]
-    Parent {
-        /// What differs.
-        reason: String,
-    },
     /// Environments that do not fit the settings or the network.
     #[error("there are {actual} {what}: expected {expected}")]
     Environments {

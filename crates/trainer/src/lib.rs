@@ -53,3 +53,4 @@ pub use reward::{Reward, RewardBar, RewardConfig};
 pub use schedule::LrSchedule;
 pub use supervised::{SupervisedConfig, SupervisedError, SupervisedModel, SupervisedTrainer};
 pub use walkforward_core::Trainer;
+pub use warm_start::NormaliserPolicy;

@@ -15,7 +15,7 @@ use crate::learner::{Iteration, PpoLearner, group_ranges};
 use crate::market::Market;
 use crate::sessions::Sessions;
 use crate::validation::{self, Best};
-use crate::warm_start::inherit;
+use crate::warm_start::{Start, inherit};
 use crate::{PpoConfig, TrainerError};
 
 /// Set apart from the seeds of weights, actions and minibatches.
@@ -49,9 +49,11 @@ impl PpoTrainer {
         let config = PpoConfig::from_pack(&job.pack)?;
         self.session.admit_prices(job.dataset.bars.lows())?;
         let network = config.network(&job.dataset.feature_spec)?;
-        let parent = job.parent.as_ref();
-        let inherited = parent.map(|parent| inherit(parent, job, &config, &network)).transpose()?;
-        let normaliser = inherited.as_ref().map(|inherited| inherited.normaliser.clone());
+        let (inherited, cold_start) = match inherit(job, &config, &network)? {
+            Start::Warm(inherited) => (Some(inherited), None),
+            Start::Cold { reason } => (None, reason),
+        };
+        let normaliser = inherited.as_ref().and_then(|inherited| inherited.normaliser.clone());
         let market = Market::new(&job.dataset, config.lookback, normaliser, config.validation_bars)?;
         let checkpoints = Checkpoints::of(&ctx.work_dir, job, &config, &self.session)?;
         let resumed = if config.checkpoint_every > 0 { checkpoints.load(&network) } else { None };
@@ -72,6 +74,7 @@ impl PpoTrainer {
             spec,
             checkpoints,
             rate_factor,
+            cold_start,
             pace: ctx.pace(progress.iteration),
             progress,
         };
@@ -95,6 +98,7 @@ struct Training<'a> {
     spec: PolicySpec,
     checkpoints: Checkpoints,
     rate_factor: f64,
+    cold_start: Option<String>,
     pace: Pace,
     progress: Progress,
 }
@@ -133,6 +137,7 @@ impl<'a> Training<'a> {
             self.progress.kl_factor = self.config.adapted(self.progress.kl_factor, outcome.figures.approx_kl);
             record(&mut self.progress.metrics, &outcome, rate);
             self.validate(&learner)?;
+            self.ctx.progress.metrics(self.progress.iteration, &self.progress.metrics);
             let message = summary(&self.progress.metrics);
             self.ctx.report_at(
                 self.pace,
@@ -202,6 +207,7 @@ impl<'a> Training<'a> {
             environment_steps: self.progress.iteration * steps_per_iteration,
             metrics: self.progress.metrics,
             instruction_set: self.trainer.backend.serving(&self.spec.network).instruction_set(),
+            cold_start: self.cold_start,
         })
     }
 }

@@ -1,13 +1,14 @@
 //! Swapping models under a running session.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use walkforward_core::{
     ActionMap, Bar, BarFeed, FeatureKind, FeatureSpec, ModelRef, Quantity, Side, SourceError,
 };
+use walkforward_durable::FileLock;
 use walkforward_engine::feature_matrix;
 use walkforward_live::{
     ChampionError, ChampionLook, ChampionSource, EventRecord, TraderHandle, replay_journal,
@@ -151,6 +152,48 @@ async fn a_bundle_of_another_hash_keeps_the_old_policy_trading() {
     let mut other = place.model(2);
     other.sha256 = place.model(3).sha256;
     check_refused(&place, Some(other), "has SHA-256").await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_being_removed_keeps_the_old_policy_trading() {
+    let place = Workplace::new();
+    let going = place.model(2);
+    let path = place.models_dir().join(format!(".locks/{}.lock", going.id));
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let _remover = FileLock::try_exclusive(&path, 0).unwrap();
+    check_refused(&place, Some(going), "its weights are being removed").await;
+}
+
+#[tokio::test]
+async fn the_bundle_that_trades_is_locked_and_no_other() {
+    let place = Workplace::new();
+    let models = [place.model(1), place.model(2)];
+    let locks = models.clone().map(|model| place.models_dir().join(format!(".locks/{}.lock", model.id)));
+    let is_loaded = |path: &std::path::Path| FileLock::try_exclusive(path, 0).is_err();
+    let (champion, looks) = (Champion::of(&models[0]), Arc::new(AtomicU64::new(0)));
+    let (seen, moved) = (Arc::new(Mutex::new(Vec::new())), champion.clone());
+    let note = |seen: &Arc<Mutex<Vec<[bool; 2]>>>| {
+        let (seen, locks) = (Arc::clone(seen), locks.clone());
+        move || seen.lock().unwrap().push(locks.each_ref().map(|path| path.exists() && is_loaded(path)))
+    };
+    let next = models[1].clone();
+    let events: Vec<(usize, Box<dyn FnMut() + Send>)> = vec![
+        (MOVE_AT - 1, Box::new(note(&seen))),
+        (MOVE_AT, Box::new(move || *moved.0.lock().unwrap() = Some(next.clone()))),
+        (MOVE_AT + 1, Box::new(note(&seen))),
+    ];
+    let feed = EventfulFeed { walk: Walk::new(4), bars: BARS, events, looks: Arc::clone(&looks) };
+    let summary = place.trade(Box::new(feed), Counted(champion, looks)).await.unwrap();
+    assert_eq!(summary.swaps, 1);
+    assert_eq!(*seen.lock().unwrap(), [[true, false], [false, true]]);
+    // The watcher of a session that ended goes when the runtime next has a turn.
+    for _ in 0..1_000 {
+        if !locks.iter().any(|path| is_loaded(path)) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    panic!("a session that ended holds a bundle");
 }
 
 #[tokio::test]

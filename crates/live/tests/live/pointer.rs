@@ -35,6 +35,8 @@ fn record(number: usize) -> ModelRecord {
         trained_at: at(number),
         parent_id: None,
         parent_choice: None,
+        made_for: None,
+        recipe: None,
         seed: 0,
         pack: serde_json::Value::Null,
         dataset_hash: String::new(),
@@ -45,12 +47,14 @@ fn record(number: usize) -> ModelRecord {
             environment_steps: 0,
             metrics: BTreeMap::new(),
             instruction_set: None,
+            cold_start: None,
         },
         verdict: None,
         supplied_by: None,
         champion_id: None,
         champion_metrics: None,
         code_version: "test".to_owned(),
+        weights_removed: None,
     }
 }
 

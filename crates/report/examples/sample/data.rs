@@ -358,6 +358,7 @@ fn training() -> TrainingOutcome {
             .map(|(name, value)| (name.to_owned(), value))
             .collect::<BTreeMap<_, _>>(),
         instruction_set: Some("avx2".to_owned()),
+        cold_start: None,
     }
 }
 

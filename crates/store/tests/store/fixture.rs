@@ -76,6 +76,8 @@ pub(crate) fn record(run: &RunId, line: &LineName) -> ModelRecord {
         trained_at: run.started_at().unwrap(),
         parent_id: None,
         parent_choice: None,
+        made_for: None,
+        recipe: None,
         seed: 7,
         pack: json!({ "clip_coef": 0.2 }),
         dataset_hash: "d".repeat(64),
@@ -86,12 +88,14 @@ pub(crate) fn record(run: &RunId, line: &LineName) -> ModelRecord {
             environment_steps: 2,
             metrics: [("approx_kl".to_owned(), 0.01)].into(),
             instruction_set: None,
+            cold_start: None,
         },
         verdict: None,
         supplied_by: None,
         champion_id: None,
         champion_metrics: None,
         code_version: "0.1.0".to_owned(),
+        weights_removed: None,
     }
 }
 

@@ -1,9 +1,16 @@
 //! The store from outside: its files, its pointers, its database, and what it makes of crashes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod backup;
 mod contracts;
 mod database;
+mod experiments;
+mod figures;
 mod fixture;
 mod machine;
+mod migrations;
+mod packs;
 mod pointers;
 mod recovery;
+mod retention;
+mod schedules;

@@ -303,6 +303,69 @@ fn a_model_directory_that_is_not_complete_is_reported_and_left_alone() {
     assert!(weights.exists());
 }
 
+/// Writes over the end of a file without making it another file, and gives it back its time.
+fn scribble_unnoticed(path: &std::path::Path) {
+    let modified = fs::metadata(path).unwrap().modified().unwrap();
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_at(&file, b"scribble", 0).unwrap();
+    file.set_modified(modified).unwrap();
+}
+
+#[test]
+fn the_record_of_an_unchanged_model_is_not_read_again_and_that_of_a_changed_one_is() {
+    let fixture = Fixture::new();
+    let model = make_model(&fixture.open(), &LineName::default());
+    fixture.open();
+    let path = store_path(&fixture, &model.model_id);
+    scribble_unnoticed(&path);
+    assert_eq!(fixture.open().recovery(), &RecoveryReport::default());
+    // Any other time, size or file is noticed.
+    fs::File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    let problems = fixture.open().recovery().problems.clone();
+    assert!(problems.len() == 1 && problems[0].contains("metadata.json"), "{problems:?}");
+    assert_eq!(fixture.open().recovery().problems, problems);
+    fixture.open().update_model(&model).unwrap_err();
+}
+
+#[test]
+fn a_temporary_file_in_the_folder_of_an_unchanged_model_is_removed() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let model = make_model(&store, &LineName::default());
+    drop(store);
+    fixture.open();
+    let plan = Arc::new(walkforward_durable::PlannedFault::crash(1));
+    let path = store_path(&fixture, &model.model_id);
+    walkforward_durable::Files::with_faults(plan).write_atomic(&path, b"{}").unwrap_err();
+    assert_eq!(fixture.open().recovery().removed_temporaries, 1);
+    no_temporaries(&fixture);
+}
+
+fn store_path(fixture: &Fixture, id: &ModelId) -> std::path::PathBuf {
+    fixture.models_dir().join(id.as_str()).join("metadata.json")
+}
+
+#[test]
+fn a_model_whose_record_changed_elsewhere_is_brought_up_to_date() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let default = LineName::default();
+    let model = make_model(&store, &default);
+    promote(&store, &default, None, &model.model_id).unwrap();
+    drop(fixture.open());
+    // A copy from before the promotion is put back, as after a partial restore.
+    let mut record = store.model(&model.model_id).unwrap();
+    (record.status, record.promoted, record.promoted_at) = (ModelStatus::Trained, false, None);
+    drop(store);
+    let path = store_path(&fixture, &model.model_id);
+    walkforward_durable::write_json_atomic(&path, &record).unwrap();
+    let store = fixture.open();
+    assert_eq!(store.recovery().repaired, 1);
+    assert_agrees(&store, &default);
+    drop(store);
+    assert_eq!(fixture.open().recovery(), &RecoveryReport::default());
+}
+
 #[test]
 fn a_run_without_an_end_is_closed_as_interrupted_once_its_process_is_gone() {
     let fixture = Fixture::new();

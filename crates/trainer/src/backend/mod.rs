@@ -21,6 +21,12 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
+    /// The kernels on the instruction set that a record calls `name`; none when this machine does not have it.
+    pub fn on(name: &str) -> Option<Self> {
+        let known = [Isa::Avx512, Isa::Avx2, Isa::Portable];
+        known.into_iter().find(|isa| isa.name() == name && isa.is_available()).map(Self::Kernels)
+    }
+
     /// What trains `network`: candle where there are no kernels for it.
     pub(crate) fn serving(self, network: &NetworkSpec) -> Self {
         match network {

@@ -29,6 +29,8 @@ pub struct SupervisedTrainer {
 
 /// Steps that are reported: rows, fit, choice, second fit, bundle.
 const STEPS: u64 = 5;
+/// Why no parent is continued.
+const FITTED_AFRESH: &str = "the supervised trainer fits every model afresh";
 
 impl SupervisedTrainer {
     /// Its name in outcomes and configuration.
@@ -69,6 +71,7 @@ impl SupervisedTrainer {
             environment_steps: 0,
             metrics: metrics(&validated, choice.is_some(), (fit.len(), scores.len()), hit_rate),
             instruction_set: None,
+            cold_start: job.parent.as_ref().map(|_| FITTED_AFRESH.to_owned()),
         })
     }
 

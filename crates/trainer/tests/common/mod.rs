@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use walkforward_core::{
     AbsentMeans, Bar, BarSeries, CancelToken, Dataset, FeatureKind, FeatureSpec, GapKind, ManualClock,
-    MarketCalendar, NoProgress, Progress, ProgressUpdate, QualityFigures, QualityReport, RunId,
-    SessionCalendar, StageContext, Timeframe, Timestamp, TrainingJob, Window,
+    MarketCalendar, ModelId, ModelRef, NoProgress, Progress, ProgressUpdate, QualityFigures, QualityReport,
+    RunId, SessionCalendar, StageContext, Timeframe, Timestamp, TrainingJob, Window,
 };
+use walkforward_policy::{WEIGHTS_FILE, sha256_hex};
 
 pub(crate) const HISTORY_BARS: usize = 20;
 
@@ -65,6 +66,10 @@ pub(crate) fn dataset(bars: BarSeries, holdout_bars: usize) -> Dataset {
     }
 }
 
+pub(crate) fn small_dataset() -> Dataset {
+    dataset(zigzag(200, 20, 0.01), 40)
+}
+
 /// `dataset` of a market that closes, if not between these bars.
 pub(crate) fn with_sessions(dataset: Dataset) -> Dataset {
     let session = Window::new(start(), dataset.window.end()).unwrap();
@@ -90,6 +95,17 @@ pub(crate) fn job(dataset: Dataset, pack: serde_json::Value, seed: u64, out_dir:
         seed,
         threads: 1,
         out_dir: out_dir.to_owned(),
+    }
+}
+
+/// The model whose bundle lies in `dir`.
+pub(crate) fn parent_in(dir: &Path) -> ModelRef {
+    let bytes = std::fs::read(dir.join(WEIGHTS_FILE)).unwrap();
+    ModelRef {
+        id: ModelId::of_run(&RunId::at(start())),
+        dir: dir.to_owned(),
+        sha256: sha256_hex(&bytes),
+        lineage_until: start(),
     }
 }
 

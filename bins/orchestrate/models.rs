@@ -1,0 +1,107 @@
+//! `orchestrate models`: what there is, what is kept of it, and which of it trades.
+
+mod change;
+mod list;
+mod prune;
+mod show;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use walkforward::failure::Failure;
+use walkforward::settings::{Output, Settings};
+use walkforward_core::{LineName, ModelId};
+use walkforward_store::StoreError;
+
+use crate::evaluate::find_model;
+use crate::home::Home;
+use crate::reproduce;
+
+const MODEL: &str = "model";
+const REASON: &str = "reason";
+const TO: &str = "to";
+/// Columns of a line's name in a table of 80.
+const LINE_COLUMNS: usize = 12;
+
+/// The subcommand with its own subcommands.
+pub(crate) fn command() -> Command {
+    let reason =
+        |help: &'static str| Arg::new(REASON).long(REASON).value_name("TEXT").required(true).help(help);
+    Command::new("models")
+        .about("Models and their records")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(list::command())
+        .subcommand(
+            Command::new("show").about("Prints what a model was made from and what became of it").arg(of_one()),
+        )
+        .subcommand(
+            Command::new("pin")
+                .about("Keeps a model's weights until it is unpinned")
+                .arg(of_one())
+                .arg(reason("Why it is kept")),
+        )
+        .subcommand(Command::new("unpin").about("Lets retention have a model again").arg(of_one()))
+        .subcommand(
+            Command::new("rollback")
+                .about("Makes an earlier champion of the line its champion again; traders take it between two bars")
+                .arg(
+                    Arg::new(TO)
+                        .long(TO)
+                        .value_name("MODEL")
+                        .help("Which one; default: the champion before the present one"),
+                )
+                .arg(reason("Why, for the history")),
+        )
+        .subcommand(prune::command())
+        .subcommand(reproduce::command())
+}
+
+fn of_one() -> Arg {
+    Arg::new(MODEL)
+        .value_name("MODEL")
+        .required(true)
+        .value_parser(value_parser!(String))
+        .help("Id of a model, or champion")
+}
+
+/// Does what the subcommand says.
+pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), Failure> {
+    let Some((name, inner)) = matches.subcommand() else { return Ok(()) };
+    if name == "reproduce" {
+        return reproduce::dispatch(settings, output, matches);
+    }
+    let home = Home::open(settings, output)?;
+    let line: LineName = settings.require("line.name")?;
+    let only = settings.is_set("line.name").then_some(&line);
+    match name {
+        "list" => list::run(&home, only, inner),
+        "show" => show::run(&home, &model(&home, &line, inner, MODEL)?),
+        "pin" => change::pin(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
+        "unpin" => change::unpin(&home, &model(&home, &line, inner, MODEL)?),
+        "rollback" => {
+            let to = inner.contains_id(TO).then(|| model(&home, &line, inner, TO)).transpose()?;
+            change::rollback(&home, &line, to.as_ref(), text(inner, REASON))
+        }
+        "prune" => prune::run(&home, only, inner),
+        _ => Err(Failure::input(format!("there is no command models {name}"))),
+    }
+}
+
+/// The model that the argument `name` names; it exists.
+fn model(home: &Home, line: &LineName, matches: &ArgMatches, name: &str) -> Result<ModelId, Failure> {
+    let id = find_model(&home.folders.models_dir, line, text(matches, name))
+        .map_err(|failure| Failure::input(format!("{failure} (`orchestrate models list` shows all)")))?;
+    home.store.model_summary(&id).map_err(refuse)?;
+    Ok(id)
+}
+
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+    matches.get_one::<String>(name).map_or("", String::as_str)
+}
+
+fn refuse(error: StoreError) -> Failure {
+    match error {
+        // Here it is a person who asked for it.
+        StoreError::RefusedPromotion { .. } => Failure::input(error.to_string()),
+        error => Failure::from(&error),
+    }
+}

@@ -1,0 +1,175 @@
+//! Databases of earlier versions, and what a new one begins with.
+
+use std::process::Command;
+
+use crate::fixture::{Fixture, line, make_model, promote, try_make_model};
+use rusqlite::Connection;
+use walkforward_store::RecoveryReport;
+
+/// The steps of the schema, and the columns that each gave the models.
+const STEPS: [(&str, &str); 2] = [
+    (
+        include_str!("../../src/schema/001_first_cycle.sql"),
+        "id, run_id, line, status, created_at, sha256, used_until, lineage_until, metadata_path",
+    ),
+    (include_str!("../../src/schema/002_continuous_training.sql"), "seen, promoted_at"),
+];
+const CHILD_DIR: &str = "WALKFORWARD_TEST_STORE";
+
+/// Turns the fixture's database into one of an earlier version with the same rows in its tables.
+fn make_version(fixture: &Fixture, version: usize) {
+    let path = fixture.data_dir().join("walkforward.db");
+    let old = fixture.data_dir().join("old.db");
+    let db = Connection::open(&old).unwrap();
+    for (step, _) in &STEPS[..version] {
+        db.execute_batch(step).unwrap();
+    }
+    db.execute("ATTACH ?1 AS new", [path.to_str().unwrap()]).unwrap();
+    let columns: Vec<&str> = STEPS[..version].iter().map(|(_, columns)| *columns).collect();
+    let columns = columns.join(", ");
+    db.execute_batch(&format!(
+        "INSERT INTO runs SELECT * FROM new.runs; INSERT INTO events SELECT * FROM new.events;
+         INSERT INTO promotions SELECT * FROM new.promotions;
+         INSERT INTO models ({columns}) SELECT {columns} FROM new.models;
+         DETACH new; PRAGMA user_version = {version};"
+    ))
+    .unwrap();
+    drop(db);
+    for name in ["walkforward.db-wal", "walkforward.db-shm"] {
+        let _ = std::fs::remove_file(fixture.data_dir().join(name));
+    }
+    std::fs::rename(old, path).unwrap();
+}
+
+fn rows(fixture: &Fixture, table: &str) -> i64 {
+    let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
+    db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+fn a_store_of_version_1() -> (Fixture, walkforward_core::ModelId) {
+    a_store_of_version(1)
+}
+
+fn a_store_of_version(version: usize) -> (Fixture, walkforward_core::ModelId) {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let run = store.allocate_run_id().unwrap();
+    store.begin_run(&run, &line("default")).unwrap();
+    store.finish_run(&run, walkforward_store::RunOutcome::Skipped, Some("busy")).unwrap();
+    let model = make_model(&store, &line("default"));
+    promote(&store, &line("default"), None, &model.model_id).unwrap();
+    drop(store);
+    make_version(&fixture, version);
+    assert_eq!((rows(&fixture, "runs"), rows(&fixture, "models"), rows(&fixture, "events")), (1, 1, 1));
+    (fixture, model.model_id)
+}
+
+#[test]
+fn a_database_of_version_1_is_brought_to_the_present_with_its_rows() {
+    let (fixture, model) = a_store_of_version_1();
+    let store = fixture.open();
+    assert_eq!(store.recovery(), &RecoveryReport::default());
+    let run = store.runs(10).unwrap().pop().unwrap();
+    assert_eq!((run.outcome.as_deref(), run.reason.as_deref()), (Some("skipped"), Some("busy")));
+    assert_eq!(store.models(&line("default")).unwrap(), std::slice::from_ref(&model));
+    assert_eq!(store.promotions(&line("default")).unwrap().pop().unwrap().to, Some(model));
+    assert_eq!(store.events_after(0, 10).unwrap()[0].kind, "model_promoted");
+    assert_eq!((store.packs().unwrap().len(), store.dataset_configs().unwrap().len()), (6, 4));
+    let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let broken: i64 =
+        db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    assert_eq!((version, broken), (3, 0));
+}
+
+#[test]
+fn a_database_of_version_2_learns_the_parents_of_its_models() {
+    let (fixture, parent) = a_store_of_version(2);
+    let store = fixture.open();
+    try_make_model(&store, &line("default"), |record| record.parent_id = Some(parent.clone())).unwrap();
+    drop(store);
+    fixture.open();
+    make_version(&fixture, 2);
+    let store = fixture.open();
+    assert_eq!(store.recovery(), &RecoveryReport::default());
+    let models = store.model_summaries(None, 10).unwrap();
+    assert_eq!((models.len(), models[0].parent.as_ref()), (2, Some(&parent)));
+    assert!(models.iter().all(|model| model.weights_removed.is_none() && model.pinned.is_none()));
+    store.pin(&parent, "to be kept").unwrap();
+    assert_eq!((store.packs().unwrap().len(), store.promotions(&line("default")).unwrap().len()), (6, 1));
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_old_version_whole_and_is_made_up_for() {
+    let (fixture, model) = a_store_of_version_1();
+    // A table in the way stands for any failure in the middle of the script.
+    let path = fixture.data_dir().join("walkforward.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE cycles (x)").unwrap();
+    fixture.try_open(Default::default()).unwrap_err();
+    let db = Connection::open(&path).unwrap();
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let tables: i64 = db
+        .query_row("SELECT count(*) FROM sqlite_master WHERE name = 'hyperparameter_packs'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!((version, tables), (1, 0));
+    db.execute_batch("DROP TABLE cycles").unwrap();
+    drop(db);
+    assert_eq!(fixture.open().models(&line("default")).unwrap(), [model]);
+}
+
+/// What the processes of the next test run.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the parent process names its folder")]
+fn a_child_opens_the_store_that_it_is_told_of() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let dir = std::path::Path::new(&dir);
+    let clock = Fixture::new().clock;
+    let store = walkforward_store::Store::open(&dir.join("data"), &dir.join("models"), clock).unwrap();
+    assert_eq!(store.packs().unwrap().len(), 6);
+}
+
+#[test]
+fn processes_that_migrate_at_once_do_it_once() {
+    let (fixture, model) = a_store_of_version_1();
+    let this = std::env::current_exe().unwrap();
+    let child = || {
+        Command::new(&this)
+            .args(["--exact", "migrations::a_child_opens_the_store_that_it_is_told_of"])
+            .env(CHILD_DIR, fixture.dir.path())
+            .output()
+            .unwrap()
+    };
+    std::thread::scope(|scope| {
+        let children: Vec<_> = (0..3).map(|_| scope.spawn(child)).collect();
+        for child in children {
+            let output = child.join().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+        }
+    });
+    assert_eq!(rows(&fixture, "hyperparameter_packs"), 6);
+    assert_eq!(fixture.open().models(&line("default")).unwrap(), [model]);
+}
+
+#[test]
+fn a_new_database_has_packs_and_datasets_and_what_is_deleted_stays_deleted() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let ids: Vec<String> = store.packs().unwrap().iter().map(|pack| pack.id.to_string()).collect();
+    assert_eq!(ids, ["cautious", "default", "gru", "quick", "thorough", "wide-network"]);
+    for pack in store.packs().unwrap() {
+        assert!(pack.config["iterations"].as_u64().unwrap() > 0 && !pack.description.is_empty());
+        store.delete_pack(&pack.id).unwrap();
+    }
+    let types: Vec<String> =
+        store.dataset_configs().unwrap().into_iter().map(|dataset| dataset.source_type).collect();
+    assert_eq!(types, ["alpaca", "csv", "alpaca", "synthetic"]);
+    for dataset in store.dataset_configs().unwrap() {
+        store.delete_dataset_config(&dataset.id).unwrap();
+    }
+    drop(store);
+    let store = fixture.open();
+    assert!(store.packs().unwrap().is_empty() && store.dataset_configs().unwrap().is_empty());
+}
