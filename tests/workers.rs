@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::support::server::eventually;
 use crate::support::{GOOD_METRICS, SMALL, World};
 
 /// The bytes of the model that `report` names.
@@ -19,18 +19,6 @@ fn weights(world: &World, report: &Value) -> Vec<u8> {
 fn runs(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-}
-
-/// Looks every few milliseconds, for longer than any machine needs.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    const LOOKS: usize = 12_000;
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("never: {what}");
 }
 
 /// The command line of a run whose trainer is the shell script `script`.

@@ -140,6 +140,25 @@ async fn a_cycle_without_a_new_bar_is_skipped_and_says_since_when() {
 }
 
 #[tokio::test]
+async fn two_lines_that_promote_in_turn_a_hundred_times_never_name_each_others_models() {
+    let btc = World::new(Behaviour::Promotes);
+    let eth = btc.another("eth");
+    for number in 1..=200_u64 {
+        let world = if number % 2 == 0 { &eth } else { &btc };
+        assert_eq!(world.run_cycle(number.div_ceil(2)).await.status, CycleStatus::Promoted);
+        for (world, symbol) in [(&btc, "BTC/USD"), (&eth, "ETH/USD")] {
+            let Some(champion) = world.store.champion(&world.line()).unwrap() else { continue };
+            assert_eq!(
+                (champion.record.line, champion.record.symbol.to_string()),
+                (world.line(), symbol.to_owned())
+            );
+            assert!(world.store.models(&world.line()).unwrap().contains(&champion.record.model_id));
+        }
+    }
+    assert_eq!((btc.models(), eth.models()), (100, 100));
+}
+
+#[tokio::test]
 async fn cycles_of_two_lines_at_once_keep_their_runs_apart() {
     let world = World::new(Behaviour::Promotes);
     let other = world.another("eth");

@@ -195,7 +195,7 @@ impl CyclePlanner for Planner {
             gate: Arc::new(Told(self.behaviour)),
         };
         let dataset = DatasetRequest {
-            symbol: "BTC/USD".parse().unwrap(),
+            symbol: format!("{}/USD", schedule.line.as_str().to_uppercase()).parse().unwrap(),
             timeframe: Some(Timeframe::HOUR),
             as_of: Some(at(end)),
             window_bars: BARS as usize,
