@@ -75,6 +75,8 @@ fn a_server_trains_in_turn_what_is_left_to_it() {
         (&json!("completed"), &json!("promoted"))
     );
     server.wait_for("experiment_finished", |data| data["outcome"] == "promoted");
+    // The result of a training is not the answer to another one.
+    world.orchestrate(&args, GOOD_METRICS).expect_refusal(&["'short'", "choose another id"]);
     server.stop_well();
 }
 

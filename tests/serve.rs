@@ -1,8 +1,10 @@
 //! `orchestrate serve`: schedules that run, are told what to do, are stopped and killed.
 
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::server::{Server, eventually};
@@ -166,6 +168,23 @@ fn a_signal_in_the_middle_of_a_training_leaves_consistent_rows() {
         expect_no_orphans(&world);
         assert_eq!(tell(&world, "show", "btc")["schedule"]["status"], "active");
     }
+}
+
+#[test]
+fn a_server_whose_output_nobody_reads_stops_all_the_same() {
+    const PIPE_BYTES: usize = 65_536;
+    let world = World::new();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&vec![b' '; PIPE_BYTES]).unwrap();
+    let mut command = world.command("orchestrate");
+    let mut child = command.args(["serve", "--json"]).stdout(writer).stderr(Stdio::null()).spawn().unwrap();
+    // The command keeps its end of the pipe.
+    drop(command);
+    eventually("the server listens", || world.path("data/orchestrate.sock").exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    eventually("the server ends", || child.try_wait().unwrap().is_some());
+    drop(reader);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -97,6 +97,9 @@ impl ServerDesk {
     /// Begins a training on a free slot. The answer comes when it is planned; the experiment's row says how it goes.
     async fn run_experiment(&self, experiment: NewExperiment) -> Result<Value, Failure> {
         let id = experiment.id.clone();
+        if self.store.experiment(&id).is_ok() {
+            return Err(Failure::input(format!("there is an experiment '{id}' already: choose another id")));
+        }
         let line = experiment.line.clone();
         let is_busy = |view: &ScheduleView| view.line == line && view.running_cycle.is_some();
         if let Some(other) = self.scheduler.list().into_iter().find(is_busy) {

@@ -14,6 +14,8 @@ use walkforward_store::{Event, Store};
 
 use crate::text::minute;
 
+/// How long the last events may take to be printed.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Events of other processes (a trader's, a command's) are seen after this.
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that are read at once.
@@ -57,11 +59,17 @@ impl Follower {
         Self { task, stop, wake }
     }
 
-    /// Prints what is left.
+    /// Prints what is left, if anybody reads it.
     pub(super) async fn finish(self) -> Result<(), Failure> {
         self.stop.notify_one();
         self.wake.wake();
-        self.task.await.unwrap_or_else(|error| Err(Failure::stage(error.to_string())))
+        match tokio::time::timeout(LAST_WORDS, self.task).await {
+            Ok(ended) => ended.unwrap_or_else(|error| Err(Failure::stage(error.to_string()))),
+            Err(_) => {
+                tracing::warn!("nobody reads standard output: the last events are in the database alone");
+                Ok(())
+            }
+        }
     }
 }
 

@@ -90,6 +90,9 @@ impl Trainings {
         let stop = cancel.clone();
         // Held until the task is entered, so that it can't end before.
         let mut experiments = self.experiments.lock().unwrap_or_else(PoisonError::into_inner);
+        if experiments.contains_key(&id) {
+            return Err(format!("an experiment '{id}' is running"));
+        }
         let task = tokio::spawn(async move {
             let (trainer, id) = (trainings.trainer.clone(), experiment.id.clone());
             let work =

@@ -119,7 +119,9 @@ impl ContinuousTrainer {
         let pipeline = Pipeline::new(plan.stages, Arc::clone(store));
         let result = pipeline.run_under(lock, &plan.request, &ctx, &*rows).await;
         progress.flush();
-        rows.close(&result)?;
+        if let Err(error) = rows.close(&result) {
+            tracing::error!(%error, "a training has ended, and its experiment could not be closed");
+        }
         result
     }
 

@@ -156,7 +156,9 @@ impl Pipeline {
         };
         let closed = self.store.finish_run(&id, outcome, reason.as_deref());
         let mut report = result?;
-        closed?;
+        if let Err(error) = closed {
+            tracing::error!(run = %id, %error, "the run has ended, and its row could not be closed");
+        }
         report.elapsed_s = ctx.clock.monotonic().saturating_sub(started).as_secs_f64();
         Ok(report)
     }
@@ -451,7 +453,10 @@ impl Run<'_> {
             verdict: &judged.verdict,
             metrics: &judged.evidence.candidate.metrics,
         })?;
-        self.observer.on(RunStep::Promoted(model))?;
+        // The pointer has moved: what can't be kept about that any more does not undo it.
+        if let Err(error) = self.observer.on(RunStep::Promoted(model)) {
+            tracing::error!(%model, %error, "the model is promoted, and not all of its rows could be written");
+        }
         self.ctx.report(Stage::Promote, 1, 1, "");
         Ok(Some(pointer_path(store.models_dir(), &self.request.line).display().to_string()))
     }

@@ -1,6 +1,7 @@
 //! Models: from a finished attempt to a directory that never changes, with a record that does.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -150,11 +151,20 @@ impl Store {
 /// The files of a bundle in order; refused when the weights are missing or something is no plain file.
 fn bundle_files(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let read = |source| Error::Io { step: Step::Read, path: dir.to_owned(), source };
+    // A trainer may be anybody's program: what it leaves must lie here and nowhere else.
+    if !dir.symlink_metadata().map_err(read)?.is_dir() {
+        return Err(StoreError::bad_model(
+            dir,
+            "it is no folder any more: a training leaves its own where it is",
+        ));
+    }
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(read)? {
         let entry = entry.map_err(read)?;
-        if !entry.file_type().map_err(read)?.is_file() {
-            return Err(StoreError::bad_model(&entry.path(), "a bundle holds plain files alone"));
+        let file = entry.metadata().map_err(read)?;
+        if !file.is_file() || file.nlink() > 1 {
+            let reason = "a bundle holds plain files alone, which have no other name";
+            return Err(StoreError::bad_model(&entry.path(), reason));
         }
         if files.len() == MAX_BUNDLE_FILES {
             return Err(StoreError::bad_model(

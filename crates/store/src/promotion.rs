@@ -121,7 +121,8 @@ impl Store {
     /// Fails with [`StoreError::PointerMoved`] when the champion is not the expected one, and refuses a model of
     /// another line or market, a model whose weights do not have their hash, the present champion, and a promotion
     /// that its verdict does not carry. After an error the old champion stands, unless the disk failed after the
-    /// pointer was replaced; then the new one does, and the history says so.
+    /// pointer was replaced; then the new one does, and the history says so. Once the history says it, nothing is an
+    /// error any more: the model's own record follows at the next start if it can't be written now.
     pub fn promote(&self, request: &PromotionRequest<'_>) -> Result<Promotion, StoreError> {
         let _line = self.line_lock(request.line)?;
         self.settle_line(request.line)?;
@@ -138,7 +139,8 @@ impl Store {
             let _ = self.settle_line(request.line);
             return Err(error);
         }
-        self.mark_promoted(&pointer.model_id, pointer.promoted_at)?;
+        // The promotion is in effect, whatever becomes of the model's own record: a start puts that right.
+        let _ = self.mark_promoted(&pointer.model_id, pointer.promoted_at);
         Ok(Promotion { pointer, from, kind: request.kind })
     }
 

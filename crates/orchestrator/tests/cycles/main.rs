@@ -5,8 +5,8 @@ mod parts;
 
 use parts::{Behaviour, World};
 use walkforward_core::CancelToken;
-use walkforward_orchestrator::ScheduleLedger;
-use walkforward_store::{CycleStatus, ExperimentFilter, ExperimentStatus};
+use walkforward_orchestrator::{RunObserver, RunStep, ScheduleLedger};
+use walkforward_store::{CycleStatus, ExperimentFilter, ExperimentStatus, RunOutcome, StoreError};
 
 #[tokio::test]
 async fn a_promoted_cycle_leaves_its_experiment_its_row_and_what_the_next_one_continues_from() {
@@ -65,6 +65,26 @@ async fn a_cycle_whose_process_died_after_its_run_has_the_end_of_the_run() {
         let cycle = world.store.cycle(&world.schedule, 1).unwrap();
         assert_eq!(cycle.deployed_model_id.is_some(), behaviour == Behaviour::Promotes);
     }
+}
+
+/// Can't keep that a model was promoted.
+struct Forgetful;
+
+impl RunObserver for Forgetful {
+    fn on(&self, step: RunStep<'_>) -> Result<(), StoreError> {
+        match step {
+            RunStep::Promoted(_) => Err(StoreError::TooManyChanges { found: 1, max: 0 }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_promotion_that_could_not_be_noted_is_a_promotion_all_the_same() {
+    let world = World::new(Behaviour::Promotes);
+    let report = world.run_observed(&Forgetful).await.unwrap();
+    assert_eq!(report.outcome, RunOutcome::Promoted);
+    assert_eq!(world.store.champion(&world.line()).unwrap().unwrap().record.model_id, report.model_id);
 }
 
 #[tokio::test]

@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use walkforward_core::{
     AbsentMeans, Bar, BarSeries, CancelToken, Dataset, DatasetBuilder, DatasetRequest, ErrorKind,
     EvaluationReport, Evaluator, Evidence, FeatureSpec, GapKind, Gate, Launcher, LineName, ManualClock,
-    MarketCalendar, ModelRef, Outcome, QualityFigures, QualityReport, Stage, StageContext, StageError,
-    SuppliedBy, Timeframe, Timestamp, TrainingJob, TrainingOutcome, Verdict, Window,
+    MarketCalendar, ModelRef, NoProgress, Outcome, QualityFigures, QualityReport, Stage, StageContext,
+    StageError, SuppliedBy, Timeframe, Timestamp, TrainingJob, TrainingOutcome, Verdict, Window,
 };
 use walkforward_orchestrator::{
     ContinuousParts, ContinuousTrainer, CycleEnd, CyclePlan, CyclePlanner, CycleRunner, CycleStart,
-    NoCycleProgress, OnNoNewBars, Parent, RunRequest, Stages,
+    NoCycleProgress, OnNoNewBars, Parent, Pipeline, RunError, RunObserver, RunReport, RunRequest, Stages,
 };
 use walkforward_store::{
     CycleStatus, CycleTrigger, NewCycle, NewSchedule, RunLock, ScheduleChange, ScheduleId, ScheduleRecord,
@@ -141,6 +141,19 @@ impl World {
 
     pub(crate) fn events(&self) -> Vec<String> {
         self.store.events_after(0, 100).unwrap().into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Runs the schedule's plan without a cycle.
+    pub(crate) async fn run_observed(&self, observer: &dyn RunObserver) -> Result<RunReport, RunError> {
+        let plan = self.planner.plan(&self.store.schedule(&self.schedule).unwrap()).unwrap();
+        let ctx = StageContext {
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            progress: Arc::new(NoProgress),
+            cancel: CancelToken::default(),
+            work_dir: self.dir.path().to_owned(),
+        };
+        let pipeline = Pipeline::new(plan.stages, Arc::clone(&self.store));
+        pipeline.run_under(&self.lock, &plan.request, &ctx, observer).await
     }
 
     pub(crate) async fn run_cycle(&self, number: u64) -> CycleEnd {

@@ -209,6 +209,16 @@ fn what_is_no_model_is_not_adopted() {
     let dir = store.staging_dir("link").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", dir.join(POLICY_FILE)).unwrap();
     assert!(adopt("link").contains("plain files"));
+    let dir = store.staging_dir("twice").unwrap();
+    let elsewhere = fixture.dir.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join(POLICY_FILE), "weights").unwrap();
+    std::fs::hard_link(elsewhere.join(POLICY_FILE), dir.join(POLICY_FILE)).unwrap();
+    assert!(adopt("twice").contains("no other name"));
+    let dir = store.staging_dir("moved").unwrap();
+    std::fs::remove_dir(&dir).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &dir).unwrap();
+    assert!(adopt("moved").contains("no folder any more"));
     for attempt in ["", "..", "a/b", ".x"] {
         assert!(store.staging_dir(attempt).is_err() && adopt(attempt).contains("attempt"), "{attempt}");
     }
