@@ -137,14 +137,11 @@ impl CycleRunner for Loop {
 }
 
 fn end_of(result: &Result<RunReport, RunError>) -> CycleEnd {
-    match result {
-        Ok(report) => {
-            // The words are the same.
-            let status = report.outcome.as_str().parse().unwrap_or(CycleStatus::Inconclusive);
-            CycleEnd::new(status, None)
-        }
-        Err(error) => CycleEnd::new(CycleStatus::Skipped, Some(error.to_string())),
-    }
+    let (outcome, reason) = match result {
+        Ok(report) => (report.outcome, report.verdict.reason.clone()),
+        Err(error) => error.outcome(),
+    };
+    CycleEnd::of(outcome, reason)
 }
 
 /// Keeps the schedule in memory, and due times without a run among the store's events.

@@ -145,8 +145,8 @@ impl ContinuousTrainer {
         let rows = RunRows::of_cycle(Arc::clone(&self.parts.store), schedule, cycle.number, &plan.request);
         let rows = Arc::new(rows);
         let report = self.run_plan(Arc::clone(&rows), plan, Arc::new(progress), cancel).await?;
-        let status = status_of(report.outcome);
-        Ok(CycleEnd { status, reason: report.verdict.reason.clone(), details: rows.details(&report) })
+        let end = CycleEnd::of(report.outcome, report.verdict.reason.clone());
+        Ok(CycleEnd { details: rows.details(&report), ..end })
     }
 }
 
@@ -155,7 +155,7 @@ impl CycleRunner for ContinuousTrainer {
     async fn run(&self, cycle: CycleStart, cancel: CancelToken) -> CycleEnd {
         self.cycle(&cycle, cancel).await.unwrap_or_else(|error| {
             let (outcome, reason) = error.outcome();
-            CycleEnd::new(status_of(outcome), reason)
+            CycleEnd::of(outcome, reason)
         })
     }
 }
@@ -185,15 +185,19 @@ fn stage_error(error: &StoreError) -> StageError {
     StageError::new(Stage::Etl, error.kind(), error.to_string())
 }
 
-fn status_of(outcome: RunOutcome) -> CycleStatus {
-    match outcome {
-        RunOutcome::Promoted => CycleStatus::Promoted,
-        RunOutcome::Rejected => CycleStatus::Rejected,
-        RunOutcome::Inconclusive => CycleStatus::Inconclusive,
-        RunOutcome::Held => CycleStatus::Held,
-        RunOutcome::Skipped => CycleStatus::Skipped,
-        RunOutcome::Failed => CycleStatus::Failed,
-        RunOutcome::Cancelled => CycleStatus::Cancelled,
-        RunOutcome::Interrupted => CycleStatus::Interrupted,
+impl CycleEnd {
+    /// The end of a cycle whose run ended so.
+    pub fn of(outcome: RunOutcome, reason: Option<String>) -> Self {
+        let status = match outcome {
+            RunOutcome::Promoted => CycleStatus::Promoted,
+            RunOutcome::Rejected => CycleStatus::Rejected,
+            RunOutcome::Inconclusive => CycleStatus::Inconclusive,
+            RunOutcome::Held => CycleStatus::Held,
+            RunOutcome::Skipped => CycleStatus::Skipped,
+            RunOutcome::Failed => CycleStatus::Failed,
+            RunOutcome::Cancelled => CycleStatus::Cancelled,
+            RunOutcome::Interrupted => CycleStatus::Interrupted,
+        };
+        Self::new(status, reason)
     }
 }
