@@ -280,3 +280,36 @@ fn two_markets_on_their_own_lines_never_mix() {
         expect_consistent(&world, id);
     }
 }
+
+#[test]
+fn an_experiment_in_the_server_takes_the_slot_and_the_line_of_the_schedules() {
+    let world = World::new();
+    add(&world, "btc", &[SMALL, &["--every", "1h"]].concat());
+    add(&world, "eth", &[SMALL, &["--every", "1h", "--on-busy", "queue", "--line", "eth"]].concat());
+    let mut server = Server::start(&world, &["--max-concurrent-trainings", "2"]);
+    server.wait_for("continuous_cycle_complete", is_of("btc"));
+    server.wait_for("continuous_cycle_complete", is_of("eth"));
+    let experiment = |id: &str, line: &str| {
+        let args = ["experiments", "run", "--id", id, "--line", line, "--detach", "--quiet"];
+        world.orchestrate(&[&args, ENDLESS].concat(), &[])
+    };
+    experiment("on-btc", "default").expect_code(0);
+    let busy = "line 'default' is busy with experiment 'on-btc'";
+    world.orchestrate(&["schedules", "trigger", "btc"], &[]).expect_refusal(&[busy, "try again"]);
+    experiment("on-eth", "eth").expect_code(0);
+    // Every slot is taken, and this schedule queues.
+    tell(&world, "trigger", "eth");
+    assert_eq!(tell(&world, "show", "eth")["live"]["schedule"]["queued_cycle"], 2);
+    let refused = experiment("on-other", "other");
+    assert!(
+        refused.stderr.contains("experiment 'on-btc', experiment 'on-eth' are running"),
+        "{}",
+        refused.stderr
+    );
+    world.orchestrate(&["experiments", "cancel", "on-eth"], &[]).expect_code(0);
+    server.wait_for("continuous_cycle_complete", |data| {
+        data["schedule_id"] == "eth" && data["cycle_number"] == 2
+    });
+    server.stop_well();
+    assert_eq!(expect_consistent(&world, "btc").len(), 1);
+}

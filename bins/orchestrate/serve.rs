@@ -29,8 +29,8 @@ use events::{Follower, Wake};
 use trainings::Trainings;
 
 const MAX_CONCURRENT: &str = "max-concurrent-trainings";
-/// More than a machine has cores for.
-const MOST_CONCURRENT: u64 = 256;
+/// More than a machine has cores for, and few enough for the threads that wait for them.
+const MOST_CONCURRENT: u64 = 64;
 /// How long running cycles get to end when the server is asked to stop: longer than a worker's grace, shorter than
 /// what service managers wait.
 const STOP_GRACE: Duration = Duration::from_secs(8);
@@ -49,7 +49,7 @@ pub(crate) fn command() -> Command {
             .value_name("N")
             .default_value("1")
             .value_parser(value_parser!(u64).range(1..=MOST_CONCURRENT))
-            .help("Cycles that may run at once, of all schedules together"),
+            .help("Trainings that may run at once: cycles of all schedules, and experiments"),
     )
 }
 
@@ -88,7 +88,7 @@ async fn serve(home: &Home, lock: Arc<RunLock>, at_once: usize) -> Result<(), Fa
     let first = record(home, STARTED, &json!({ "pid": pid, "max_concurrent_trainings": at_once }))?;
     let wake = Wake::default();
     let follower = Follower::start(Arc::clone(&home.store), first, home.output, wake.clone());
-    let trainings = Arc::new(Trainings::new(at_once, wake.clone(), |progress| {
+    let trainings = Arc::new(Trainings::new(wake.clone(), |progress| {
         ContinuousTrainer::new(ContinuousParts {
             store: Arc::clone(&home.store),
             lock,

@@ -94,31 +94,25 @@ impl ServerDesk {
         }
     }
 
-    /// Begins a training on a free slot. The answer comes when it is planned; the experiment's row says how it goes.
+    /// Begins a training on a free slot, if its line is free too. The answer comes when it is planned; the experiment's row says how it goes.
     async fn run_experiment(&self, experiment: NewExperiment) -> Result<Value, Failure> {
         let id = experiment.id.clone();
         if self.store.experiment(&id).is_ok() {
             return Err(Failure::input(format!("there is an experiment '{id}' already: choose another id")));
         }
-        let line = experiment.line.clone();
-        let is_busy = |view: &ScheduleView| view.line == line && view.running_cycle.is_some();
-        if let Some(other) = self.scheduler.list().into_iter().find(is_busy) {
-            return Err(Failure::stage(format!(
-                "line '{line}' is busy with a cycle of schedule '{}'; try again when that is over",
-                other.id
-            )));
-        }
+        let slot = self.scheduler.reserve(&experiment.line, &format!("experiment '{id}'")).await;
+        let slot = slot.map_err(|error| failure(&error))?;
         let (planner, recipe) = (self.planner.clone(), recipe_of(&experiment)?);
         let planned = tokio::task::spawn_blocking(move || planner.experiment(&recipe)).await;
         let plan = planned.unwrap_or_else(|error| Err(Failure::stage(error.to_string())))?;
         let (store, finished) = (Arc::clone(&self.store), id.clone());
-        let begun = self.trainings.begin(experiment, plan, move |result| {
+        let begun = self.trainings.begin(experiment, plan, slot, move |result| {
             let (kind, details) = ending(&finished, result);
             if let Err(error) = store.record_event(kind, &details) {
                 tracing::error!(%error, "the end of an experiment could not be announced");
             }
         });
-        begun.map_err(|busy| Failure::stage(format!("{busy}; try again when one is over")))?;
+        begun.map_err(Failure::input)?;
         let started = self.store.record_event("experiment_started", &json!({ "experiment_id": id }));
         started.map_err(|error| Failure::from(&error))?;
         Ok(json!({ "experiment": id }))

@@ -7,24 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use walkforward_core::{CancelToken, NoProgress, ProgressUpdate};
 use walkforward_orchestrator::{
-    ContinuousTrainer, CycleEnd, CyclePlan, CycleProgress, CycleRunner, CycleStart, RunError, RunReport,
+    ContinuousTrainer, CycleEnd, CyclePlan, CycleProgress, CycleRunner, CycleStart, RunError, RunReport, Slot,
 };
 use walkforward_store::{CycleStatus, ExperimentId, NewExperiment, ScheduleId};
 
 use super::events::Wake;
 
-/// How often a cycle that waits for an experiment looks whether it is to stop.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// Runs trainings, at most so many at once. The fleet counts its cycles itself; a slot that an experiment has taken is
-/// one that the next cycle waits for.
+/// Runs trainings. The scheduler says when there is room for one.
 pub(super) struct Trainings {
     trainer: ContinuousTrainer,
-    slots: Arc<Semaphore>,
     progress: Arc<Latest>,
     experiments: Mutex<BTreeMap<ExperimentId, Experiment>>,
     wake: Wake,
@@ -60,16 +54,11 @@ impl CycleProgress for Latest {
 }
 
 impl Trainings {
-    /// Trainings of the trainer that `make` makes, at most `at_once` of them.
-    pub(super) fn new(
-        at_once: usize,
-        wake: Wake,
-        make: impl FnOnce(Arc<dyn CycleProgress>) -> ContinuousTrainer,
-    ) -> Self {
+    /// Trainings of the trainer that `make` makes.
+    pub(super) fn new(wake: Wake, make: impl FnOnce(Arc<dyn CycleProgress>) -> ContinuousTrainer) -> Self {
         let progress = Arc::new(Latest::default());
         let trainer = make(Arc::<Latest>::clone(&progress));
-        let slots = Arc::new(Semaphore::new(at_once));
-        Self { trainer, slots, progress, experiments: Mutex::default(), wake }
+        Self { trainer, progress, experiments: Mutex::default(), wake }
     }
 
     /// How far running cycles have come.
@@ -77,15 +66,14 @@ impl Trainings {
         &self.progress
     }
 
-    /// Begins an experiment if a slot is free; otherwise says so.
+    /// Begins an experiment, which keeps `slot` until it has ended.
     pub(super) fn begin(
         self: &Arc<Self>,
         experiment: NewExperiment,
         plan: CyclePlan,
+        slot: Slot,
         ended: impl FnOnce(&Result<RunReport, RunError>) + Send + 'static,
     ) -> Result<(), String> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned();
-        let slot = slot.map_err(|_| "all trainings that may run at once are running".to_owned())?;
         let (trainings, cancel, id) = (Arc::clone(self), CancelToken::default(), experiment.id.clone());
         let stop = cancel.clone();
         // Held until the task is entered, so that it can't end before.
@@ -101,8 +89,8 @@ impl Trainings {
                 Some(result) => ended(&result),
                 None => tracing::error!(experiment = %id, "the training ended with a bug"),
             }
-            drop::<OwnedSemaphorePermit>(slot);
             trainings.experiments.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            drop(slot);
             trainings.wake.wake();
         });
         experiments.insert(id, Experiment { cancel: stop, task });
@@ -140,27 +128,11 @@ impl Trainings {
             tracing::warn!("a training did not end in time; the next start records that");
         }
     }
-
-    /// A slot, once one is free; none when the cycle is cancelled before.
-    async fn slot(&self, cancel: &CancelToken) -> Option<OwnedSemaphorePermit> {
-        loop {
-            let slot = Arc::clone(&self.slots).acquire_owned();
-            if let Ok(slot) = tokio::time::timeout(LOOK, slot).await {
-                return slot.ok();
-            }
-            if cancel.is_cancelled() {
-                return None;
-            }
-        }
-    }
 }
 
 #[async_trait]
 impl CycleRunner for Trainings {
     async fn run(&self, cycle: CycleStart, cancel: CancelToken) -> CycleEnd {
-        let Some(_slot) = self.slot(&cancel).await else {
-            return CycleEnd::new(CycleStatus::Cancelled, None);
-        };
         let (trainer, schedule) = (self.trainer.clone(), cycle.schedule.id.clone());
         let end = on_own_thread(async move { trainer.run(cycle, cancel).await }).await;
         self.progress.forget(&schedule);

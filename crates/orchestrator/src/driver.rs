@@ -10,18 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use walkforward_core::{Clock, Timestamp};
+use walkforward_core::{Clock, LineName, Timestamp};
 use walkforward_store::{ScheduleChange, ScheduleId, ScheduleRecord, ScheduleStatus};
 
 use crate::fleet::{Fleet, Input, Step};
 use crate::schedule::{Command, CycleToRun, Effect, OpenCycle, Plan, State, TimingError};
 
+mod aside;
 mod cycles;
 mod handle;
 mod ledger;
 mod memory;
 mod persist;
 mod ports;
+mod slot;
 mod stopping;
 mod view;
 
@@ -31,6 +33,7 @@ pub use memory::MemoryLedger;
 pub use ports::{
     Announcer, CycleRunner, CycleStart, LedgerError, LoadedSchedule, NoAnnouncements, ScheduleLedger,
 };
+pub use slot::Slot;
 use view::Board;
 pub use view::{Overview, ScheduleView};
 
@@ -54,9 +57,10 @@ pub struct SchedulerParts {
 /// How the scheduler works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchedulerOptions {
-    /// Cycles that may run at once, of all schedules together.
+    /// Trainings that may run at once: cycles of all schedules, and others that hold a [`Slot`].
     pub max_concurrent_trainings: usize,
-    /// How long cycles may take to end when the scheduler stops. Those that take longer are recorded as interrupted.
+    /// How long cycles may take to end when the scheduler stops. What became of those that take longer is recorded by
+    /// the next start.
     pub stop_grace: Duration,
     /// Longest single sleep: a clock that was set is noticed after it.
     pub longest_sleep: Duration,
@@ -81,6 +85,7 @@ impl SchedulerService {
     /// A scheduler and its handle. Nothing happens before [`run`](Self::run).
     pub fn new(parts: SchedulerParts, options: SchedulerOptions) -> (Self, Scheduler) {
         let (sender, requests) = mpsc::channel(MAX_WAITING_COMMANDS);
+        let (give_back, given_back) = mpsc::channel(options.max_concurrent_trainings.max(1));
         let board = Arc::new(Board::default());
         let driver = Driver {
             fleet: Fleet::new(options.max_concurrent_trainings),
@@ -91,6 +96,8 @@ impl SchedulerService {
             parts,
             options,
             requests,
+            give_back,
+            given_back,
         };
         (Self { driver }, Scheduler::new(sender, board))
     }
@@ -110,6 +117,7 @@ impl SchedulerService {
                 () = &mut stop => break,
                 Some(request) = driver.requests.recv() => driver.obey(request).await,
                 ended = driver.cycles.next(), if driver.waiting.is_none() => driver.finish(ended).await,
+                Some(line) = driver.given_back.recv(), if driver.waiting.is_none() => driver.release(line).await,
                 () = sleep(&*driver.parts.clock, wake) => driver.wake().await,
             }
         }
@@ -118,10 +126,14 @@ impl SchedulerService {
 }
 
 /// What a handle asks.
-pub(crate) struct Request {
-    pub(crate) what: Asked,
-    pub(crate) answer: oneshot::Sender<Result<ScheduleView, SchedulerError>>,
+pub(crate) enum Request {
+    /// Something about a schedule.
+    Schedule { what: Asked, answer: Answer<ScheduleView> },
+    /// Room for a training that is no cycle.
+    Reserve { line: LineName, who: String, answer: Answer<Slot> },
 }
+
+type Answer<T> = oneshot::Sender<Result<T, SchedulerError>>;
 
 /// What is asked for.
 pub(crate) enum Asked {
@@ -141,6 +153,9 @@ struct Driver {
     cycles: Cycles,
     board: Arc<Board>,
     requests: mpsc::Receiver<Request>,
+    give_back: mpsc::Sender<LineName>,
+    /// Lines whose trainings have given their slots back.
+    given_back: mpsc::Receiver<LineName>,
     /// A step that could not be persisted yet.
     waiting: Option<persist::Waiting>,
 }
@@ -148,9 +163,7 @@ struct Driver {
 impl Driver {
     /// Takes in what the ledger holds. A schedule whose configuration can't be read is set aside, and says so.
     async fn recover(&mut self) -> Result<(), SchedulerError> {
-        let ledger = Arc::clone(&self.parts.ledger);
-        let loaded = tokio::task::spawn_blocking(move || ledger.load()).await;
-        let loaded = loaded.unwrap_or_else(|panic| Err(LedgerError::panicked(&panic)));
+        let loaded = self.on_ledger(|ledger| ledger.load()).await;
         for LoadedSchedule { record, open } in loaded.map_err(SchedulerError::Load)? {
             self.records.insert(record.id.clone(), record.clone());
             match State::from_record(&record) {
@@ -195,17 +208,30 @@ impl Driver {
     }
 
     async fn finish(&mut self, ended: Ended) {
-        let Ended { id, number, end } = ended;
-        self.carry_out(Input::Finished { id, number, end }).await;
+        let Ended { id, line, number, end } = ended;
+        let is_known = self.fleet.get(&id).and_then(State::running) == Some(number);
+        match is_known {
+            true => self.carry_out(Input::Finished { id, number, end }).await,
+            // Its schedule was set aside meanwhile.
+            false => self.carry_out(Input::Released { line }).await,
+        }
     }
 
     async fn obey(&mut self, request: Request) {
-        let answer = match self.refusal() {
-            Some(error) => Err(error),
-            None => self.answer(request.what).await,
-        };
-        // Who asked may be gone; the command is carried out all the same.
-        let _ = request.answer.send(answer);
+        match request {
+            Request::Schedule { what, answer } => {
+                let done = match self.refusal() {
+                    Some(error) => Err(error),
+                    None => self.answer(what).await,
+                };
+                // Who asked may be gone; the command is carried out all the same.
+                let _ = answer.send(done);
+            }
+            Request::Reserve { line, who, answer } => {
+                // A slot that nobody waits for any more is given back at once.
+                let _ = answer.send(self.reserve(line, &who));
+            }
+        }
     }
 
     async fn answer(&mut self, what: Asked) -> Result<ScheduleView, SchedulerError> {
@@ -213,6 +239,9 @@ impl Driver {
         let (id, input) = match what {
             Asked::Add(record) => return self.add(*record).await,
             Asked::Reconfigure(record) => return self.reconfigure(*record, now).await,
+            Asked::Command(id, Command::Remove) if self.is_set_aside(&id) => {
+                return self.remove_set_aside(&id).await;
+            }
             Asked::Command(id, command) => (id.clone(), input_of(id, command, now)),
         };
         let before = self.board.view(&id);
@@ -300,6 +329,7 @@ impl Driver {
         self.board.show_overview(Overview {
             schedules: self.records.len(),
             running: self.fleet.running(),
+            trainings: self.fleet.trainings(),
             queued: self.fleet.queued(),
             next_wake_at: self.fleet.next_wake(),
             not_recorded: self.waiting.as_ref().map(|waiting| waiting.error.to_string()),

@@ -1,9 +1,10 @@
 //! All schedules of a process, as one state machine: slots, lines, the queue and its fairness.
 //!
 //! [`Fleet::step`] moves one schedule, or all whose time has come, and then lets queued cycles start while there is
-//! room for them: at most `max_concurrent` cycles run at once, and never two of one line. A free slot goes to the
+//! room for them: at most `max_concurrent` trainings run at once, and never two of one line. A free slot goes to the
 //! queued cycle whose schedule was served longest ago, then to the one that was due first, then by id. A schedule that
-//! was served or has just come goes behind all others, so nobody waits for ever.
+//! was served or has just come goes behind all others, so nobody waits for ever. Trainings that are no cycles take a
+//! slot and their line with [`Fleet::reserve`].
 //!
 //! Like [`schedule::step`](crate::schedule::step) it reads no clock and does no I/O. A step costs a few look-ups in
 //! ordered maps, however many schedules there are. What a step did can be undone as long as no other followed, for when
@@ -22,7 +23,7 @@ use crate::schedule::{
 
 mod index;
 
-use index::{Entry, Line, Turn};
+use index::{Entry, Holder, Line, Turn};
 
 /// A step takes no further schedule whose time has come once it has this many changes to persist.
 pub const MAX_CHANGES_PER_STEP: usize = 1_000;
@@ -100,6 +101,11 @@ pub enum Input {
         /// How it ended.
         end: CycleEnd,
     },
+    /// A training that is no cycle has ended, and its line and slot are free.
+    Released {
+        /// Its line.
+        line: LineName,
+    },
     /// The process ends: nothing starts any more.
     ShutDown,
 }
@@ -132,10 +138,12 @@ pub struct Fleet {
     /// The first waiting cycle of each line on which nothing runs.
     ready: BTreeSet<Turn>,
     running: BTreeMap<ScheduleId, u64>,
+    /// Trainings that are no cycles, by line.
+    guests: BTreeMap<LineName, String>,
 }
 
 impl Fleet {
-    /// A fleet without schedules that runs at most `max_concurrent` cycles at once; 0 counts as 1.
+    /// A fleet without schedules that runs at most `max_concurrent` trainings at once; 0 counts as 1.
     pub fn new(max_concurrent: usize) -> Self {
         Self {
             max_concurrent: max_concurrent.max(1),
@@ -146,6 +154,7 @@ impl Fleet {
             lines: BTreeMap::new(),
             ready: BTreeSet::new(),
             running: BTreeMap::new(),
+            guests: BTreeMap::new(),
         }
     }
 
@@ -169,6 +178,11 @@ impl Fleet {
         self.running.len()
     }
 
+    /// Number of trainings that run: cycles and others.
+    pub fn trainings(&self) -> usize {
+        self.running.len() + self.guests.len()
+    }
+
     /// Number of cycles that wait.
     pub fn queued(&self) -> usize {
         self.lines.values().map(Line::waiting).sum()
@@ -181,6 +195,7 @@ impl Fleet {
             Input::Timer { now, at_most } => self.fire_due(&mut batch, now, at_most)?,
             Input::ShutDown => self.shut_down(&mut batch)?,
             Input::Added { state, open } => self.join(&mut batch, state, open)?,
+            Input::Released { line } => self.release(&line),
             other => self.one(&mut batch, other)?,
         }
         self.admit_waiting(&mut batch)?;
@@ -197,6 +212,30 @@ impl Fleet {
     /// Forgets a schedule at once, whatever it does. Who waited for its line starts with the next step.
     pub fn forget(&mut self, id: &ScheduleId) {
         self.put(id, None);
+    }
+
+    /// Gives a slot and `line` to a training that is no cycle and that people know as `who`, until
+    /// [`Input::Released`]; or says who is in the way. It goes before queued cycles, none of which could start now.
+    pub fn reserve(&mut self, line: &LineName, who: &str) -> Result<(), String> {
+        match self.room_on(line) {
+            Room::Busy { reason } => Err(reason),
+            Room::Free => {
+                self.let_in(line, who.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a slot and `line` to a training that has begun already, until [`Input::Released`].
+    pub(crate) fn let_in(&mut self, line: &LineName, who: String) {
+        self.on_line(line, |line| line.holder = Some(Holder::Guest(who.clone())));
+        self.guests.insert(line.clone(), who);
+    }
+
+    pub(crate) fn release(&mut self, line: &LineName) {
+        if self.guests.remove(line).is_some() {
+            self.on_line(line, |line| line.holder = None);
+        }
     }
 
     /// Inputs for one schedule.
@@ -260,7 +299,7 @@ impl Fleet {
 
     /// Starts queued cycles while there is room.
     fn admit_waiting(&mut self, batch: &mut Batch) -> Result<(), Refused> {
-        while !self.is_closing && self.running.len() < self.max_concurrent {
+        while !self.is_closing && self.trainings() < self.max_concurrent {
             let Some(id) = self.ready.first().map(|turn| turn.id.clone()) else { break };
             self.apply(batch, &id, ScheduleInput::Admitted)?;
         }
@@ -285,30 +324,33 @@ impl Fleet {
 
     /// Whether a cycle of this schedule may start.
     fn room_for(&self, id: &ScheduleId) -> Room {
-        if self.is_closing {
-            return Room::Busy { reason: "the scheduler is stopping".to_owned() };
+        match self.entries.get(id) {
+            Some(entry) => self.room_on(&entry.state.plan().line),
+            None => Room::Free,
         }
-        let line = self.entries.get(id).map(|entry| &entry.state.plan().line);
-        if let Some((line, (other, number))) =
-            line.and_then(|name| Some((name, self.lines.get(name)?.running()?)))
-        {
-            let reason = format!("line '{line}' is busy with cycle {number} of schedule '{other}'");
-            return Room::Busy { reason };
-        }
-        if self.running.len() < self.max_concurrent {
+    }
+
+    /// Whether a training may start on this line.
+    fn room_on(&self, name: &LineName) -> Room {
+        let reason = if self.is_closing {
+            "the scheduler is stopping".to_owned()
+        } else if let Some(holder) = self.lines.get(name).and_then(|line| line.holder.as_ref()) {
+            format!("line '{name}' is busy with {holder}")
+        } else if self.trainings() < self.max_concurrent {
             return Room::Free;
-        }
-        Room::Busy { reason: self.who_runs() }
+        } else {
+            self.who_runs()
+        };
+        Room::Busy { reason }
     }
 
     fn who_runs(&self) -> String {
-        let named = self.running.iter().take(MAX_NAMED);
-        let mut who: Vec<String> =
-            named.map(|(id, number)| format!("cycle {number} of schedule '{id}'")).collect();
-        if self.running.len() > MAX_NAMED {
+        let cycles = self.running.iter().map(|(id, number)| Holder::Cycle(id.clone(), *number).to_string());
+        let mut who: Vec<String> = cycles.chain(self.guests.values().cloned()).take(MAX_NAMED).collect();
+        if self.trainings() > MAX_NAMED {
             who.push("others".to_owned());
         }
-        let verb = if self.running.len() == 1 { "is" } else { "are" };
+        let verb = if self.trainings() == 1 { "is" } else { "are" };
         format!("{} {verb} running", who.join(", "))
     }
 }

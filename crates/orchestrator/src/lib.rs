@@ -36,7 +36,7 @@ pub use cycle::{
 pub use driver::{
     Announcer, CycleRunner, CycleStart, LedgerError, LoadedSchedule, MemoryLedger, NoAnnouncements, Overview,
     ScheduleLedger, ScheduleView, Scheduler, SchedulerError, SchedulerOptions, SchedulerParts,
-    SchedulerService,
+    SchedulerService, Slot,
 };
 pub use launcher::InProcessLauncher;
 pub use observer::{NoObserver, RunObserver, RunStep};

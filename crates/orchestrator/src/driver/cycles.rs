@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::{Id, JoinError, JoinSet};
-use walkforward_core::CancelToken;
+use walkforward_core::{CancelToken, LineName};
 use walkforward_store::{CycleStatus, ScheduleId};
 
 use super::ports::{CycleRunner, CycleStart};
@@ -17,12 +17,14 @@ const MAX_REASON_BYTES: usize = 2_000;
 /// A cycle that has ended.
 pub(super) struct Ended {
     pub(super) id: ScheduleId,
+    pub(super) line: LineName,
     pub(super) number: u64,
     pub(super) end: CycleEnd,
 }
 
 struct Running {
     id: ScheduleId,
+    line: LineName,
     number: u64,
     cancel: CancelToken,
 }
@@ -41,7 +43,12 @@ impl Cycles {
 
     pub(super) fn start(&mut self, cycle: CycleStart) {
         let (runner, cancel) = (Arc::clone(&self.runner), CancelToken::default());
-        let running = Running { id: cycle.schedule.id.clone(), number: cycle.number, cancel: cancel.clone() };
+        let running = Running {
+            id: cycle.schedule.id.clone(),
+            line: cycle.schedule.line.clone(),
+            number: cycle.number,
+            cancel: cancel.clone(),
+        };
         let task = self.tasks.spawn(async move { runner.run(cycle, cancel).await });
         self.running.insert(task.id(), running);
     }
@@ -58,6 +65,12 @@ impl Cycles {
         self.running.is_empty()
     }
 
+    /// The line and the number of a schedule's cycle that runs.
+    pub(super) fn running_of(&self, id: &ScheduleId) -> Option<(&LineName, u64)> {
+        let running = self.running.values().find(|running| running.id == *id)?;
+        Some((&running.line, running.number))
+    }
+
     /// The next cycle that ends; never, while none runs.
     pub(super) async fn next(&mut self) -> Ended {
         loop {
@@ -66,8 +79,8 @@ impl Cycles {
                 Some(Err(error)) => (error.id(), failed(error)),
                 None => std::future::pending().await,
             };
-            if let Some(Running { id, number, .. }) = self.running.remove(&task) {
-                return Ended { id, number, end: bounded(end) };
+            if let Some(Running { id, line, number, .. }) = self.running.remove(&task) {
+                return Ended { id, line, number, end: bounded(end) };
             }
         }
     }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+use walkforward_core::LineName;
 use walkforward_store::{ScheduleId, ScheduleRecord};
 
 use super::ports::LedgerError;
+use super::slot::Slot;
 use super::view::{Board, Overview, ScheduleView};
-use super::{Asked, Request};
+use super::{Answer, Asked, Request};
 use crate::schedule::{Command, Refused, TimingError};
 
 /// Why a command was not carried out, or the scheduler ended.
@@ -44,6 +46,12 @@ pub enum SchedulerError {
     )]
     Blocked {
         /// Why not.
+        reason: String,
+    },
+    /// Another training is in the way.
+    #[error("{reason}; try again when that is over")]
+    Busy {
+        /// Which.
         reason: String,
     },
     /// The schedules can't be loaded.
@@ -160,10 +168,24 @@ impl Scheduler {
         self.ask(Asked::Command(id.clone(), command)).await
     }
 
+    /// Room for a training on `line` that is no cycle and that others know as `who`: one of
+    /// [`max_concurrent_trainings`](super::SchedulerOptions::max_concurrent_trainings), and never beside another
+    /// training of the line. Cycles treat it as one of theirs until the slot is dropped.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Busy`] where another training is in the way.
+    pub async fn reserve(&self, line: &LineName, who: &str) -> Result<Slot, SchedulerError> {
+        let (line, who) = (line.clone(), who.to_owned());
+        self.send(|answer| Request::Reserve { line, who, answer }).await
+    }
+
     async fn ask(&self, what: Asked) -> Result<ScheduleView, SchedulerError> {
+        self.send(|answer| Request::Schedule { what, answer }).await
+    }
+
+    async fn send<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, SchedulerError> {
         let (answer, answered) = oneshot::channel();
-        let request = Request { what, answer };
-        self.requests.send(request).await.map_err(|_| SchedulerError::NotRunning)?;
+        self.requests.send(request(answer)).await.map_err(|_| SchedulerError::NotRunning)?;
         answered.await.map_err(|_| SchedulerError::NotRunning)?
     }
 }

@@ -1,7 +1,6 @@
 //! Persisting steps, and what happens while that does not work.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use walkforward_core::Timestamp;
@@ -80,17 +79,6 @@ impl Driver {
         (!is_new).then_some(input)
     }
 
-    /// Forgets a schedule until the next start, which repairs its rows.
-    pub(super) fn set_aside(&mut self, id: &ScheduleId, error: &LedgerError) {
-        tracing::error!(schedule = %id, %error, "the schedule is set aside");
-        self.cycles.cancel(id);
-        self.fleet.forget(id);
-        if let Some(record) = self.records.get(id) {
-            self.board.set_aside(record, &error.to_string());
-        }
-        self.show_overview();
-    }
-
     /// Persists and does what somebody asked for, or takes it back and says why.
     pub(super) async fn command(&mut self, id: &ScheduleId, input: Input) -> Result<(), SchedulerError> {
         loop {
@@ -126,9 +114,8 @@ impl Driver {
     /// Persists what a step changes.
     pub(super) async fn commit(&self, step: &Step) -> Result<Vec<i64>, LedgerError> {
         let Some(changes) = changes_of(step) else { return Ok(Vec::new()) };
-        let (ledger, changes) = (Arc::clone(&self.parts.ledger), changes.to_vec());
-        let committed = tokio::task::spawn_blocking(move || ledger.commit(&changes)).await;
-        committed.unwrap_or_else(|panic| Err(LedgerError::panicked(&panic)))
+        let changes = changes.to_vec();
+        self.on_ledger(move |ledger| ledger.commit(&changes)).await
     }
 
     /// Why no command can be taken now, if so.

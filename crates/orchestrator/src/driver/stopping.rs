@@ -1,9 +1,8 @@
 //! The end of the scheduler.
 
-use walkforward_store::{CycleStatus, ScheduleId};
+use walkforward_core::Timestamp;
 
 use super::{Driver, Ended, Input, LedgerError, SchedulerError, after, sleep};
-use crate::schedule::CycleEnd;
 
 impl Driver {
     /// Asks every cycle to stop, waits for them for a while, and records how they ended. Schedules keep their status
@@ -17,16 +16,9 @@ impl Driver {
         }
         let mut last_error = self.record_end(Input::ShutDown).await.err();
         let deadline = after(self.parts.clock.now(), self.options.stop_grace);
-        while !self.cycles.is_empty() {
-            let ended = tokio::select! {
-                ended = self.cycles.next() => Some(ended),
-                () = sleep(&*self.parts.clock, Some(deadline)) => None,
-            };
-            let ends = ended.map_or_else(|| self.abandon(), |ended| vec![ended]);
-            for Ended { id, number, end } in ends {
-                let recorded = self.record_end(Input::Finished { id, number, end }).await;
-                last_error = recorded.err().or(last_error);
-            }
+        while let Some(Ended { id, number, end, .. }) = self.next_end(deadline).await {
+            let recorded = self.record_end(Input::Finished { id, number, end }).await;
+            last_error = recorded.err().or(last_error);
         }
         last_error.map_or(Ok(()), |error| Err(SchedulerError::EndsNotRecorded(error)))
     }
@@ -41,19 +33,23 @@ impl Driver {
 
     async fn let_cycles_end(&mut self) {
         let deadline = after(self.parts.clock.now(), self.options.stop_grace);
-        while !self.cycles.is_empty() {
-            tokio::select! {
-                _ = self.cycles.next() => {}
-                () = sleep(&*self.parts.clock, Some(deadline)) => drop(self.abandon()),
-            }
-        }
+        while self.next_end(deadline).await.is_some() {}
     }
 
-    fn abandon(&mut self) -> Vec<Ended> {
-        let interrupted = |(id, number): (ScheduleId, u64)| {
-            let reason = "the scheduler stopped, and the cycle did not end in time".to_owned();
-            Ended { id, number, end: CycleEnd::new(CycleStatus::Interrupted, Some(reason)) }
-        };
-        self.cycles.abandon().into_iter().map(interrupted).collect()
+    /// The next cycle that ends before the deadline. One that does not may yet come to its end, so nothing is recorded
+    /// about it: the next start finds out what became of it.
+    async fn next_end(&mut self, deadline: Timestamp) -> Option<Ended> {
+        if self.cycles.is_empty() {
+            return None;
+        }
+        tokio::select! {
+            ended = self.cycles.next() => Some(ended),
+            () = sleep(&*self.parts.clock, Some(deadline)) => {
+                for (schedule, number) in self.cycles.abandon() {
+                    tracing::warn!(%schedule, number, "the cycle did not end in time; the next start records its end");
+                }
+                None
+            }
+        }
     }
 }

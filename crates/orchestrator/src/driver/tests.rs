@@ -134,15 +134,62 @@ async fn a_schedule_whose_rows_were_changed_by_others_stops_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cycle_that_does_not_listen_is_interrupted_when_the_scheduler_stops() {
+async fn a_cycle_that_does_not_end_in_time_is_left_to_the_next_start() {
     let world = World::new(Cycle::Stubborn);
     let queue = json!({ "interval_hours": 1, "on_busy": "queue" });
     let running = world.with(&["btc", "eth"], queue).await;
     pass(30 * MINUTE).await;
     running.stop().await.unwrap();
-    assert_eq!(world.ledger.text("btc"), ["due 1 interrupted@0"]);
+    // It may yet promote its model.
+    assert_eq!(world.ledger.text("btc"), ["due 1 running@0"]);
     assert_eq!(world.ledger.text("eth"), ["due 1 interrupted@0"]);
     assert_eq!(world.ledger.row("eth", 1).reason, "the scheduler stopped before it started");
+    world.run().stop().await.unwrap();
+    assert_eq!(world.ledger.text("btc"), ["due 1 interrupted@0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_keeps_cycles_of_its_line_waiting_until_it_is_dropped() {
+    let world = World::new(Cycle::Takes(10 * MINUTE));
+    let queue = json!({ "interval_hours": 1, "on_busy": "queue" });
+    let running = world.with(&["btc"], queue).await;
+    pass(30 * MINUTE).await;
+    let line = running.scheduler.status(&id("btc")).unwrap().line;
+    let slot = running.scheduler.reserve(&line, "experiment 'e'").await.unwrap();
+    let busy = running.scheduler.reserve(&line, "experiment 'f'").await.unwrap_err().to_string();
+    assert!(busy.contains("is busy with experiment 'e'; try again"), "{busy}");
+    pass(60 * MINUTE).await;
+    assert_eq!(running.scheduler.status(&id("btc")).unwrap().queued_cycle, Some(2));
+    let overview = running.scheduler.overview();
+    assert_eq!((overview.trainings, overview.running, overview.queued), (1, 0, 1));
+    drop(slot);
+    pass(MINUTE).await;
+    assert_eq!(running.scheduler.status(&id("btc")).unwrap().running_cycle, Some(2));
+    // Nobody waits for this one's answer.
+    drop(running.scheduler.reserve(&"other".parse().unwrap(), "experiment 'g'"));
+    pass(HOUR).await;
+    running.stop().await.unwrap();
+    assert_eq!(world.ledger.text("btc")[1], "due 2 rejected@60");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_is_set_aside_can_be_removed_and_keeps_its_line_while_its_cycle_ends() {
+    let world = World::new(Cycle::Takes(90 * MINUTE));
+    let running = world.with(&["btc"], hourly()).await;
+    pass(30 * MINUTE).await;
+    world.ledger.refused.lock().unwrap().insert(id("btc"));
+    pass(31 * MINUTE).await;
+    let view = running.scheduler.status(&id("btc")).unwrap();
+    assert_eq!(view.fault.as_deref(), Some("btc is tampered with"));
+    world.ledger.refused.lock().unwrap().clear();
+    pass(MINUTE).await;
+    let slot = running.scheduler.reserve(&view.line, "experiment 'e'").await.unwrap();
+    let removed = running.scheduler.remove(&id("btc")).await.unwrap();
+    assert_eq!(removed.status, ScheduleStatus::Removed);
+    assert_eq!(world.ledger.text("btc"), ["due 1 interrupted@0"]);
+    assert_eq!(running.scheduler.list(), []);
+    drop(slot);
+    running.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,8 @@ pub struct Overview {
     pub schedules: usize,
     /// Number of cycles that run.
     pub running: usize,
+    /// Number of trainings that run: cycles, and others that hold a slot.
+    pub trainings: usize,
     /// Number of cycles that wait.
     pub queued: usize,
     /// When the next cycle of any schedule starts.

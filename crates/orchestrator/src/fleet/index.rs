@@ -2,8 +2,9 @@
 //! that putting an old state back puts everything back.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use walkforward_core::Timestamp;
+use walkforward_core::{LineName, Timestamp};
 use walkforward_store::ScheduleId;
 
 use super::Fleet;
@@ -32,18 +33,32 @@ impl Turn {
     }
 }
 
-/// A line that some cycle runs on or waits for.
+/// Who trains on a line.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Holder {
+    /// A cycle of a schedule.
+    Cycle(ScheduleId, u64),
+    /// Another training, by the name that people know it by.
+    Guest(String),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cycle(id, number) => write!(f, "cycle {number} of schedule '{id}'"),
+            Self::Guest(who) => f.write_str(who),
+        }
+    }
+}
+
+/// A line that somebody trains on or waits for.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Line {
-    running: Option<(ScheduleId, u64)>,
+    pub(super) holder: Option<Holder>,
     waiting: BTreeSet<Turn>,
 }
 
 impl Line {
-    pub(super) fn running(&self) -> Option<&(ScheduleId, u64)> {
-        self.running.as_ref()
-    }
-
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -54,7 +69,7 @@ impl Line {
 
     /// The waiting cycle that may start when there is a slot.
     fn ready(&self) -> Option<&Turn> {
-        self.waiting.first().filter(|_| self.running.is_none())
+        self.waiting.first().filter(|_| self.holder.is_none())
     }
 }
 
@@ -82,7 +97,7 @@ impl Fleet {
         }
         self.change_line(entry, |line| {
             if let Some(number) = entry.state.running() {
-                line.running = Some((id.clone(), number));
+                line.holder = Some(Holder::Cycle(id.clone(), number));
             }
             line.waiting.extend(Turn::of(entry));
         });
@@ -96,7 +111,7 @@ impl Fleet {
         self.running.remove(id);
         self.change_line(entry, |line| {
             if entry.state.running().is_some() {
-                line.running = None;
+                line.holder = None;
             }
             if let Some(turn) = Turn::of(entry) {
                 line.waiting.remove(&turn);
@@ -104,12 +119,15 @@ impl Fleet {
         });
     }
 
-    /// Changes the line of a schedule that runs or waits on it, and who of it is ready to start.
+    /// Changes the line of a schedule that runs or waits on it.
     fn change_line(&mut self, entry: &Entry, change: impl FnOnce(&mut Line)) {
-        if entry.state.running().is_none() && entry.state.queued().is_none() {
-            return;
+        if entry.state.running().is_some() || entry.state.queued().is_some() {
+            self.on_line(&entry.state.plan().line, change);
         }
-        let name = &entry.state.plan().line;
+    }
+
+    /// Changes a line, and who of it is ready to start.
+    pub(super) fn on_line(&mut self, name: &LineName, change: impl FnOnce(&mut Line)) {
         let mut line = self.lines.remove(name).unwrap_or_default();
         if let Some(turn) = line.ready() {
             self.ready.remove(turn);
@@ -118,7 +136,7 @@ impl Fleet {
         if let Some(turn) = line.ready() {
             self.ready.insert(turn.clone());
         }
-        if line.running.is_some() || !line.waiting.is_empty() {
+        if line.holder.is_some() || !line.waiting.is_empty() {
             self.lines.insert(name.clone(), line);
         }
     }

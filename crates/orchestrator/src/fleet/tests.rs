@@ -14,7 +14,7 @@ use model::{World, at, id, record};
 type Move = (u8, u8, i64);
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    proptest::collection::vec((0u8..20, 0u8..8, 0i64..400), 200..201)
+    proptest::collection::vec((0u8..22, 0u8..8, 0i64..400), 200..201)
 }
 
 proptest! {
@@ -148,4 +148,36 @@ fn many_due_times_at_once_come_in_steps_of_bounded_size() {
     }
     assert!(steps > 1);
     assert_eq!((fleet.running(), fleet.queued()), (1, 2_999));
+}
+
+#[test]
+fn a_training_that_is_no_cycle_takes_a_slot_and_its_line() {
+    let mut fleet = queueing(&[("a", "a"), ("b", "b")], 2);
+    assert_eq!(fleet.reserve(&"a".parse().unwrap(), "experiment 'e'"), Ok(()));
+    assert_eq!(runs(&timer(&mut fleet, 0)), ["b 1"]);
+    assert_eq!((fleet.trainings(), fleet.running(), fleet.queued()), (2, 1, 1));
+    let busy = fleet.reserve(&"a".parse().unwrap(), "experiment 'f'").unwrap_err();
+    assert_eq!(busy, "line 'a' is busy with experiment 'e'");
+    let busy = fleet.reserve(&"c".parse().unwrap(), "experiment 'f'").unwrap_err();
+    assert_eq!(busy, "cycle 1 of schedule 'b', experiment 'e' are running");
+    let step = fleet.step(Input::Released { line: "a".parse().unwrap() }).unwrap();
+    assert_eq!(runs(&step), ["a 1"]);
+}
+
+#[test]
+fn a_due_time_beside_an_experiment_is_skipped_where_the_schedule_does_not_queue() {
+    let mut fleet = Fleet::new(1);
+    let state = State::from_record(&record("a", "a", "skip")).unwrap();
+    fleet.step(Input::Added { state, open: Vec::new() }).unwrap();
+    fleet.step(Input::Start { id: id("a"), now: at(0) }).unwrap();
+    fleet.reserve(&"other".parse().unwrap(), "experiment 'e'").unwrap();
+    let step = timer(&mut fleet, 0);
+    let skipped = step.effects.iter().find_map(|effect| match effect {
+        Effect::Persist(changes) => changes.iter().find_map(|change| match change {
+            ScheduleChange::Cycle(cycle) => Some((cycle.status, cycle.reason.clone())),
+            _ => None,
+        }),
+        _ => None,
+    });
+    assert_eq!(skipped, Some((CycleStatus::Skipped, Some("experiment 'e' is running".to_owned()))));
 }

@@ -49,6 +49,8 @@ pub(super) struct World {
     ledger: MemoryLedger,
     accounts: BTreeMap<ScheduleId, Account>,
     running: BTreeMap<ScheduleId, (u64, LineName)>,
+    /// Lines that trainings hold that are no cycles.
+    guests: BTreeSet<LineName>,
     names: Vec<ScheduleId>,
     max_concurrent: usize,
     /// Whether a line is never the reason to wait while a slot is free, so that the bound on waiting holds exactly.
@@ -67,6 +69,7 @@ impl World {
             ledger: MemoryLedger::default(),
             accounts: BTreeMap::new(),
             running: BTreeMap::new(),
+            guests: BTreeSet::new(),
             names: Vec::new(),
             max_concurrent,
             lines_are_apart: max_concurrent == 1,
@@ -110,6 +113,8 @@ impl World {
             15 | 16 => self.command(&name, Input::Start { id: name.clone(), now }),
             17 => self.command(&name, Input::TriggerNow { id: name.clone(), now }),
             18 => self.replace(&name),
+            19 => self.reserve(which),
+            20 => self.release(),
             _ => self.reconfigure(&name),
         }
     }
@@ -132,6 +137,29 @@ impl World {
         };
         let (id, number) = (id.clone(), *number);
         self.step(Input::Finished { id, number, end: CycleEnd::new(CycleStatus::Rejected, None) });
+    }
+
+    /// A training that is no cycle wants a line.
+    fn reserve(&mut self, which: u8) {
+        let line: LineName = format!("line-{}", which % self.lines).parse().unwrap();
+        let is_taken = self.guests.contains(&line) || self.running.values().any(|(_, other)| *other == line);
+        let has_slot = self.trainings() < self.max_concurrent;
+        let reserved = self.fleet.reserve(&line, "experiment 'e'");
+        assert_eq!(reserved.is_ok(), has_slot && !is_taken, "{reserved:?}");
+        if reserved.is_ok() {
+            self.guests.insert(line);
+        }
+        self.check_fleet();
+    }
+
+    fn release(&mut self) {
+        if let Some(line) = self.guests.pop_first() {
+            self.step(Input::Released { line });
+        }
+    }
+
+    fn trainings(&self) -> usize {
+        self.running.len() + self.guests.len()
     }
 
     /// A schedule is removed and another one comes.
@@ -180,9 +208,12 @@ impl World {
             Ok(step) => step,
             Err(_) => return false,
         };
-        let step = if self.undoes { self.undo_and_redo(input.clone(), step) } else { step };
+        let can_repeat = !matches!(input, Input::Released { .. });
+        let step = if self.undoes && can_repeat { self.undo_and_redo(input.clone(), step) } else { step };
         if let Input::Finished { id, .. } = &input {
             self.running.remove(id);
+        }
+        if let Input::Finished { .. } | Input::Released { .. } = &input {
             self.accounts
                 .values_mut()
                 .filter_map(|it| it.waiting.as_mut())
@@ -241,9 +272,10 @@ impl World {
     fn run(&mut self, cycle: &crate::schedule::CycleToRun) {
         let line = self.fleet.get(&cycle.schedule_id).unwrap().plan().line.clone();
         assert!(self.running.values().all(|(_, other)| *other != line), "one cycle of a line at once");
+        assert!(!self.guests.contains(&line), "a cycle beside another training of its line");
         let before = self.running.insert(cycle.schedule_id.clone(), (cycle.number, line));
         assert_eq!(before, None, "one cycle of a schedule at once");
-        assert!(self.running.len() <= self.max_concurrent);
+        assert!(self.trainings() <= self.max_concurrent);
         let again = ScheduleChange::CycleStatus {
             schedule_id: cycle.schedule_id.clone(),
             number: cycle.number,
@@ -255,13 +287,14 @@ impl World {
 
     fn check_fleet(&self) {
         self.check_index();
-        let has_slot = self.running.len() < self.max_concurrent;
+        let has_slot = self.trainings() < self.max_concurrent;
         for (name, account) in &self.accounts {
             let Some((number, finished)) = account.waiting else { continue };
             let state = self.fleet.get(name).unwrap();
             assert_eq!(state.queued(), Some(number));
             let line = &state.plan().line;
-            let line_is_free = self.running.values().all(|(_, other)| other != line);
+            let line_is_free =
+                self.running.values().all(|(_, other)| other != line) && !self.guests.contains(line);
             assert!(!(has_slot && line_is_free), "{name} waits although it could run");
             if self.lines_are_apart {
                 assert!(finished <= self.names.len() + 1, "{name} has waited for {finished} others");
@@ -285,6 +318,7 @@ impl World {
         }
         assert_eq!(self.fleet.next_wake(), wake);
         assert_eq!((self.fleet.running(), self.fleet.running.len()), (running, running));
+        assert_eq!(self.fleet.trainings(), running + self.guests.len());
         let queued = self.fleet.states().filter(|state| state.queued().is_some()).count();
         assert_eq!(self.fleet.queued(), queued);
     }
