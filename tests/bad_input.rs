@@ -1,8 +1,11 @@
 //! Bad input: an error that names the thing, exit 2, nothing written, nothing lost.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
-use crate::support::{GOOD_METRICS, LENIENT, World};
+use rusqlite::Connection;
+
+use crate::support::{GOOD_METRICS, LENIENT, SMALL, World};
 
 /// Hourly bars with a gentle wave, as CSV with a header.
 fn bars_csv(rows: usize) -> String {
@@ -248,6 +251,25 @@ fn another_market_is_refused_before_anything_is_trained() {
 }
 
 #[test]
+fn a_line_without_a_champion_belongs_to_its_schedule() {
+    let world = World::new();
+    let add = [&["schedules", "add", "btc", "--idle", "--quiet"], SMALL].concat();
+    world.orchestrate(&add, &[]).expect_code(0);
+    let run = [&["experiments", "run", "--quiet"], SMALL].concat();
+    for other in [["--symbol", "ETH/USD"], ["--timeframe", "4h"]] {
+        world.once(&other, GOOD_METRICS).expect_refusal(&["line 'default'", "schedule 'btc'", "--line NAME"]);
+        let experiment = world.orchestrate(&[&run[..], &other].concat(), GOOD_METRICS);
+        experiment.expect_refusal(&["line 'default'", "schedule 'btc'", "BTC/USD 1h", "--line NAME"]);
+    }
+    let listed = world.orchestrate(&["models", "list", "--json"], &[]).expect_code(0).stdout;
+    assert!(!listed.contains("model-") && !world.path("models/latest.json").exists(), "{listed}");
+    world.once(&["--symbol", "ETH/USD", "--line", "eth"], GOOD_METRICS).expect_code(0);
+    // The line is free again with its schedule gone.
+    world.orchestrate(&["schedules", "remove", "btc"], &[]).expect_code(0);
+    world.once(&["--symbol", "ETH/USD"], GOOD_METRICS).expect_code(0);
+}
+
+#[test]
 fn bars_that_stand_for_missing_ones_are_no_evidence() {
     let world = World::new();
     let mut lines: Vec<String> = bars_csv(4_000).lines().map(str::to_owned).collect();
@@ -258,6 +280,90 @@ fn bars_that_stand_for_missing_ones_are_no_evidence() {
     let report = world.once(&args, LENIENT).expect_code(0).json();
     assert_eq!(report["outcome"], "inconclusive", "{report}");
     assert_eq!(report["verdict"]["reason"], "insufficient_evidence");
+}
+
+/// What needs the database, each in its own way: to read, to serve, to train.
+const USES_OF_THE_DATABASE: [&[&str]; 4] = [
+    &["schedules", "list", "--json"],
+    &["serve", "--json"],
+    &["experiments", "run", "--json", "--window-bars", "700", "--holdout-bars", "300", "--iterations", "2"],
+    &["--once", "--json", "--window-bars", "700", "--holdout-bars", "300", "--iterations", "2"],
+];
+
+/// A folder with a schedule, and the path of its database.
+fn with_schedule() -> (World, PathBuf) {
+    let world = World::new();
+    let add = [&["schedules", "add", "btc", "--idle", "--quiet"], SMALL].concat();
+    world.orchestrate(&add, &[]).expect_code(0);
+    let path = world.path("data/walkforward.db");
+    (world, path)
+}
+
+/// The schedule is there, and a training can be run.
+fn expect_usable(world: &World) {
+    let listed = world.orchestrate(USES_OF_THE_DATABASE[0], &[]).expect_code(0).json();
+    assert_eq!(listed["schedules"][0]["schedule"]["id"], "btc", "{listed}");
+    world.orchestrate(USES_OF_THE_DATABASE[3], &[]).expect_code(0);
+}
+
+/// A database that `spoil` has been at is refused by every command with these words, and nothing of it changes.
+fn check_spoilt_database(spoil: impl Fn(&Path), parts: &[&str]) {
+    let (world, path) = with_schedule();
+    let sound = std::fs::read(&path).unwrap();
+    spoil(&path);
+    let spoilt = std::fs::read(&path).unwrap();
+    for args in USES_OF_THE_DATABASE {
+        world.orchestrate(args, &[]).expect_refusal(&[&["walkforward.db"], parts].concat());
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), spoilt, "it was changed");
+    for remnant in ["data/walkforward.db-wal", "data/walkforward.db-shm"] {
+        let _ = std::fs::remove_file(world.path(remnant));
+    }
+    std::fs::write(&path, sound).unwrap();
+    expect_usable(&world);
+}
+
+#[test]
+fn a_database_that_is_newer_or_corrupt_is_named_by_every_command_and_left_alone() {
+    let newer =
+        |path: &Path| Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    check_spoilt_database(newer, &["schema version 99", "newer program"]);
+    let corrupt = |path: &Path| std::fs::write(path, "this is no database".repeat(100)).unwrap();
+    check_spoilt_database(corrupt, &["not a sound database"]);
+}
+
+#[test]
+fn a_database_that_somebody_holds_for_too_long_is_named_and_works_afterwards() {
+    std::thread::scope(|scope| {
+        for args in USES_OF_THE_DATABASE {
+            scope.spawn(move || {
+                let (world, path) = with_schedule();
+                let holder = Connection::open(&path).unwrap();
+                // Readers are kept out too.
+                holder.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
+                holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+                let ran = world.orchestrate(args, &[]).expect_code(1);
+                for part in ["walkforward.db", "locked", "another process holds it"] {
+                    assert!(ran.stderr.contains(part), "no '{part}' in: {}", ran.stderr);
+                }
+                assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+                assert_eq!(std::fs::read_dir(world.path("models/.staging")).map_or(0, Iterator::count), 0);
+                drop(holder);
+                expect_usable(&world);
+            });
+        }
+    });
+}
+
+#[test]
+fn who_only_reads_is_not_kept_out_by_who_writes() {
+    let (world, path) = with_schedule();
+    let writer = Connection::open(path).unwrap();
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let listed = world.orchestrate(USES_OF_THE_DATABASE[0], &[]).expect_code(0).json();
+    assert_eq!(listed["schedules"][0]["schedule"]["id"], "btc");
+    drop(writer);
+    expect_usable(&world);
 }
 
 #[test]

@@ -26,17 +26,22 @@ pub(crate) fn namespace() -> &'static [&'static str] {
 
 /// Runs a small run after `mount`, a shell command, in a mount namespace of its own.
 fn run_after(world: &World, mount: &str, args: &[&str]) -> Ran {
+    orchestrate_after(world, mount, &[&["--once", "--json"], SMALL, args].concat())
+}
+
+/// Runs `orchestrate` so.
+fn orchestrate_after(world: &World, mount: &str, args: &[&str]) -> Ran {
     let run = world.command("orchestrate");
     let script = format!("{mount} && exec \"$0\" \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(namespace()).args(["sh", "-c", &script]).arg(run.get_program()).args(["--once", "--json"]);
+    command.args(namespace()).args(["sh", "-c", &script]).arg(run.get_program()).args(args);
     for (name, value) in run.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    command.args(SMALL).args(args).envs(GOOD_METRICS.iter().copied()).current_dir(world.path("."));
+    command.envs(GOOD_METRICS.iter().copied()).current_dir(world.path("."));
     command.output().unwrap().into()
 }
 
@@ -53,6 +58,28 @@ fn a_read_only_disk_is_refused_and_the_champion_kept_on_a_mount() {
         run_after(&world, &mount, &[]).expect_refusal(&[folder, "read-only"]);
         assert_eq!(std::fs::read(world.path("models/latest.json")).unwrap(), pointer);
     }
+    world.promote();
+}
+
+#[test]
+fn a_read_only_database_is_named_by_every_command_and_kept_on_a_mount() {
+    if !announce("a_read_only_database_is_named_by_every_command_and_kept_on_a_mount") {
+        return;
+    }
+    let world = World::new();
+    let add = [&["schedules", "add", "btc", "--idle", "--quiet"], SMALL].concat();
+    world.orchestrate(&add, &[]).expect_code(0);
+    let list = || world.orchestrate(&["schedules", "list", "--json"], &[]).expect_code(0).json();
+    let before = list();
+    // The whole folder, and the file alone in a folder that can be written.
+    for place in ["data", "data/walkforward.db"] {
+        let mount = format!("mount --bind {place} {place} && mount -o remount,ro,bind {place}");
+        let train = [&["experiments", "run", "--json"], SMALL].concat();
+        for args in [&["schedules", "start", "btc"][..], &["serve", "--json"], &train] {
+            orchestrate_after(&world, &mount, args).expect_refusal(&["data", "read-only"]);
+        }
+    }
+    assert_eq!(list(), before);
     world.promote();
 }
 
@@ -83,7 +110,11 @@ fn a_disk_that_fills_up_with_checkpoints_leaves_no_half_model_on_a_mount() {
     let mut full = 0;
     // The database takes some 200 KiB, a checkpoint as many: the first sizes are too small, the last is enough.
     for kib in [300, 400, 500, 600, 4_000] {
-        let mount = format!("mount -t tmpfs -o size={kib}k tmpfs data");
+        // An empty folder would be another data folder's, which the models are none of.
+        let database = "data/walkforward.db";
+        let mount = format!(
+            "cp {database} kept.db && mount -t tmpfs -o size={kib}k tmpfs data && cp kept.db {database}"
+        );
         let ran = run_after(&world, &mount, &args);
         if ran.code == Some(0) {
             continue;

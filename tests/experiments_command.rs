@@ -64,8 +64,13 @@ fn a_server_trains_in_turn_what_is_left_to_it() {
     let mut server = Server::start(&world, &[]);
     world.orchestrate(&[&detached[..], ENDLESS].concat(), &[]).expect_code(0);
     eventually("the training starts", || status(&world, "long").as_deref() == Some("running"));
-    let busy = world.orchestrate(&[&["experiments", "run"], SMALL].concat(), &[]).expect_code(1);
-    assert!(busy.stderr.contains("all trainings that may run at once"), "{}", busy.stderr);
+    for (line, part) in
+        [("default", "busy with experiment 'long'"), ("other", "experiment 'long' is running")]
+    {
+        let run = [&["experiments", "run", "--line", line], SMALL].concat();
+        let busy = world.orchestrate(&run, &[]).expect_code(1);
+        assert!(busy.stderr.contains(part), "{}", busy.stderr);
+    }
     world.orchestrate(&["experiments", "cancel", "long"], &[]).expect_code(0);
     server.wait_for("experiment_finished", |data| data["outcome"] == "cancelled");
     let args = [&["experiments", "run", "--id", "short", "--json"], SMALL].concat();

@@ -67,6 +67,56 @@ fn a_cycle_without_a_new_bar_is_skipped() {
     assert!(reason.contains("no new bar") && reason.contains(first["modelId"].as_str().unwrap()), "{reason}");
 }
 
+/// A folder with a file of bars, and arguments for runs on it.
+fn with_bars() -> (World, [String; 2]) {
+    let world = World::new();
+    let bars: String = (0..2_000).fold("time,open,high,low,close,volume\n".to_owned(), |text, hour| {
+        let price = 100.0 + 10.0 * (f64::from(hour) / 9.0).sin();
+        let time = 1_577_836_800_000_i64 + i64::from(hour) * 3_600_000;
+        text + &format!("{time},{price},{},{},{price},5\n", price + 1.0, price - 1.0)
+    });
+    let file = world.file("bars.csv", bars);
+    (world, ["--path".to_owned(), file])
+}
+
+/// How the first run of a loop on these bars ends.
+fn first_outcome(world: &World, bars: &[String; 2]) -> String {
+    let mut child = start(world, &[SMALL, &bars.each_ref().map(String::as_str)].concat());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(stop(&mut child, Signal::TERM), Some(0));
+    first["outcome"].as_str().unwrap().to_owned()
+}
+
+/// A run on bars that is then made to look as if its process had been killed, by `edit` of its model's record. A loop
+/// leaves it alone before, and makes up for it after, once.
+fn check_restart(args: &[&str], env: &[(&str, &str)], outcome: &str, edit: impl Fn(&mut Value)) {
+    let (world, bars) = with_bars();
+    let args = [&bars.each_ref().map(String::as_str)[..], args].concat();
+    let report = world.once(&args, env).expect_code(0).json();
+    assert_eq!(report["outcome"], outcome);
+    assert_eq!(first_outcome(&world, &bars), "skipped");
+    let name = format!("models/{}/metadata.json", report["modelId"].as_str().unwrap());
+    let mut metadata = world.read_json(&name);
+    edit(&mut metadata);
+    world.file(&name, metadata.to_string());
+    assert_eq!(first_outcome(&world, &bars), "promoted");
+    assert_eq!(first_outcome(&world, &bars), "skipped");
+}
+
+#[test]
+fn a_restart_leaves_alone_what_came_to_its_end_and_makes_up_for_what_did_not() {
+    check_restart(&[], &[("EVAL_WIN_RATE", "0.1")], "rejected", |killed_before_its_verdict| {
+        killed_before_its_verdict["status"] = "trained".into();
+        for key in ["verdict", "promotionGate", "evaluatedAt", "metrics"] {
+            killed_before_its_verdict[key] = Value::Null;
+        }
+    });
+    check_restart(&["--auto-deploy=false"], GOOD_METRICS, "held", |killed_before_its_promotion| {
+        killed_before_its_promotion["promotionGate"]["held"] = false.into();
+    });
+}
+
 #[test]
 fn synthetic_bars_go_on_with_the_clock_in_the_loop() {
     let [first, _] = first_two("skip");

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use walkforward_core::{BarRequest, Timestamp};
 
+use crate::support::bars_service::BarsService;
+use crate::support::server::eventually;
 use crate::support::{GOOD_METRICS, Ran, World};
 
 /// Cycles of the chain, every six hours.
@@ -144,6 +146,80 @@ fn a_parent_whose_weights_are_gone_is_named() {
     line.expect_not_comparable(id(&chain[2]), &[id(&chain[1]), "gone"]);
 }
 
+/// Nothing but use keeps weights.
+const KEEP_NOTHING: &[(&str, &str)] =
+    &[("WALKFORWARD_KEEP_LAST", "0"), ("WALKFORWARD_KEEP_DAYS", "0"), ("WALKFORWARD_REPRODUCIBLE_DAYS", "0")];
+
+#[test]
+fn retention_leaves_a_parent_alone_while_a_model_is_made_again_from_it() {
+    let line = Line::new();
+    let world = &line.world;
+    line.run(&[]);
+    let run = |args: &[&str]| {
+        let base =
+            ["--once", "--json", "--config", "settings.toml", "--window-bars", "700", "--holdout-bars"];
+        let all = [&base[..], &["300", "--parent", "latest"], args].concat();
+        let report = world.orchestrate(&all, &[("EVAL_WIN_RATE", "0.1")]).expect_code(0).json();
+        report["modelId"].as_str().unwrap().to_owned()
+    };
+    let parent = run(&["--as-of", "2023-12-01T00:00:00Z"]);
+    let child = run(&["--as-of", "2023-12-02T00:00:00Z"]);
+    assert_eq!(line.metadata(&child)["parentId"], parent);
+    // Long enough to be looked at in the middle; that the bytes are others then does not matter here.
+    line.edit(&child, |metadata| metadata["pack"]["iterations"] = json!(1_000_000));
+    let why = || {
+        let dry = world.orchestrate(&["models", "prune", "--dry-run", "--json"], KEEP_NOTHING);
+        let dry = dry.expect_code(0).json();
+        let kept = dry["kept"].as_array().unwrap().iter().find(|kept| kept["model"] == parent);
+        kept.map(|kept| kept["why"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(why(), None);
+    let mut command = world.command("orchestrate");
+    let mut again = command.args(["models", "reproduce", &child, "--quiet"]).spawn().unwrap();
+    eventually("the parent is loaded", || why().is_some());
+    assert_eq!(why().as_deref(), Some("loaded by a trader or a training"));
+    world.orchestrate(&["models", "prune"], KEEP_NOTHING).expect_code(0);
+    assert!(world.path(&format!("models/{parent}/policy.safetensors")).exists());
+    again.kill().unwrap();
+    again.wait().unwrap();
+    world.orchestrate(&["models", "prune"], KEEP_NOTHING).expect_code(0);
+    assert!(!world.path(&format!("models/{parent}/policy.safetensors")).exists());
+}
+
+#[test]
+fn bars_come_from_the_service_on_record_whatever_the_settings_of_now_say() {
+    let line = Line::new();
+    let (recorded, other) = (BarsService::start(200), BarsService::start(200));
+    let alpaca = ["--source", "alpaca", "--as-of", "2024-03-01T00:30:00Z"];
+    let base =
+        ["--once", "--json", "--config", "settings.toml", "--window-bars", "700", "--holdout-bars", "300"];
+    let env = [GOOD_METRICS, &[recorded.env()]].concat();
+    let report = line.world.orchestrate(&[&base[..], &alpaca].concat(), &env).expect_code(0).json();
+    let id = report["modelId"].as_str().unwrap();
+    recorded.take_requests();
+    let now = [other.env(), ("WALKFORWARD_ALPACA_LOCATION", "eu-1")];
+    let reproduce = |world: &World, args: &[&str]| {
+        let all = [&["models", "reproduce", id, "--json"], args].concat();
+        assert_eq!(world.orchestrate(&all, &now).expect_code(0).json()["outcome"], "identical");
+    };
+    // The cache of its own data folder has them.
+    reproduce(&line.world, &[]);
+    assert_eq!((recorded.take_requests(), other.take_requests()), (vec![], vec![]));
+    // That of another data folder has bars of the same market from another host, and those are not taken.
+    let elsewhere = World::new();
+    let fetch = [&["data", "fetch", "--window-bars", "700"], &alpaca[..]].concat();
+    elsewhere.orchestrate(&fetch, &now).expect_code(0);
+    assert!(!other.take_requests().is_empty());
+    let models = line.world.path("models").display().to_string();
+    reproduce(&elsewhere, &["--models-dir", &models]);
+    let asked = recorded.take_requests();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|request| request.contains("/crypto/us/bars")),
+        "{asked:?}"
+    );
+    assert_eq!(other.take_requests(), Vec::<String>::new());
+}
+
 /// Hours of a walk in CSV; `scale` changes the last price.
 fn csv(scale: f64) -> String {
     let source = walkforward_etl::SyntheticSource::new(3);
@@ -219,6 +295,20 @@ fn a_model_of_other_instructions_or_of_another_program_is_not_comparable() {
     line.world
         .orchestrate(&["models", "reproduce", "model-2020-01-01T00-00-00-000Z"], &[])
         .expect_refusal(&["model-2020-01-01T00-00-00-000Z"]);
+}
+
+#[test]
+fn a_network_of_candle_is_made_again_on_the_arithmetic_of_its_record_alone() {
+    for network in ["network = { gru = { units = 4 } }", "network = \"layer_norm_mlp\""] {
+        let line = Line::new();
+        line.world.file("settings.toml", format!("[pack]\n{PACK}{network}\n"));
+        let model = line.run(&[]);
+        let name = model["training"]["instructionSet"].as_str().unwrap().to_owned();
+        assert!(name.starts_with("candle-"), "{name}");
+        assert_eq!(line.reproduce(id(&model)).expect_code(0).json()["outcome"], "identical");
+        line.edit(id(&model), |metadata| metadata["training"]["instructionSet"] = "candle-avx2-0".into());
+        line.expect_not_comparable(id(&model), &["candle-avx2-0", "this machine"]);
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! `orchestrate schedules` without a server: what it keeps, what it refuses.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use walkforward_core::{ManualClock, Timestamp};
+use walkforward_store::{ScheduleChange, ScheduleState, ScheduleStatus, Store};
 
 use crate::support::{Ran, SMALL, World};
 
@@ -10,6 +14,11 @@ fn schedules(world: &World, args: &[&str]) -> Ran {
 
 fn add(world: &World, id: &str, args: &[&str]) -> Value {
     schedules(world, &[&["add", id], SMALL, args].concat()).expect_code(0).json()
+}
+
+fn store(world: &World) -> Store {
+    let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
+    Store::open(&world.path("data"), &world.path("models"), clock).unwrap()
 }
 
 fn ids(world: &World) -> Vec<String> {
@@ -53,6 +62,47 @@ fn commands_without_a_server_move_a_schedule_as_a_server_would() {
     again.expect_refusal(&["'btc'", "exists already", "another id"]);
     let history = schedules(&world, &["history", "btc"]).expect_code(0).json();
     assert_eq!(history["cycles"], json!([]));
+}
+
+#[test]
+fn a_clock_that_was_ahead_is_told_of_and_a_start_counts_from_now() {
+    let world = World::new();
+    add(&world, "btc", &["--every", "6h"]);
+    add(&world, "eth", &["--every", "6h"]);
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    let state = ScheduleState {
+        id: "btc".parse().unwrap(),
+        status: ScheduleStatus::Active,
+        anchor_at: Some(time("2024-01-01")),
+        current_cycle: 0,
+        last_cycle_at: Some(time("2098-12-31T18:00:00Z")),
+        next_cycle_at: Some(time("2099-01-01")),
+    };
+    store(&world).commit_schedule_changes(&[ScheduleChange::Schedule(state)]).unwrap();
+    let words =
+        |args: &[&str]| world.orchestrate(&[&["schedules"], args].concat(), &[]).expect_code(0).stdout;
+    let listed = schedules(&world, &["list"]).expect_code(0).json();
+    let from_now = &listed["schedules"][0]["clock_was_ahead"]["next_from_now"];
+    assert!(from_now.as_str().unwrap() < "2099", "{listed}");
+    assert_eq!(listed["schedules"][1]["clock_was_ahead"], Value::Null);
+    let shown = schedules(&world, &["show", "btc"]).expect_code(0).json();
+    assert_eq!(&shown["clock_was_ahead"]["next_from_now"], from_now);
+    for told in [words(&["list"]), words(&["show", "btc"])] {
+        let problem = told.lines().find(|line| line.starts_with("problem ")).unwrap();
+        for part in
+            ["the clock was ahead", "2099-01-01 00:00 UTC", "schedules stop btc", "schedules start btc"]
+        {
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
+    schedules(&world, &["stop", "btc"]).expect_code(0);
+    let started = schedules(&world, &["start", "btc"]).expect_code(0).json();
+    assert_eq!(&started["schedule"]["next_cycle_at"], from_now);
+    assert!(!words(&["list"]).contains("problem"));
+    let events = store(&world).events_after(0, 100).unwrap();
+    let event = &events.iter().find(|event| event.kind == "continuous_clock_went_back").unwrap().payload;
+    assert_eq!((&event["schedule_id"], &event["next_cycle_at"]), (&json!("btc"), from_now));
+    assert_eq!(event["before"]["next_cycle_at"], "2099-01-01T00:00:00.000Z");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::support::{GOOD_METRICS, SMALL, World};
 /// A training that does not end by itself in a test.
 const ENDLESS: &[&str] = &["--window-bars", "1500", "--holdout-bars", "300", "--iterations", "1000000"];
 /// Trains on the same bars again, because an hour is longer than a test.
-const ALWAYS: (&str, &str) = ("WALKFORWARD_ON_NO_NEW_BARS", "run");
+pub(crate) const ALWAYS: (&str, &str) = ("WALKFORWARD_ON_NO_NEW_BARS", "run");
 
 /// Makes a schedule whose every model passes.
 pub(crate) fn add(world: &World, id: &str, args: &[&str]) {

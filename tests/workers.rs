@@ -1,12 +1,14 @@
 //! Trainings in processes of their own, through the real binary.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::server::eventually;
+use crate::serve::add;
+use crate::support::server::{Server, eventually};
 use crate::support::{GOOD_METRICS, SMALL, World};
 
 /// The bytes of the model that `report` names.
@@ -155,6 +157,85 @@ fn a_program_that_is_not_there_or_not_named_is_refused() {
     other.orchestrate(&["--once", "--launcher", "cloud"], &[]).expect_refusal(&["cloud", "subprocess"]);
     other.orchestrate(&["--once"], &[("WALKFORWARD_NICENESS", "99")]).expect_refusal(&["0 to 19"]);
     other.expect_untouched();
+}
+
+/// A folder with a training program and the weights that it gives out, both of which are found only from there.
+fn with_program() -> World {
+    let world = World::new();
+    let report = world.once(&["--models-dir", "made", "--data-dir", "made-data"], &[]).expect_code(0).json();
+    let made = format!("made/{}/policy.safetensors", report["modelId"].as_str().unwrap());
+    std::fs::rename(world.path(&made), world.path("weights")).unwrap();
+    let script = "#!/bin/sh\nvalue() { sed -n 's/.*\"'$1'\": *\"\\([^\"]*\\)\".*/\\1/p' \"$job\"; }\njob=$2\n\
+        cp \"$1\" \"$(value out_dir)/policy.safetensors\" || exit 9\n\
+        echo '{\"type\":\"outcome\",\"attempt\":\"'\"$(value attempt)\"'\"}'\n";
+    let program = world.file("trainer.sh", script);
+    std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
+    world
+}
+
+/// Settings of a small training by `command`, and where it is kept.
+fn by_command<'a>(command: &'a str, folders: &'a [String; 2]) -> Vec<&'a str> {
+    let own = ["--launcher", "command", "--command", command, "--seed", "7"];
+    let window = ["--window-bars", "1500", "--holdout-bars", "300"];
+    let [data, models] = folders;
+    [&own[..], &window, &["--data-dir", data, "--models-dir", models]].concat()
+}
+
+fn folders(world: &World) -> [String; 2] {
+    ["data", "models"].map(|name| world.path(name).display().to_string())
+}
+
+#[test]
+fn the_words_of_a_command_mean_what_they_meant_where_it_was_given() {
+    let (given, elsewhere) = (with_program(), World::new());
+    let folders = folders(&given);
+    add(&given, "btc", &[&by_command("./trainer.sh weights", &folders)[..], &["--every", "1h"]].concat());
+    let stored = ["--data-dir", &folders[0], "--models-dir", &folders[1]];
+    let mut server = Server::start(&elsewhere, &stored);
+    let cycle = server.wait_for("continuous_cycle_complete", |data| data["schedule_id"] == "btc");
+    assert_eq!(cycle["status"], "promoted", "{cycle}");
+    // A program that lies in the folder and nowhere else is found by its name.
+    let run =
+        [&["experiments", "run", "--id", "e", "--json"][..], &by_command("trainer.sh weights", &folders)];
+    let ended = given.orchestrate(&run.concat(), GOOD_METRICS).expect_code(0).json();
+    assert_eq!(ended["status"], "completed", "{ended}");
+    server.stop_well();
+    let settings = &ended["config"]["settings"];
+    let [program, folder] = ["trainer.sh", ""].map(|name| given.path(name).display().to_string());
+    assert_eq!(settings["training.command"], json!([program, "weights"]).to_string());
+    assert_eq!(settings["training.command_dir"], folder.trim_end_matches('/'));
+    let reproduce = [&["models", "reproduce", ended["model_id"].as_str().unwrap()], &stored[..]].concat();
+    elsewhere.orchestrate(&reproduce, &[]).expect_code(0);
+    std::fs::remove_file(program).unwrap();
+    let parts = ["not comparable", "training.command", "trainer.sh"];
+    elsewhere.orchestrate(&reproduce, &[]).expect_refusal(&parts);
+}
+
+#[test]
+fn a_command_that_can_not_be_run_is_refused_before_anything_is_kept() {
+    let (once, world) = (World::new(), World::new());
+    let folders = folders(&world);
+    for (command, part) in [
+        ("/no/such/trainer --fast", "/no/such/trainer"),
+        ("./notes.txt", "may not be executed"),
+        ("no-such-trainer-anywhere", "in PATH"),
+        ("[1, 2]", "JSON list"),
+    ] {
+        let own = by_command(command, &folders);
+        for (world, args) in [
+            (&once, &["--once"][..]),
+            (&world, &["schedules", "add", "btc"]),
+            (&world, &["experiments", "run"]),
+        ] {
+            world.file("notes.txt", "no program");
+            world.orchestrate(&[args, &own].concat(), &[]).expect_refusal(&["command", part]);
+        }
+        once.expect_untouched();
+    }
+    let own = [&by_command("true", &folders)[..], &["--command-dir", "nowhere"]].concat();
+    world.orchestrate(&[&["schedules", "add", "btc"], &own[..]].concat(), &[]).expect_refusal(&["nowhere"]);
+    let listed = world.orchestrate(&["schedules", "list", "--json"], &[]).expect_code(0).json();
+    assert_eq!(listed["schedules"], json!([]));
 }
 
 /// Starts a worker on the job at `path`, with its standard input held open.

@@ -11,12 +11,14 @@ use serde_json::{Map, Value};
 use walkforward_store::{DatasetConfigRecord, PackRecord};
 
 use crate::failure::Failure;
+use crate::program::UserProgram;
 use crate::settings::{Origin, SETTINGS, Setting, Settings};
 
 /// Section of the settings that say where things lie.
 const FOLDERS: &str = "paths.";
 /// Settings that say how a process runs, not what a training is.
-const OF_THE_PROCESS: [&str; 4] = ["paths.", "live.", "schedule.mode", "schedule.interval_minutes"];
+const OF_THE_PROCESS: [&str; 5] =
+    ["paths.", "live.", "retention.", "schedule.mode", "schedule.interval_minutes"];
 /// The line is a part of the record.
 const LINE: &str = "line.name";
 /// What a dataset configuration calls `source_type`.
@@ -70,11 +72,21 @@ impl Settings {
             Value::Object(pack) if !pack.is_empty() => Some(pack),
             _ => None,
         };
+        let mut settings: BTreeMap<String, String> =
+            kept.map(|(key, (text, _))| ((*key).to_owned(), absolute(key, text.trim()))).collect();
+        settings.extend(self.pinned_program()?);
         Ok(FrozenSettings {
-            settings: kept.map(|(key, (text, _))| ((*key).to_owned(), absolute(key, text.trim()))).collect(),
+            settings,
             pack,
             features: self.features.as_ref().map(serde_json::to_value).transpose().map_err(refuse)?,
         })
+    }
+
+    /// What has to be kept of a program of one's own, so that it is the same one in any folder; nothing without one.
+    pub(crate) fn pinned_program(&self) -> Result<Vec<(String, String)>, Failure> {
+        let program = UserProgram::from_settings(self)?;
+        let pinned = program.map(|program| program.pinned()).transpose()?;
+        Ok(pinned.into_iter().flatten().map(|(key, text)| (key.to_owned(), text)).collect())
     }
 
     /// The settings of a record, with the folders and the secrets of these.

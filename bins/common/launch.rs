@@ -17,6 +17,7 @@ use walkforward_trainer::{PpoTrainer, SupervisedTrainer};
 use crate::config::count;
 use crate::failure::Failure;
 use crate::pack::TrainerConfig;
+use crate::program::{COMMAND, UserProgram};
 use crate::settings::Settings;
 
 /// The subcommand of `orchestrate` that works on a job.
@@ -50,8 +51,8 @@ pub enum LauncherKind {
 pub struct LaunchConfig {
     /// Where.
     pub kind: LauncherKind,
-    /// The user's program and its arguments, for [`LauncherKind::Command`].
-    pub command: Vec<String>,
+    /// The user's program, for [`LauncherKind::Command`].
+    pub program: Option<UserProgram>,
     /// A training is killed after so long.
     pub time_budget: Duration,
     /// A training is killed when nothing is heard of it for so long.
@@ -67,10 +68,13 @@ impl LaunchConfig {
     pub fn from_settings(settings: &Settings, is_once: bool) -> Result<Self, Failure> {
         let kind = kind(settings)?;
         let by_default = if is_once { LauncherKind::InProcess } else { LauncherKind::Subprocess };
-        let command = words(settings)?;
-        if kind == Some(LauncherKind::Command) && command.is_empty() {
+        let program = match kind {
+            Some(LauncherKind::Command) => UserProgram::from_settings(settings)?,
+            _ => None,
+        };
+        if kind == Some(LauncherKind::Command) && program.is_none() {
             let problem = "the launcher command needs a program, such as \"python3 train.py\"";
-            return Err(settings.refuse("training.command", problem));
+            return Err(settings.refuse(COMMAND, problem));
         }
         let minutes = count(settings, "training.time_budget_minutes", 1..=MAX_BUDGET_MINUTES)?;
         let seconds = |key, most| count(settings, key, 1..=most).map(|it| Duration::from_secs(it as u64));
@@ -81,7 +85,7 @@ impl LaunchConfig {
         };
         Ok(Self {
             kind: kind.unwrap_or(by_default),
-            command,
+            program,
             time_budget: Duration::from_secs(minutes as u64 * 60),
             stall_timeout: seconds("training.stall_timeout_seconds", MAX_STALL_SECONDS)?,
             cancel_grace: seconds("training.cancel_grace_seconds", MAX_GRACE_SECONDS)?,
@@ -92,7 +96,7 @@ impl LaunchConfig {
     /// The launcher, for trainings by `trainer` of sessions with these costs.
     ///
     /// # Errors
-    /// The worker's program is not there.
+    /// The worker's program or the user's own is not there.
     pub fn launcher(
         &self,
         trainer: &TrainerConfig,
@@ -103,13 +107,19 @@ impl LaunchConfig {
             TrainerConfig::Supervised(_) => WorkerKind::Supervised,
             TrainerConfig::Command(_) => WorkerKind::Command,
         };
-        let worker = WorkerTrainer { kind, session, command: self.command.clone() };
+        self.program.as_ref().map(UserProgram::check).transpose()?;
+        let (command, folder) = match self.program.clone() {
+            Some(UserProgram { words, folder }) => (words, Some(folder)),
+            None => (Vec::new(), None),
+        };
+        let worker = WorkerTrainer { kind, session, command };
         if self.kind == LauncherKind::InProcess {
             let trainer = worker.built_in()?;
             return Ok(Arc::new(InProcessLauncher::new(trainer)));
         }
         let spec = serde_json::to_value(&worker).map_err(|error| Failure::stage(error.to_string()))?;
         let config = SubprocessConfig {
+            folder,
             environment: std::env::vars_os().collect(),
             limits: self.limits,
             time_budget: self.time_budget,
@@ -131,19 +141,6 @@ pub(crate) fn kind(settings: &Settings) -> Result<Option<LauncherKind>, Failure>
         "command" => Ok(Some(LauncherKind::Command)),
         _ => Err(settings.refuse("training.launcher", "expected in_process, subprocess or command")),
     }
-}
-
-/// The command's words: a JSON list of texts, or a text that is cut at its spaces.
-fn words(settings: &Settings) -> Result<Vec<String>, Failure> {
-    let text: String = settings.get("training.command")?.unwrap_or_default();
-    if !text.trim_start().starts_with('[') {
-        return Ok(text.split_whitespace().map(str::to_owned).collect());
-    }
-    serde_json::from_str(&text).map_err(|error| {
-        let problem =
-            format!("expected words, or a JSON list such as [\"python3\", \"my trainer.py\"]: {error}");
-        settings.refuse("training.command", &problem)
-    })
 }
 
 /// `orchestrate`: this program, or the one beside it.

@@ -28,10 +28,12 @@ fn is_kept(key: &str) -> bool {
 }
 
 impl Settings {
-    /// The settings that a model's record keeps, by key; files by absolute paths.
+    /// The settings that a model's record keeps, by key; files by absolute paths, a program of one's own with its folder.
     pub(crate) fn recipe(&self) -> BTreeMap<String, String> {
         let kept = self.values.iter().filter(|(key, _)| is_kept(key));
-        kept.map(|(key, (text, _))| ((*key).to_owned(), absolute(key, text.trim()))).collect()
+        let kept = kept.map(|(key, (text, _))| ((*key).to_owned(), absolute(key, text.trim())));
+        // A program that can't be found is refused by who runs it.
+        kept.chain(self.pinned_program().unwrap_or_default()).collect()
     }
 
     /// The settings of a `recipe`, with the folders and the secrets of these; all others are the defaults. `name` is

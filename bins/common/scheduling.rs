@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use walkforward_core::{Clock, ErrorKind, LineName, Stage, StageError, Symbol, Timeframe};
+use walkforward_core::{Clock, ErrorKind, LineName, Stage, StageError};
 use walkforward_orchestrator::schedule::Timing;
-use walkforward_orchestrator::{CyclePlan, CyclePlanner, Parent, RunRequest};
+use walkforward_orchestrator::{CyclePlan, CyclePlanner, MARKET, Market, Parent, RunRequest};
 use walkforward_store::{DatasetConfigId, PackId, ScheduleRecord, Store};
 
 use crate::config::OrchestrateConfig;
@@ -23,15 +23,6 @@ pub use check::{WantedSchedule, check_base};
 /// Key of a schedule's configuration: it was made or started while no server ran, and waits for one.
 pub const START_WITH_SERVER: &str = "start_with_server";
 const PARENT: &str = "training.parent";
-
-/// What is traded, and how long its bars are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Market {
-    /// What is traded.
-    pub symbol: Symbol,
-    /// Length of the bars.
-    pub timeframe: Timeframe,
-}
 
 /// What a training is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,11 +58,6 @@ impl Recipe {
     }
 }
 
-/// The market of a schedule's record; none where it was made without one.
-pub fn market_of(record: &ScheduleRecord) -> Option<Market> {
-    Market::deserialize(record.config.get("market")?).ok()
-}
-
 /// Whether a schedule waits for a server to start it: one that never ran, and was to.
 pub fn waits_for_server(record: &ScheduleRecord) -> bool {
     record.config.get(START_WITH_SERVER) == Some(&Value::Bool(true))
@@ -88,7 +74,7 @@ fn schedule_config(
     let mut config = serde_json::to_value(timing).map_err(fail)?;
     if let (Some(config), Value::Object(frozen)) = (config.as_object_mut(), recipe.config()?) {
         config.extend(frozen);
-        config.insert("market".to_owned(), serde_json::to_value(market).map_err(fail)?);
+        config.insert(MARKET.to_owned(), serde_json::to_value(market).map_err(fail)?);
         config.insert(START_WITH_SERVER.to_owned(), json!(start_with_server));
     }
     Ok(config)
@@ -177,7 +163,7 @@ impl Planner {
 
     /// A schedule keeps its market, whatever becomes of its dataset configuration.
     fn keep_market(&self, schedule: &ScheduleRecord, request: &mut RunRequest) -> Result<(), Failure> {
-        let Some(Market { symbol, timeframe }) = market_of(schedule) else { return Ok(()) };
+        let Some(Market { symbol, timeframe }) = Market::of_schedule(schedule) else { return Ok(()) };
         let found = request.dataset.timeframe.unwrap_or(timeframe);
         if request.dataset.symbol != symbol || found != timeframe {
             return Err(Failure::input(format!(

@@ -16,8 +16,8 @@ use walkforward_store::Store;
 use crate::config::OrchestrateConfig;
 use crate::failure::Failure;
 
-/// The version that models record.
-pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version that models record: `0.1.0+g1a2b3c4d5e6f`, the plain one outside a checkout (`build.rs`).
+pub const CODE_VERSION: &str = env!("WALKFORWARD_CODE_VERSION");
 
 /// Opens the store in the folders of `config` and brings it in order; trainings whose process was killed are ended
 /// first.
@@ -31,6 +31,7 @@ pub fn store_in(data_dir: &Path, models_dir: &Path, clock: &Arc<dyn Clock>) -> R
     if !orphans.is_empty() {
         tracing::warn!(?orphans, "ended what a killed process had left of its trainings");
     }
+    walkforward_launcher::tidy_jobs(data_dir, clock.now());
     let store = Store::open(data_dir, models_dir, Arc::clone(clock));
     let store = store.map_err(|error| Failure::from(&error))?;
     for problem in &store.recovery().problems {

@@ -28,7 +28,7 @@ pub(crate) fn backup_command() -> Command {
         .about("Copies database, pointers, models, ETL records and decision journals while they are in use")
         .after_help(
             "The records and evaluations of all models are copied, and the weights of champions, of the champions \
-             before them, of pinned models and of the next parents of schedules. What can be made again is left out: \
+             before them, of pinned models, of models that wait for approval and of the next parents of schedules. What can be made again is left out: \
              the cache of bars, jobs, checkpoints. manifest.json is written last: a folder without it is incomplete.",
         )
         .arg(folder("Folder of the backup; it has to be empty or not there"))

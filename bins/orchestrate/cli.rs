@@ -44,7 +44,7 @@ pub(crate) fn command() -> Command {
         Arg::new(name).long(name).action(ArgAction::SetTrue).global(true).help(help)
     };
     let command = Command::new("orchestrate")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(walkforward::wiring::CODE_VERSION)
         .about(ABOUT)
         .after_help(EXAMPLES)
         .max_term_width(110)

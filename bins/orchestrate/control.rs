@@ -14,6 +14,7 @@ use walkforward::failure::{BAD_INPUT, Failure};
 use walkforward_store::{ExperimentId, NewExperiment, ScheduleId};
 
 mod listen;
+mod places;
 
 pub(crate) use listen::{Desk, Listener};
 

@@ -1,9 +1,11 @@
 //! `orchestrate models`: what there is, what is kept of it, and which of it trades.
 
 mod change;
+mod decide;
 mod list;
 mod prune;
 mod show;
+mod take_over;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use walkforward::failure::Failure;
@@ -14,6 +16,8 @@ use walkforward_store::StoreError;
 use crate::evaluate::find_model;
 use crate::home::Home;
 use crate::reproduce;
+
+pub(crate) use prune::Removal;
 
 const MODEL: &str = "model";
 const REASON: &str = "reason";
@@ -51,7 +55,10 @@ pub(crate) fn command() -> Command {
                 )
                 .arg(reason("Why, for the history")),
         )
+        .subcommand(decide::approve_command(of_one(), reason("Why, for the history")))
+        .subcommand(decide::reject_command(of_one(), reason("Why, for its record")))
         .subcommand(prune::command())
+        .subcommand(take_over::command(reason("Why, for the events")))
         .subcommand(reproduce::command())
 }
 
@@ -66,8 +73,11 @@ fn of_one() -> Arg {
 /// Does what the subcommand says.
 pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), Failure> {
     let Some((name, inner)) = matches.subcommand() else { return Ok(()) };
-    if name == "reproduce" {
-        return reproduce::dispatch(settings, output, matches);
+    match name {
+        "reproduce" => return reproduce::dispatch(settings, output, matches),
+        // It is for folders that can't be opened otherwise.
+        "take-over" => return take_over::run(settings, output, text(inner, REASON)),
+        _ => {}
     }
     let home = Home::open(settings, output)?;
     let line: LineName = settings.require("line.name")?;
@@ -81,6 +91,8 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
             let to = inner.contains_id(TO).then(|| model(&home, &line, inner, TO)).transpose()?;
             change::rollback(&home, &line, to.as_ref(), text(inner, REASON))
         }
+        "approve" => decide::approve(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
+        "reject" => decide::reject(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
         "prune" => prune::run(&home, only, inner),
         _ => Err(Failure::input(format!("there is no command models {name}"))),
     }

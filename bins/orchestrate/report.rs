@@ -108,7 +108,9 @@ fn measured(report: &mut ModelReport, evaluation: &EvaluationRecord) {
         PriceSeries { close_times: evaluation.candidate.bar_close.clone(), closes: evaluation.close.clone() };
     if evaluation.series_left_out {
         let most = EvaluationRecord::MAX_BARS;
-        report.warnings.push(format!("The judged span has more than {most} bars: its series were not kept."));
+        report.warnings.push(format!(
+            "What was measured bar by bar was not kept: the judged span has more than {most} bars, or retention took it."
+        ));
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) fn command() -> Command {
         .about("Makes a model again from its record in a temporary folder and compares the bytes")
         .after_help(
             "Exit codes: 0 the bytes are the same; 1 they differ; 2 it can't be compared here, and why. Nothing is \
-             changed in the folders.",
+             changed in the folders, but bars of a service that are not in the cache are fetched to it. They come from \
+             the source on record, wherever the settings of now point.",
         )
         .arg(
             Arg::new(MODEL)

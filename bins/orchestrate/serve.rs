@@ -22,11 +22,13 @@ use crate::stoppable::stop_requested;
 mod desk;
 mod events;
 mod trainings;
+mod upkeep;
 
 use desk::ServerDesk;
 pub(crate) use desk::failure;
 use events::{Follower, Wake};
 use trainings::Trainings;
+use upkeep::Upkeep;
 
 const MAX_CONCURRENT: &str = "max-concurrent-trainings";
 /// More than a machine has cores for, and few enough for the threads that wait for them.
@@ -83,11 +85,13 @@ fn lock(home: &Home) -> Result<Option<RunLock>, Failure> {
 
 async fn serve(home: &Home, lock: Arc<RunLock>, at_once: usize) -> Result<(), Failure> {
     let stop = stop_requested()?;
+    let upkeep = Upkeep::new(home)?;
     let listener = Listener::bind(&home.socket())?;
     let pid = std::process::id();
     let first = record(home, STARTED, &json!({ "pid": pid, "max_concurrent_trainings": at_once }))?;
     let wake = Wake::default();
     let follower = Follower::start(Arc::clone(&home.store), first, home.output, wake.clone());
+    let _upkeep = upkeep.start();
     let trainings = Arc::new(Trainings::new(wake.clone(), |progress| {
         ContinuousTrainer::new(ContinuousParts {
             store: Arc::clone(&home.store),

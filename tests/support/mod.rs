@@ -1,7 +1,10 @@
 //! A folder of its own for each test, and the real binaries in it.
 
 pub(crate) mod bars_service;
+pub(crate) mod consistency;
 pub(crate) mod server;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) mod tracer;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -33,6 +33,18 @@ pub(crate) struct Server {
     reader: Option<JoinHandle<()>>,
 }
 
+/// Follows what a server says without waiting for the server itself.
+pub(crate) struct Follower {
+    events: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Follower {
+    /// Whether an event of this kind has come.
+    pub(crate) fn has_seen(&self, kind: &str) -> bool {
+        self.events.lock().unwrap().iter().any(|event| event["event"] == kind)
+    }
+}
+
 impl Server {
     /// Starts one and waits until it takes commands.
     pub(crate) fn start(world: &World, args: &[&str]) -> Self {
@@ -54,6 +66,11 @@ impl Server {
 
     pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Follows it from another thread.
+    pub(crate) fn follower(&self) -> Follower {
+        Follower { events: Arc::clone(&self.events) }
     }
 
     /// Everything said so far.

@@ -1,18 +1,17 @@
 //! What a schedule has to stand before it is made.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use walkforward_core::{CancelToken, NoProgress, StageContext, Timeframe};
+use walkforward_orchestrator::Market;
 use walkforward_orchestrator::schedule::Timing;
 use walkforward_store::{
     Champion, ExperimentId, ExperimentStatus, NewSchedule, ScheduleId, ScheduleRecord, Store, StoreError,
 };
 
-use super::{Market, Planner, Recipe, market_of, schedule_config};
+use super::{Planner, Recipe, schedule_config};
 use crate::config::OrchestrateConfig;
 use crate::failure::Failure;
-use crate::launch::{LaunchConfig, LauncherKind};
 use crate::wiring;
 
 /// A schedule that somebody wants.
@@ -40,7 +39,6 @@ impl WantedSchedule {
     /// The first thing that can't be used, in a sentence.
     pub async fn check(&self, planner: &Planner) -> Result<NewSchedule, Failure> {
         let config = planner.config(&self.recipe)?;
-        check_program(&config.launch)?;
         let market = market(planner, &config).await?;
         let store = planner.store();
         if let Some(base) = &self.base {
@@ -77,7 +75,7 @@ impl WantedSchedule {
         }
         let shares = |other: &&ScheduleRecord| other.line == *line && other.id != self.id;
         for schedule in store.schedules().map_err(refuse)?.iter().filter(shares) {
-            match market_of(schedule) {
+            match Market::of_schedule(schedule) {
                 Some(theirs) if theirs != *market => {
                     return Err(other(format!("schedule '{}'", schedule.id), &theirs));
                 }
@@ -85,21 +83,6 @@ impl WantedSchedule {
             }
         }
         Ok(())
-    }
-}
-
-/// Refuses a trainer of one's own that is not there; a name without a folder is looked for when it is started.
-fn check_program(launch: &LaunchConfig) -> Result<(), Failure> {
-    match launch.command.first().map(Path::new) {
-        Some(program)
-            if launch.kind == LauncherKind::Command
-                && program.components().count() > 1
-                && !program.is_file() =>
-        {
-            let program = program.display();
-            Err(Failure::input(format!("training.command: there is no program '{program}'")))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use rustix::fs::Mode;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use walkforward::failure::Failure;
 
+use super::places::{Place, Places};
 use super::{Answer, MAX_REQUEST_BYTES, Request};
 
-/// Commands that are served at once; a further one is told to come again.
+/// Connections at once. A further one takes the place of the idlest; when all are busy it is told to come again.
 const MAX_CONNECTIONS: usize = 16;
 /// A connection that says nothing for so long is closed.
 const READ_WAIT: Duration = Duration::from_secs(10);
@@ -75,7 +75,7 @@ impl Listener {
 
     /// Answers until it is dropped.
     pub(crate) async fn serve(self, desk: Arc<dyn Desk>) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Places::new(MAX_CONNECTIONS);
         loop {
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
@@ -85,11 +85,11 @@ impl Listener {
                     continue;
                 }
             };
-            let (desk, place) = (Arc::clone(&desk), Arc::clone(&places).try_acquire_owned());
+            let (desk, place) = (Arc::clone(&desk), places.take().await);
             tokio::spawn(async move {
                 match place {
-                    Ok(_place) => converse(stream, &*desk).await,
-                    Err(_) => {
+                    Some(place) => converse(stream, &place, &*desk).await,
+                    None => {
                         let most = MAX_CONNECTIONS;
                         let busy =
                             Failure::stage(format!("the server answers {most} commands already; try again"));
@@ -108,13 +108,17 @@ impl Drop for Listener {
 }
 
 /// Answers the requests of one connection, line by line.
-async fn converse(stream: UnixStream, desk: &dyn Desk) {
+async fn converse(stream: UnixStream, place: &Place, desk: &dyn Desk) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
         let mut bounded = (&mut stream).take(MAX_REQUEST_BYTES as u64);
-        let read = tokio::time::timeout(READ_WAIT, bounded.read_until(b'\n', &mut line)).await;
-        if !matches!(read, Ok(Ok(bytes)) if bytes > 0) {
+        let read = tokio::time::timeout(READ_WAIT, bounded.read_until(b'\n', &mut line));
+        let read = tokio::select! {
+            read = read => read,
+            () = place.given_away() => return,
+        };
+        if !matches!(read, Ok(Ok(bytes)) if bytes > 0) || !place.busy() {
             return;
         }
         let is_whole = line.ends_with(b"\n");
@@ -129,6 +133,7 @@ async fn converse(stream: UnixStream, desk: &dyn Desk) {
         if !say(&mut stream, &answer).await || !is_whole {
             return;
         }
+        place.idle();
     }
 }
 
@@ -193,6 +198,76 @@ mod tests {
         let [answer] = answers(vec![b'x'; MAX_REQUEST_BYTES]).await.try_into().unwrap();
         assert!(answer["error"].as_str().unwrap().contains("65536 bytes"), "{answer}");
         assert!(answers(b"{\"command\":\"status\"}".to_vec()).await.is_empty());
+    }
+
+    /// Carries out nothing until it is told to, and counts what it was asked.
+    struct Slow(tokio::sync::Semaphore, tokio::sync::Semaphore);
+
+    #[async_trait]
+    impl Desk for Slow {
+        async fn answer(&self, _request: Request) -> Answer {
+            self.1.add_permits(1);
+            let _told = self.0.acquire().await;
+            Answer::done(json!({}))
+        }
+    }
+
+    /// Asks for the status and waits at most a second for the answer.
+    async fn ask(stream: &mut BufReader<UnixStream>) -> Value {
+        stream.write_all(b"{\"command\":\"status\"}\n").await.unwrap();
+        let mut line = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(1), stream.read_line(&mut line)).await;
+        read.unwrap().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[tokio::test]
+    async fn idle_connections_do_not_hold_up_a_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orchestrate.sock");
+        let server = tokio::spawn(Listener::bind(&path).unwrap().serve(Arc::new(Echo)));
+        let connect = async || BufReader::new(UnixStream::connect(&path).await.unwrap());
+        let mut used = connect().await;
+        let mut idle = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            // One that asks now and then is not the idlest.
+            assert_eq!(ask(&mut used).await["ok"], true);
+            idle.push(connect().await);
+        }
+        // A request that never ends is no work either.
+        idle[0].write_all(b"{\"command\"").await.unwrap();
+        for _ in 0..MAX_CONNECTIONS {
+            assert_eq!(ask(&mut connect().await).await["ok"], true);
+        }
+        assert_eq!(ask(&mut used).await["ok"], true);
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_command_that_finds_all_busy_is_told_so_and_takes_nobodys_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orchestrate.sock");
+        let desk = Arc::new(Slow(tokio::sync::Semaphore::new(0), tokio::sync::Semaphore::new(0)));
+        let server = tokio::spawn(Listener::bind(&path).unwrap().serve(Arc::<Slow>::clone(&desk)));
+        let connect = async || BufReader::new(UnixStream::connect(&path).await.unwrap());
+        let mut busy = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            let mut stream = connect().await;
+            stream.write_all(b"{\"command\":\"status\"}\n").await.unwrap();
+            busy.push(stream);
+        }
+        let all = u32::try_from(MAX_CONNECTIONS).unwrap();
+        drop(tokio::time::timeout(Duration::from_secs(10), desk.1.acquire_many(all)).await.unwrap());
+        let refused = ask(&mut connect().await).await;
+        assert_eq!(refused["ok"], false);
+        assert!(refused["error"].as_str().unwrap().contains("16 commands"), "{refused}");
+        desk.0.add_permits(MAX_CONNECTIONS);
+        for mut stream in busy {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            assert!(line.contains("\"ok\":true"), "{line}");
+        }
+        server.abort();
     }
 
     #[tokio::test]

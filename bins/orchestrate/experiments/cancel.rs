@@ -5,9 +5,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use walkforward::failure::Failure;
-use walkforward_store::{
-    ExperimentEnd, ExperimentId, ExperimentRecord, ExperimentStatus, RunLockHeld, StoreError,
-};
+use walkforward_store::{ExperimentId, ExperimentRecord, ExperimentStatus, RunLockHeld, StoreError};
 
 use crate::control::Request;
 use crate::home::Home;
@@ -49,20 +47,12 @@ fn read(home: &Home, id: &ExperimentId) -> Result<ExperimentRecord, Failure> {
     home.store.experiment(id).map_err(|error| Failure::from(&error))
 }
 
-/// A running training is one of the process that has the run lock: those of dead ones were closed when the store was
-/// opened. One that waits for a process that is gone is closed here.
+/// A training without an end is one of the process that has the run lock: whoever gets that lock closes those of dead
+/// ones.
 fn without_server(home: &Home, record: &ExperimentRecord) -> Result<(), Failure> {
     let id = &record.id;
     match home.store.run_lock() {
-        Ok(_nobody_runs) => {
-            let end = ExperimentEnd {
-                status: ExperimentStatus::Cancelled,
-                final_metrics: json!({}),
-                model_id: None,
-                error: Some("cancelled before it began".to_owned()),
-            };
-            home.store.finish_experiment(id, &end).map(drop).map_err(|error| Failure::from(&error))
-        }
+        Ok(_nobody_runs) => Ok(()),
         Err(StoreError::RunLockHeld(held)) => ask_holder(id, record.status, &held),
         Err(error) => Err(Failure::from(&error)),
     }

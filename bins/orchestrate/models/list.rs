@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use walkforward::failure::Failure;
 use walkforward_core::{LineName, ModelId};
-use walkforward_store::{MAX_LISTED_ROWS, ModelSummary, StoreError};
+use walkforward_store::{HeldModel, MAX_LISTED_ROWS, ModelSummary, StoreError};
 
 use super::{LINE_COLUMNS, refuse};
 use crate::home::Home;
@@ -32,6 +32,8 @@ struct Listed {
     model: ModelSummary,
     weights_bytes: u64,
     is_champion: bool,
+    /// Whether it waits for approval, and its verdict holds.
+    is_approvable: bool,
 }
 
 /// Prints the newest models.
@@ -47,11 +49,14 @@ pub(super) fn run(home: &Home, line: Option<&LineName>, matches: &ArgMatches) ->
 
 fn listed(home: &Home, line: Option<&LineName>, limit: u32) -> Result<Vec<Listed>, StoreError> {
     let champions = champions(home)?;
+    let approvable: BTreeSet<ModelId> =
+        held(home, line)?.into_iter().filter(HeldModel::is_current).map(|held| held.model).collect();
     let models = home.store.model_summaries(line, limit)?;
     let listed = models.into_iter().map(|model| {
         Ok(Listed {
             weights_bytes: home.store.weights_bytes(&model.model)?,
             is_champion: champions.contains(&model.model),
+            is_approvable: approvable.contains(&model.model),
             model,
         })
     });
@@ -70,11 +75,23 @@ pub(super) fn champions(home: &Home) -> Result<BTreeSet<ModelId>, StoreError> {
     Ok(champions)
 }
 
+/// The models that wait; none where a record or a pointer can't be read, which is said.
+fn held(home: &Home, line: Option<&LineName>) -> Result<Vec<HeldModel>, StoreError> {
+    match home.store.held_models(line) {
+        Err(error @ (StoreError::Pointer { .. } | StoreError::BadModel { .. })) => {
+            tracing::warn!(%error, "which models can be approved can't be told");
+            Ok(Vec::new())
+        }
+        held => held,
+    }
+}
+
 impl Listed {
     fn json(&self) -> serde_json::Value {
         let mut json = json!(self.model);
         json["weights_bytes"] = json!(self.weights_bytes);
         json["champion"] = json!(self.is_champion);
+        json["approvable"] = json!(self.is_approvable);
         json
     }
 
@@ -83,6 +100,15 @@ impl Listed {
             (0, Some(_)) => "removed".to_owned(),
             (0, None) => "missing".to_owned(),
             (some, _) => bytes(some),
+        }
+    }
+
+    /// A model that waits is `held`; `outdated` when its verdict no longer holds.
+    fn status(&self) -> &str {
+        match (self.model.held, self.is_approvable) {
+            (true, true) => "held",
+            (true, false) => "outdated",
+            (false, _) => &self.model.status,
         }
     }
 
@@ -111,11 +137,15 @@ fn words(listed: &[Listed], is_cut: bool) -> String {
         table.row(vec![
             one.model.model.to_string(),
             cut(one.model.line.as_str(), LINE_COLUMNS),
-            one.model.status.clone(),
+            one.status().to_owned(),
             one.weights(),
             one.note().to_owned(),
         ]);
     }
     let more = if is_cut { "the newest ones; --limit N shows more\n" } else { "" };
-    format!("{table}{more}")
+    let waits = match listed.iter().any(|one| one.is_approvable) {
+        true => "held: `orchestrate models approve MODEL` or `reject MODEL` decides\n",
+        false => "",
+    };
+    format!("{table}{more}{waits}")
 }

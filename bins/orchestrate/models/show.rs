@@ -103,8 +103,13 @@ impl About {
     }
 
     fn status(&self) -> String {
-        let champion = if self.is_champion { ", champion of its line" } else { "" };
-        format!("{}{champion}", self.record.status)
+        let status = self.record.status;
+        match (self.is_champion, self.summary.held, &self.record.declined) {
+            (true, ..) => format!("{status}, champion of its line"),
+            (_, true, _) => format!("{status}, held: it waits for `orchestrate models approve` or `reject`"),
+            (.., Some(declined)) => format!("{status}: {declined}"),
+            _ => status.to_string(),
+        }
     }
 
     fn trainer(&self) -> String {

@@ -12,7 +12,9 @@ use walkforward_core::{
     CancelToken, Clock, ErrorKind, Launcher, ModelId, ModelRef, Progress, StageError, Trainer, TrainingJob,
 };
 use walkforward_orchestrator::{InProcessLauncher, Stages};
-use walkforward_store::{ModelRecord, OPTIMIZER_FILE, POLICY_FILE, Recipe, read_model, sha256_file};
+use walkforward_store::{
+    BundleLock, ModelRecord, OPTIMIZER_FILE, POLICY_FILE, Recipe, StoreError, read_model, sha256_file,
+};
 use walkforward_trainer::{BackendKind, PpoTrainer, SupervisedTrainer};
 
 /// Why there is nothing to compare.
@@ -80,7 +82,7 @@ impl Workshop<'_> {
             return not_comparable("its record has no recipe: it was made by a version that kept none");
         };
         let config = self.config(record, recipe)?;
-        let parent = parent(self.models_dir, record)?;
+        let (parent, _loaded) = parent(self.models_dir, record)?.unzip();
         let stages = wiring::stages(&config, &self.clock).map_err(as_obstacle)?;
         let launcher = launcher(&config, record, &stages)?;
         let folder = tempfile::tempdir().map_err(|error| temporary(&error))?;
@@ -132,21 +134,41 @@ fn temporary(error: &std::io::Error) -> Failure {
     Failure::stage(format!("there is no temporary folder to make the model in: {error}"))
 }
 
-/// The model that the training continues from, with the very files that it continued from then.
-fn parent(models_dir: &Path, record: &ModelRecord) -> Result<Option<ModelRef>, Obstacle> {
+/// The model that the training continues from, with the very files that it continued from then, and the lock under which
+/// nobody removes them; none where nothing can be locked for lack of the right to write.
+fn parent(
+    models_dir: &Path,
+    record: &ModelRecord,
+) -> Result<Option<(ModelRef, Option<BundleLock>)>, Obstacle> {
     let Some(id) = &record.parent_id else { return Ok(None) };
-    let (parent, reference) = match read_model(models_dir, id) {
-        Ok(found) => found,
-        Err(error) => return not_comparable(format!("its parent {id} is gone: {error}")),
+    let read = || match read_model(models_dir, id) {
+        Ok(found) => Ok(found),
+        Err(error) => not_comparable(format!("its parent {id} is gone: {error}")),
     };
-    if let Some(removed) = &parent.weights_removed {
-        return not_comparable(format!("of its parent {id}: {removed}"));
-    }
+    let check_kept = |parent: &ModelRecord| match &parent.weights_removed {
+        Some(removed) => not_comparable(format!("of its parent {id}: {removed}")),
+        None => Ok(()),
+    };
+    let (parent, reference) = read()?;
+    check_kept(&parent)?;
+    let loaded = match BundleLock::shared(&reference.dir) {
+        Ok(loaded) => Some(loaded),
+        Err(error @ StoreError::BadModel { .. }) => {
+            return not_comparable(format!("of its parent {id}: {error}"));
+        }
+        Err(error) if error.is_environment_fault() => {
+            tracing::warn!(parent = %id, %error, "retention may take the parent away meanwhile");
+            None
+        }
+        Err(error) => return Err(Failure::from(&error).into()),
+    };
+    // They may have gone before the lock was taken.
+    check_kept(&read()?.0)?;
     let files = [(POLICY_FILE, Some(&parent.sha256)), (OPTIMIZER_FILE, parent.optimizer_sha256.as_ref())];
     for (file, recorded) in files {
         check_parent_file(id, &compared(&reference.dir, file, recorded)?)?;
     }
-    Ok(Some(reference))
+    Ok(Some((reference, loaded)))
 }
 
 fn check_parent_file(id: &ModelId, compared: &Compared) -> Result<(), Obstacle> {

@@ -58,7 +58,9 @@ pub(super) async fn run_loop(cycles: Loop) -> Result<(), Failure> {
     ended.map_err(|error| fail(&error))
 }
 
-/// The schedule of this process. It begins anew with each, and so has no due times from before.
+/// The schedule of this process. It begins anew with each: a start runs at once, and so makes up for what was due
+/// meanwhile; a dataset with a verdict is left alone, so that no restart judges it twice; and a run that a killed process
+/// left open is closed when the store is opened.
 fn record(cycles: &Loop) -> Result<ScheduleRecord, Failure> {
     let now = cycles.clock.now();
     let id: ScheduleId = DEFAULT.parse().map_err(|error| Failure::stage(format!("{error}")))?;

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use walkforward::failure::Failure;
-use walkforward::scheduling::{market_of, waits_for_server};
+use walkforward::scheduling::waits_for_server;
+use walkforward_core::Timestamp;
+use walkforward_orchestrator::Market;
+use walkforward_orchestrator::schedule::State;
 use walkforward_store::{CycleRecord, ScheduleId, ScheduleRecord, ScheduleStatus, StoreError};
 
 use super::timing;
@@ -26,14 +29,21 @@ pub(super) fn list(home: &Home) -> Result<(), Failure> {
     });
     let rows: Vec<(ScheduleRecord, Option<CycleRecord>)> = rows.collect::<Result<_, _>>().map_err(refuse)?;
     let faults = server.as_ref().and_then(|it| it["faults"].as_array()).cloned().unwrap_or_default();
+    let now = home.clock.now();
     let as_json = || {
-        let schedules: Vec<Value> = rows.iter().map(|(record, last)| json(record, last.as_ref())).collect();
+        let schedules: Vec<Value> =
+            rows.iter().map(|(record, last)| seen(record, last.as_ref(), now)).collect();
         json!({ "schedules": schedules, "server": server })
     };
-    home.print(as_json, || words(&rows, server.is_some(), &faults))
+    home.print(as_json, || words(&rows, server.is_some(), &faults, now))
 }
 
-fn words(rows: &[(ScheduleRecord, Option<CycleRecord>)], has_server: bool, faults: &[Value]) -> String {
+fn words(
+    rows: &[(ScheduleRecord, Option<CycleRecord>)],
+    has_server: bool,
+    faults: &[Value],
+    now: Timestamp,
+) -> String {
     if rows.is_empty() {
         return "there are no schedules; `orchestrate schedules add --help` shows how to make one\n"
             .to_owned();
@@ -66,15 +76,22 @@ fn words(rows: &[(ScheduleRecord, Option<CycleRecord>)], has_server: bool, fault
             )
         })
         .collect();
+    let ahead: String = rows
+        .iter()
+        .filter_map(|(record, _)| {
+            let problem = ahead_in_words(record, now)?;
+            Some(labelled("problem", &format!("schedule '{}': {problem}", record.id)))
+        })
+        .collect();
     let server = match has_server {
         true => "",
         false => "no server runs; `orchestrate serve` runs the schedules\n",
     };
-    format!("{table}{faults}{server}")
+    format!("{table}{faults}{ahead}{server}")
 }
 
 fn market(record: &ScheduleRecord) -> String {
-    market_of(record)
+    Market::of_schedule(record)
         .map_or_else(|| "-".to_owned(), |market| format!("{} {}", market.symbol, market.timeframe))
 }
 
@@ -92,7 +109,33 @@ fn newest(cycle: &CycleRecord) -> String {
 
 /// A schedule with its newest cycle, as one object.
 pub(super) fn json(record: &ScheduleRecord, last: Option<&CycleRecord>) -> Value {
-    json!({ "schedule": record, "market": market_of(record), "newest_cycle": last })
+    json!({ "schedule": record, "market": Market::of_schedule(record), "newest_cycle": last })
+}
+
+/// As [`json()`], and whether its next due time is that of a clock which was ahead.
+fn seen(record: &ScheduleRecord, last: Option<&CycleRecord>, now: Timestamp) -> Value {
+    let mut all = json(record, last);
+    let ahead = ahead(record, now);
+    all["clock_was_ahead"] = json!(ahead.map(|due| json!({ "next_from_now": due })));
+    all
+}
+
+/// The due time that a start would count from, where the next one is that of a clock which was ahead.
+fn ahead(record: &ScheduleRecord, now: Timestamp) -> Option<Timestamp> {
+    State::from_record(record).ok()?.due_if_counted_from(now)
+}
+
+fn ahead_in_words(record: &ScheduleRecord, now: Timestamp) -> Option<String> {
+    let due = minute(ahead(record, now)?);
+    let next = match record.next_cycle_at {
+        Some(next) => format!("it waits until {} UTC", minute(next)),
+        None => "it waits for ever".to_owned(),
+    };
+    let id = &record.id;
+    Some(format!(
+        "the clock was ahead when its next due time was recorded: {next}, where {due} UTC would be next from now; \
+         `orchestrate schedules stop {id}` and `orchestrate schedules start {id}` count from now"
+    ))
 }
 
 /// Prints one schedule.
@@ -103,21 +146,28 @@ pub(super) fn show(home: &Home, id: &ScheduleId) -> Result<(), Failure> {
     let live =
         home.server()?.map(|mut server| server.ask(&Request::Show { schedule: id.clone() })).transpose()?;
     let as_json = || {
-        let mut all = json(&record, last.as_ref());
+        let mut all = seen(&record, last.as_ref(), home.clock.now());
         all["live"] = json!(live);
         all
     };
     let progress = live.as_ref().map_or(&Value::Null, |live| &live["progress"]);
-    home.print(as_json, || about(&record, last.as_ref(), progress))
+    let problem = ahead_in_words(&record, home.clock.now());
+    home.print(as_json, || about(&record, last.as_ref(), progress, problem))
 }
 
-fn about(record: &ScheduleRecord, last: Option<&CycleRecord>, progress: &Value) -> String {
+fn about(
+    record: &ScheduleRecord,
+    last: Option<&CycleRecord>,
+    progress: &Value,
+    problem: Option<String>,
+) -> String {
     let mut lines = vec![
         ("line", record.line.to_string()),
         ("market", market(record)),
         ("due", due(record)),
         ("status", status(record)),
     ];
+    lines.extend(problem.map(|problem| ("problem", problem)));
     if let Some(last) = last {
         let reason = last.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         lines.push(("newest", format!("cycle {} {}{reason}", last.number, last.status)));

@@ -40,7 +40,7 @@ pub(super) fn apply(
         }
         ("start", _) => Input::Start { id, now },
         ("pause", _) => Input::Pause { id },
-        ("resume", _) => Input::Resume { id },
+        ("resume", _) => Input::Resume { id, now },
         ("stop", _) => Input::Stop { id, now },
         ("remove", _) => Input::Removed { id, now },
         (name, _) => return Err(Failure::input(format!("there is no command schedules {name}"))),

@@ -12,7 +12,7 @@ use walkforward::settings::Output;
 use walkforward_core::Timestamp;
 use walkforward_store::{Event, Store};
 
-use crate::text::minute;
+use crate::text::{bytes, minute};
 
 /// How long the last events may take to be printed.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -152,6 +152,13 @@ fn sentence(kind: &str, data: &Value) -> Option<String> {
         },
         "model_promoted" => format!("champion is {}", text("to")),
         "model_rolled_back" => format!("champion is {} again{}", text("to"), because(text("reason"))),
+        "model_declined" => format!("{} is declined{}", text("model"), because(text("reason"))),
+        "models_taken_over" => format!("the models folder was taken over{}", because(text("reason"))),
+        "retention_pruned" => {
+            let count = |key: &str| data[key].as_u64().unwrap_or(0);
+            let freed = ["weights_bytes", "work_bytes", "evidence_bytes"].map(count).iter().sum();
+            format!("pruned: the weights of {} models, {} in all", count("models"), bytes(freed))
+        }
         "experiment_started" => format!("experiment {} starts", text("experiment_id")),
         "experiment_finished" => {
             format!("experiment {} {}{}", text("experiment_id"), text("outcome"), because(text("reason")))
@@ -198,6 +205,11 @@ mod tests {
                 "cycle 2 cancelled",
             ),
             ("continuous_status_change", json!({ "status": "stopped", "next_cycle_at": null }), "stopped"),
+            (
+                "retention_pruned",
+                json!({ "models": 3, "weights_bytes": 90_000, "work_bytes": 1_000, "evidence_bytes": 0 }),
+                "pruned: the weights of 3 models, 91 kB in all",
+            ),
         ] {
             assert_eq!(sentence(kind, &data).as_deref(), Some(expected), "{kind}");
         }

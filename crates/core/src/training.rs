@@ -44,7 +44,8 @@ pub struct TrainingOutcome {
     pub environment_steps: u64,
     /// Last value of each metric, under the literature's names.
     pub metrics: BTreeMap<String, f64>,
-    /// The instruction set that trained, where the trainer chooses one (`avx512`, `avx2`, `portable`).
+    /// What decides the bits of the training, by name: the instruction set that the trainer chose (`avx512`, `avx2`,
+    /// `portable`), or how a library computes on this machine (`candle-avx2-5b0f3c21`); none where nothing does.
     #[serde(default)]
     pub instruction_set: Option<String>,
     /// Why the training did not continue from the job's parent and started from fresh weights; none when it did, or

@@ -52,13 +52,19 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// The program of the worker is not there or can't be run.
-    #[error("the worker's program '{}' can't be run: {reason}", path.display())]
+    /// A program is not there or can't be run.
+    #[error("the program '{}' can't be run: {reason}", path.display())]
     Program {
         /// Which program.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The folder in which the worker should run is not there.
+    #[error("'{}', the folder that the training program runs in, is no folder", path.display())]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
     },
     /// A process could not be set up, started or watched.
     #[error("can't {what}: {source}")]
@@ -84,7 +90,8 @@ impl Error {
             | Self::Protocol { .. }
             | Self::Hash { .. }
             | Self::Features(_)
-            | Self::Program { .. } => ErrorKind::BadInput,
+            | Self::Program { .. }
+            | Self::Folder { .. } => ErrorKind::BadInput,
             Self::Attempt { .. } => ErrorKind::Bug,
         }
     }

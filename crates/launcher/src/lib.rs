@@ -44,7 +44,7 @@ pub use error::Error;
 pub use exec::{NOT_RUN, exec_with_parent};
 pub use job::{
     BARS_FILE, DATASET_DIR, DATASET_FILE, FEATURES_FILE, FeatureShape, JOB_FILE, JobFile, ParentFile,
-    read_dataset, read_features, write_dataset,
+    read_dataset, read_features, tidy_jobs, write_dataset,
 };
 pub use limits::WorkerLimits;
 pub use orphans::{Orphan, end_orphans, find_orphans};
@@ -52,5 +52,5 @@ pub use protocol::{
     FailureMessage, Line, MAX_LINE_BYTES, Message, MetricsMessage, OutcomeMessage, PROTOCOL, ProgressMessage,
     parse_line,
 };
-pub use subprocess::{SubprocessConfig, SubprocessLauncher};
+pub use subprocess::{SubprocessConfig, SubprocessLauncher, check_program};
 pub use worker::run_worker;

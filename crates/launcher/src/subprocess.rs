@@ -16,7 +16,7 @@ use walkforward_durable::Files;
 
 use crate::attempt::QuotedError;
 use crate::environment::{MARKER, Marker, is_passed_on};
-use crate::job::{DATASET_DIR, JOB_FILE, JobFile, JobSettings, job_dir, jobs_dir};
+use crate::job::{JOB_FILE, JobFile, JobFolder, JobSettings, tidy};
 use crate::limits::THREAD_VARIABLES;
 use crate::log::WorkerLog;
 use crate::orphans::end_stragglers;
@@ -26,8 +26,6 @@ use crate::{Error, WorkerLimits};
 
 /// Name of the log, in a job's folder.
 const LOG_FILE: &str = "worker.log";
-/// Job folders that are kept, newest first: the job and its log, without the dataset.
-const MAX_KEPT_JOBS: usize = 50;
 
 /// How workers are started and what they may do.
 #[derive(Debug, Clone)]
@@ -36,6 +34,8 @@ pub struct SubprocessConfig {
     pub program: PathBuf,
     /// Its arguments; the path of `job.json` comes after them.
     pub arguments: Vec<OsString>,
+    /// The worker's working folder, and that of whatever it starts; none: this process's.
+    pub folder: Option<PathBuf>,
     /// The environment to choose from: of it a worker gets what [`is_passed_on`] allows.
     pub environment: Vec<(OsString, OsString)>,
     /// Which trainer the worker runs and with what, as the program reads it from the job.
@@ -61,6 +61,7 @@ impl SubprocessConfig {
         Self {
             program: program.into(),
             arguments: ["worker", "--job"].map(OsString::from).into(),
+            folder: None,
             environment: Vec::new(),
             trainer,
             limits: WorkerLimits::default(),
@@ -106,9 +107,12 @@ impl SubprocessLauncher {
     ) -> Result<TrainingOutcome, StageError> {
         ctx.cancel.check(Stage::Train)?;
         check_program(&self.config.program)?;
-        let dir = job_dir(&ctx.work_dir, &job.attempt)?;
-        let ended = self.run_in(&dir, job, ctx, abandoned);
-        self.tidy(&dir, &ctx.work_dir);
+        check_folder(self.config.folder.as_deref())?;
+        let now_ms = ctx.clock.now().as_millis();
+        let folder = JobFolder::make(&self.files, &ctx.work_dir, &job.attempt, now_ms)?;
+        let ended = self.run_in(folder.path(), job, ctx, abandoned);
+        folder.close(&self.files);
+        tidy(&self.files, &ctx.work_dir, now_ms);
         ended
     }
 
@@ -152,10 +156,17 @@ impl SubprocessLauncher {
 
     fn spawn(&self, job_file: &Path, job: &TrainingJob, marker: &Marker) -> Result<GroupLeader, Error> {
         let config = &self.config;
+        // Neither may depend on the worker's folder.
         let job_file = std::path::absolute(job_file).map_err(Error::process("tell where the job is"))?;
+        let program =
+            std::path::absolute(&config.program).map_err(Error::process("tell where the worker is"))?;
         let passed_on = |(name, _): &&(OsString, OsString)| name.to_str().is_some_and(is_passed_on);
         let environment = config.environment.iter().filter(passed_on).map(|(name, value)| (name, value));
-        let child = Command::new(&config.program)
+        let mut command = Command::new(program);
+        if let Some(folder) = &config.folder {
+            command.current_dir(folder);
+        }
+        let child = command
             .args(&config.arguments)
             .arg(job_file)
             .env_clear()
@@ -170,25 +181,13 @@ impl SubprocessLauncher {
             .map_err(Error::process(format!("start the worker '{}'", config.program.display())))?;
         Ok(GroupLeader::new(child))
     }
-
-    /// Removes the dataset, which the store's records tell how to make again, and the oldest jobs.
-    fn tidy(&self, dir: &Path, work_dir: &Path) {
-        let mut kept: Vec<PathBuf> = std::fs::read_dir(jobs_dir(work_dir))
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        kept.sort_unstable();
-        let old = kept.len().saturating_sub(MAX_KEPT_JOBS);
-        let removed = kept.into_iter().take(old).chain([dir.join(DATASET_DIR)]);
-        for path in removed {
-            if let Err(error) = self.files.remove_dir_all(&path) {
-                tracing::warn!(%error, "a job can't be removed");
-            }
-        }
-    }
 }
 
-/// Refuses what can't be run before anything is written.
-fn check_program(path: &Path) -> Result<(), Error> {
+/// Refuses a program that can't be run, before anything is written.
+///
+/// # Errors
+/// There is no such file, or it may not be executed.
+pub fn check_program(path: &Path) -> Result<(), Error> {
     let refuse = |reason: String| Error::Program { path: path.to_owned(), reason };
     let metadata = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
     if !metadata.is_file() {
@@ -196,6 +195,14 @@ fn check_program(path: &Path) -> Result<(), Error> {
     }
     match metadata.permissions().mode() & 0o111 {
         0 => Err(refuse("it may not be executed".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a working folder that is not there: the system would blame the program.
+fn check_folder(folder: Option<&Path>) -> Result<(), Error> {
+    match folder {
+        Some(path) if !path.is_dir() => Err(Error::Folder { path: path.to_owned() }),
         _ => Ok(()),
     }
 }

@@ -19,6 +19,7 @@ mod rows;
 
 use iterations::IterationLog;
 use rows::RunRows;
+pub(crate) use rows::{details, experiment_id, schedule_tag};
 
 /// What a cycle runs.
 pub struct CyclePlan {

@@ -342,7 +342,7 @@ fn input_of(id: ScheduleId, command: Command, now: Timestamp) -> Input {
         Command::Start => Input::Start { id, now },
         Command::Stop => Input::Stop { id, now },
         Command::Pause => Input::Pause { id },
-        Command::Resume => Input::Resume { id },
+        Command::Resume => Input::Resume { id, now },
         Command::Remove => Input::Removed { id, now },
         // The other two come with a record.
         Command::Trigger | Command::Add | Command::Reconfigure => Input::TriggerNow { id, now },

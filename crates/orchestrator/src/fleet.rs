@@ -77,6 +77,8 @@ pub enum Input {
     Resume {
         /// Which.
         id: ScheduleId,
+        /// The time.
+        now: Timestamp,
     },
     /// Somebody wants a cycle now.
     TriggerNow {
@@ -248,7 +250,7 @@ impl Fleet {
             Input::Start { id, now } => (id, Command::Start, ScheduleInput::Start { now }),
             Input::Stop { id, now } => (id, Command::Stop, ScheduleInput::Stop { now }),
             Input::Pause { id } => (id, Command::Pause, ScheduleInput::Pause),
-            Input::Resume { id } => (id, Command::Resume, ScheduleInput::Resume),
+            Input::Resume { id, now } => (id, Command::Resume, ScheduleInput::Resume { now }),
             Input::TriggerNow { id, now } => {
                 let room = self.room_for(&id);
                 (id, Command::Trigger, ScheduleInput::TriggerNow { now, room })

@@ -22,6 +22,7 @@ mod driver;
 pub mod fleet;
 mod launcher;
 mod lineage;
+mod market;
 mod observer;
 mod pipeline;
 mod records;
@@ -39,6 +40,7 @@ pub use driver::{
     SchedulerService, Slot,
 };
 pub use launcher::InProcessLauncher;
+pub use market::{MARKET, Market};
 pub use observer::{NoObserver, RunObserver, RunStep};
 pub use pipeline::{OnNoNewBars, Parent, Pipeline, RunRequest, Stages};
 pub use report::{RunReport, SubjectMetrics};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use walkforward_core::{
     Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
-    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Symbol, Timeframe,
-    Timestamp, TrainingJob, TrainingOutcome, Verdict,
+    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Timestamp, TrainingJob,
+    TrainingOutcome, Verdict,
 };
 use walkforward_store::{
     Champion, MadeFor, ModelRecord, ParentChoice, PromotionKind, PromotionRequest, RunLock, Store,
@@ -16,10 +16,14 @@ use walkforward_store::{
 
 use crate::launcher::on_blocking_thread;
 use crate::lineage::{Ancestor, JudgedSpan, MAX_GENERATIONS, Substitutes, after_training, choose_parent};
+use crate::market::LineMarkets;
 use crate::observer::{NoObserver, RunObserver, RunStep};
 use crate::records;
 use crate::report::{RunReport, SubjectMetrics};
 use crate::run_error::RunError;
+
+/// Newest models that are looked through for one whose run came to its end.
+const MAX_UNSETTLED: usize = 100;
 
 /// The implementations that a pipeline runs.
 #[derive(Clone)]
@@ -106,6 +110,7 @@ struct Run<'a> {
     observer: &'a dyn RunObserver,
     id: RunId,
     champion: Option<Champion>,
+    markets: LineMarkets,
 }
 
 /// What evaluation came to: everything that the gate and the report need.
@@ -144,11 +149,11 @@ impl Pipeline {
     ) -> Result<RunReport, RunError> {
         let started = ctx.clock.monotonic();
         let champion = self.store.champion(&request.line)?;
-        let (symbol, timeframe) = (&request.dataset.symbol, request.dataset.timeframe);
-        refuse_other_market(&request.line, champion.as_ref(), symbol, timeframe)?;
+        let markets = LineMarkets::of(&self.store, &request.line, champion.as_ref())?;
+        markets.admit(&request.dataset.symbol, request.dataset.timeframe)?;
         self.refuse_reused_metrics(request)?;
         let id = self.begin(request)?;
-        let run = Run { pipeline: self, request, ctx, observer, id: id.clone(), champion };
+        let run = Run { pipeline: self, request, ctx, observer, id: id.clone(), champion, markets };
         let result = run.all_stages().await;
         let (outcome, reason) = match &result {
             Ok(report) => (report.outcome, report.verdict.reason.clone()),
@@ -207,8 +212,7 @@ impl Run<'_> {
     async fn etl(&self) -> Result<(Arc<Dataset>, PathBuf), RunError> {
         self.ctx.cancel.check(Stage::Etl)?;
         let dataset = self.pipeline.stages.datasets.build(&self.request.dataset, self.ctx).await?;
-        let (line, timeframe) = (&self.request.line, Some(dataset.timeframe()));
-        refuse_other_market(line, self.champion.as_ref(), &dataset.symbol, timeframe)?;
+        self.markets.admit(&dataset.symbol, Some(dataset.timeframe()))?;
         self.refuse_old_bars(&dataset)?;
         self.refuse_contaminated(&dataset)?;
         let record = records::etl(&self.id, &dataset, self.ctx.clock.now());
@@ -264,17 +268,22 @@ impl Run<'_> {
         Ok((store.adopt(&attempt, record)?, training))
     }
 
-    /// Nothing to do when the line's newest model was made from the same dataset.
+    /// Nothing to do when the line's newest model was made from the same dataset. One whose run was killed or cancelled
+    /// before its verdict was in effect does not count: it is made up for.
     fn refuse_old_bars(&self, dataset: &Dataset) -> Result<(), RunError> {
         if self.request.on_no_new_bars == OnNoNewBars::Run {
             return Ok(());
         }
         let store = &self.pipeline.store;
-        let Some(newest) = store.models(&self.request.line)?.pop() else { return Ok(()) };
-        match store.model(&newest)?.dataset_hash == dataset.hash {
-            true => Err(RunError::NoNewBars(newest)),
-            false => Ok(()),
+        for id in store.models(&self.request.line)?.into_iter().rev().take(MAX_UNSETTLED) {
+            let model = store.model(&id)?;
+            match (records::is_settled(&model), model.dataset_hash == dataset.hash) {
+                (true, true) => return Err(RunError::NoNewBars(id)),
+                (true, false) => return Ok(()),
+                (false, _) => {}
+            }
         }
+        Ok(())
     }
 
     /// Nothing is trained that could not be judged: beside a champion that has seen the hold-out, say because it was
@@ -438,7 +447,7 @@ impl Run<'_> {
         self.ctx.report(Stage::Promote, 0, 1, "");
         let store = &self.pipeline.store;
         let mut record = store.model(model)?;
-        records::judged(&mut record, &judged.verdict);
+        records::judged(&mut record, &judged.verdict, self.request.auto_deploy);
         store.update_model(&record)?;
         self.observer.on(RunStep::Judged(&judged.verdict))?;
         if judged.verdict.outcome != Outcome::Promote || !self.request.auto_deploy {
@@ -496,23 +505,4 @@ impl Run<'_> {
             elapsed_s: 0.0,
         }
     }
-}
-
-/// A line trades one market: another one needs a line of its own, and says so before anything is trained.
-fn refuse_other_market(
-    line: &LineName,
-    champion: Option<&Champion>,
-    symbol: &Symbol,
-    timeframe: Option<Timeframe>,
-) -> Result<(), StoreError> {
-    let Some(pointer) = champion.map(|champion| &champion.pointer) else { return Ok(()) };
-    let timeframe = timeframe.unwrap_or(pointer.timeframe);
-    if pointer.symbol == *symbol && pointer.timeframe == timeframe {
-        return Ok(());
-    }
-    Err(StoreError::OtherMarket {
-        line: line.clone(),
-        pointer: format!("{} {}", pointer.symbol, pointer.timeframe),
-        model: format!("{symbol} {timeframe}"),
-    })
 }

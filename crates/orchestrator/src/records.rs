@@ -69,6 +69,7 @@ pub(crate) fn trained(
         champion_metrics: None,
         code_version: request.code_version.clone(),
         weights_removed: None,
+        declined: None,
     }
 }
 
@@ -125,8 +126,15 @@ pub(crate) fn evaluated(
     record.champion_metrics = evidence.champion.as_ref().map(|report| report.metrics.clone());
 }
 
+/// Whether the run of a model came to its end: it has a verdict, and one to promote was followed or waits for approval.
+pub(crate) fn is_settled(record: &ModelRecord) -> bool {
+    let Some(verdict) = &record.verdict else { return false };
+    let is_held = record.promotion_gate.as_ref().is_some_and(|gate| gate.held);
+    verdict.outcome != Outcome::Promote || record.status != ModelStatus::Evaluated || is_held
+}
+
 /// Adds the verdict. A model that may be promoted stays `evaluated` until the pointer names it.
-pub(crate) fn judged(record: &mut ModelRecord, verdict: &Verdict) {
+pub(crate) fn judged(record: &mut ModelRecord, verdict: &Verdict, auto_deploy: bool) {
     let threshold =
         |name: &str| verdict.checks.iter().find(|check| check.name == name).map(|check| check.threshold);
     record.promotion_gate = Some(PromotionGate {
@@ -135,6 +143,7 @@ pub(crate) fn judged(record: &mut ModelRecord, verdict: &Verdict) {
         min_pnl_per_trade: threshold("pnlPerTrade"),
         preset: verdict.preset.clone(),
         outcome: verdict.outcome,
+        held: run_outcome(verdict.outcome, auto_deploy) == RunOutcome::Held,
     });
     record.verdict = Some(verdict.clone());
     match verdict.outcome {

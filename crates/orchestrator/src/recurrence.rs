@@ -2,6 +2,8 @@
 //!
 //! A recurrence is a pure function from one instant to the next due time. Its text is what settings, the command line
 //! and JSON hold: `every 6h`, `every 90m`, `cron 30 2 * * 1-5 America/New_York`.
+//!
+//! Where the clocks of a zone are set, a due time comes once: see [`CronExpression`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use walkforward_core::Timestamp;
 
 mod cron;
+mod span;
 
 pub use cron::CronExpression;
+pub use span::{MAX_COUNTED, Span};
 
 /// Longest interval between cycles: a year of minutes.
 pub const MAX_INTERVAL_MINUTES: f64 = 525_600.0;
@@ -119,6 +123,19 @@ impl Recurrence {
                 Timestamp::from_millis(anchor.as_millis().checked_add(after_ms)?)
             }
             Self::Cron(cron) => cron.next_after(time),
+        }
+    }
+
+    /// `anchor`, moved back until it is not after `time`, and the due times after it stay the same.
+    pub fn anchor_before(&self, anchor: Timestamp, time: Timestamp) -> Timestamp {
+        let ahead_ms = anchor.millis_since(time);
+        match self {
+            _ if ahead_ms <= 0 => anchor,
+            Self::Every(interval) => {
+                let steps = (ahead_ms - 1) / interval.ms + 1;
+                anchor.plus_millis(-steps * interval.ms)
+            }
+            Self::Cron(_) => time,
         }
     }
 }

@@ -5,8 +5,14 @@
 //! cycle may start now is handed in as [`Room`].
 //!
 //! A due time of the recurrence has exactly one outcome: its cycle runs, waits in the queue, is skipped because
-//! something else runs, or is missed because nobody noticed it in time. The next due time never goes back, so that a
-//! clock that is set back fires nothing twice.
+//! something else runs, or is missed because nobody noticed it in time. Of a series of misses that is longer than
+//! [`MAX_MISSED_ROWS`], the rest shares one row.
+//!
+//! The next due time never goes back by itself, so that a clock that is set back fires nothing twice. A clock that was
+//! once far ahead leaves a next due time that is years away; [`State::due_if_counted_from`] sees that, and a person's
+//! start or resume then counts from the present again. Due times that were recorded under the wrong clock keep their
+//! rows, and those that come again get rows of their own: a due time has one outcome since its schedule last counted
+//! from the present.
 
 use std::sync::Arc;
 
@@ -15,6 +21,7 @@ use walkforward_store::{CycleStatus, CycleTrigger, ScheduleChange, ScheduleId, S
 
 mod commands;
 mod due;
+mod missed;
 mod plan;
 mod refused;
 mod state;
@@ -29,6 +36,10 @@ use work::Work;
 
 /// Missed due times that one step records. The timer of a schedule that has more comes again at once.
 pub const MAX_MISSED_PER_STEP: usize = 500;
+/// Missed due times of one series that have a row each: almost a week of minutes. The rest shares one row, so that a
+/// clock that was years ahead does not fill the database. A process that dies in the middle of a series begins to count
+/// anew.
+pub const MAX_MISSED_ROWS: u32 = 10_000;
 
 /// Whether a cycle may start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +69,10 @@ pub enum Input {
     /// Somebody pauses it: nothing new starts, a running cycle goes on.
     Pause,
     /// Somebody ends the pause.
-    Resume,
+    Resume {
+        /// The time.
+        now: Timestamp,
+    },
     /// Somebody removes it.
     Remove {
         /// The time.
@@ -186,7 +200,7 @@ pub fn step(state: State, input: Input) -> Result<(State, Vec<Effect>), Refused>
         Input::Stop { now } => commands::end(&mut work, now, ScheduleStatus::Stopped),
         Input::Remove { now } => commands::end(&mut work, now, ScheduleStatus::Removed),
         Input::Pause => commands::pause(&mut work),
-        Input::Resume => work.set_status(ScheduleStatus::Active),
+        Input::Resume { now } => commands::resume(&mut work, now),
         Input::TriggerNow { now, room } => due::take(&mut work, now, CycleTrigger::Manual, &room),
         Input::Reconfigure { now, plan } => commands::reconfigure(&mut work, now, plan),
         Input::Timer { now, room } => due::fire(&mut work, now, &room),

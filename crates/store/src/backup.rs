@@ -26,8 +26,8 @@ const DATABASE_FILE: &str = "data/walkforward.db";
 /// Whose weights are in a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackupScope {
-    /// Those of champions, of the champions before them, of pinned models, and of models that the next cycle of a
-    /// schedule continues from.
+    /// Those of champions, of the champions before them, of pinned models, of models that wait for approval, and of
+    /// models that the next cycle of a schedule continues from.
     #[default]
     Referenced,
     /// Those of all models that have them.

@@ -29,6 +29,8 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/001_first_cycle.sql")),
     M::up(include_str!("schema/002_continuous_training.sql")),
     M::up(include_str!("schema/003_retention.sql")),
+    M::up(include_str!("schema/004_identity.sql")),
+    M::up(include_str!("schema/005_due_times_again.sql")),
 ];
 
 /// The schema version of this program.

@@ -102,7 +102,7 @@ pub enum StoreError {
     #[error(transparent)]
     Files(#[from] walkforward_durable::Error),
     /// SQLite failed.
-    #[error("the database '{}' failed: {source}{}", path.display(), advice(*fault))]
+    #[error("the database '{}' failed: {source}{}", path.display(), advice(*fault, *is_busy))]
     Database {
         /// The database.
         path: PathBuf,
@@ -128,7 +128,7 @@ pub enum StoreError {
     },
     /// The file is no database, or a damaged one.
     #[error(
-        "'{}' is not a sound database ({detail}): move it away with its -wal and -shm files; models and pointers are found again, the history of runs is not",
+        "'{}' is not a sound database ({detail}): move it away with its -wal and -shm files and run `orchestrate models take-over --reason TEXT`; models and pointers are found again, the history of runs is not",
         path.display()
     )]
     DatabaseCorrupt {
@@ -136,6 +136,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What SQLite says.
         detail: String,
+    },
+    /// The models folder belongs to another database.
+    #[error("the models folder '{}' {problem}", models_dir.display())]
+    ForeignModels {
+        /// The folder.
+        models_dir: PathBuf,
+        /// Whose it is, and what to do.
+        problem: String,
     },
     /// A line's pointer can't be trusted.
     #[error(
@@ -328,6 +336,7 @@ impl StoreError {
             | Self::PointerMoved { .. } => ErrorKind::Retry,
             Self::DatabaseNewer { .. }
             | Self::DatabaseCorrupt { .. }
+            | Self::ForeignModels { .. }
             | Self::Pointer { .. }
             | Self::UnknownModel { .. }
             | Self::BadModel { .. }
@@ -396,7 +405,10 @@ fn folder_fault(path: &Path) -> Option<EnvironmentFault> {
     Files::default().probe_writable(path.parent()?).err()?.environment_fault()
 }
 
-fn advice(fault: Option<EnvironmentFault>) -> String {
+fn advice(fault: Option<EnvironmentFault>, is_busy: bool) -> String {
+    if is_busy {
+        return " (another process holds it: wait until that is done, or end it if it hangs)".to_owned();
+    }
     fault.map(|fault| format!(" ({})", fault.advice())).unwrap_or_default()
 }
 

@@ -3,12 +3,12 @@
 use rusqlite::{Connection, Row, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use walkforward_core::{LineName, ModelId, RunId, Timestamp};
+use walkforward_core::{LineName, Metrics, ModelId, RunId, Timestamp, TrainingOutcome};
 
 use crate::database::Refusal;
 use crate::rows::{MAX_LISTED_ROWS, Table, bounded, json_column, parse, parse_optional};
 use crate::words::words;
-use crate::{ExperimentId, Store, StoreError};
+use crate::{ExperimentId, RunOutcome, Store, StoreError};
 
 /// Most tags of an experiment.
 pub const MAX_TAGS: usize = 32;
@@ -112,6 +112,40 @@ pub struct ExperimentEnd {
     pub error: Option<String>,
 }
 
+impl ExperimentEnd {
+    /// The end of the training of `model`, which was judged: its run ended as `outcome`. `metrics` is what the model
+    /// measured.
+    pub fn judged(
+        model: &ModelId,
+        training: &TrainingOutcome,
+        metrics: Option<&Metrics>,
+        outcome: RunOutcome,
+    ) -> Self {
+        let mut final_metrics = json!({
+            "checkpoint_path": model,
+            "total_iterations": training.iterations,
+            "environment_steps": training.environment_steps,
+            "outcome": outcome,
+            "candidate": metrics,
+        });
+        for (name, value) in training.metrics.iter().filter(|(_, value)| value.is_finite()) {
+            final_metrics[name.as_str()] = json!(value);
+        }
+        let model_id = Some(model.clone());
+        Self { status: ExperimentStatus::Completed, final_metrics, model_id, error: None }
+    }
+
+    /// The end of a training whose run ended as `outcome`, which is no verdict.
+    pub fn unjudged(outcome: RunOutcome, reason: Option<String>) -> Self {
+        let status = match outcome {
+            RunOutcome::Cancelled | RunOutcome::Skipped => ExperimentStatus::Cancelled,
+            RunOutcome::Interrupted => ExperimentStatus::Interrupted,
+            _ => ExperimentStatus::Failed,
+        };
+        Self { status, final_metrics: json!({}), model_id: None, error: reason }
+    }
+}
+
 /// Which experiments are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExperimentFilter {
@@ -124,7 +158,8 @@ pub struct ExperimentFilter {
 }
 
 impl Store {
-    /// Records that a training is wanted; it is `pending`.
+    /// Records that a training is wanted; it is `pending`. It begins in this process, which has the run lock: the next
+    /// one that takes that lock closes it as interrupted.
     ///
     /// # Errors
     /// Its id is taken, its name is empty, its configuration is no object or too long, or it has too many tags.
@@ -281,23 +316,13 @@ impl Store {
         })
     }
 
-    /// Closes the running experiments, because their process is gone. The caller holds the run lock.
-    pub(crate) fn interrupt_running_experiments(&self) -> Result<usize, StoreError> {
-        let is_any_running: bool = self.database.read(|db| {
-            db.query_row("SELECT EXISTS (SELECT 1 FROM experiments WHERE status = 'running')", [], |row| {
-                row.get(0)
-            })
-        })?;
-        if !is_any_running {
-            return Ok(0);
-        }
-        let now = self.now().to_string();
-        self.database.write("close interrupted trainings in", |tx| {
-            tx.execute(
-                "UPDATE experiments SET status = 'interrupted', completed_at = ?1, \
-                 error = 'the process ended without a word' WHERE status = 'running'",
-                [now],
-            )
+    /// At most `limit` experiments that have no end.
+    pub(crate) fn open_experiments(&self, limit: u32) -> Result<Vec<ExperimentRecord>, StoreError> {
+        self.database.read(|db| {
+            let mut query = db.prepare_cached(&format!(
+                "SELECT {EXPERIMENT_COLUMNS} FROM experiments WHERE status IN ('pending', 'running') LIMIT ?1"
+            ))?;
+            query.query_map([limit], experiment_row)?.collect()
         })
     }
 }

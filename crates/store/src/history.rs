@@ -5,6 +5,7 @@ use serde_json::json;
 use walkforward_core::{LineName, ModelId, SuppliedBy, Timestamp};
 
 use crate::events::insert_event;
+use crate::held::deploy_held;
 use crate::pointer::parse_pointer;
 use crate::rows::{count, parse, parse_optional, to_sql};
 use crate::{ModelRecord, Pointer, PromotionKind, PromotionRequest, PromotionState, Store, StoreError};
@@ -89,8 +90,10 @@ impl Store {
         })
     }
 
-    /// Turns the pending row whose model `pointer` names into a committed one, with its event.
+    /// Turns the pending row whose model `pointer` names into a committed one, with its event. Where the model had
+    /// waited for approval, the rows that say so learn that it is deployed.
     pub(crate) fn commit(&self, pointer: &Pointer, at: Timestamp) -> Result<(), StoreError> {
+        let path = self.layout.model_dir(&pointer.model_id).display().to_string();
         self.database.write("commit a promotion in", |tx| {
             let row = tx.query_row(
                 &format!("{SELECT_PROMOTION} WHERE line = ?1 AND state = 'pending' AND to_model = ?2"),
@@ -101,6 +104,7 @@ impl Store {
                 "UPDATE promotions SET state = 'committed', committed_at = ?3 WHERE line = ?1 AND sequence = ?2",
                 params![pointer.line.as_str(), to_sql(row.sequence), at.to_string()],
             )?;
+            deploy_held(tx, &pointer.model_id, &path, &row.reason, at)?;
             insert_event(tx, at, row.kind.event(), &event_payload(&pointer.line, &row))?;
             Ok(())
         })

@@ -18,6 +18,8 @@ pub const POINTER_FILE: &str = "latest.json";
 const LINES_DIR: &str = "lines";
 const STAGING_DIR: &str = ".staging";
 pub(crate) const LOCKS_DIR: &str = ".locks";
+const DATABASE_FILE: &str = "walkforward.db";
+const OWNER_FILE: &str = "owner.json";
 
 /// Paths in the data folder and the models folder.
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn database(&self) -> PathBuf {
-        self.data_dir.join("walkforward.db")
+        database_in(&self.data_dir)
     }
 
     /// Jobs of trainings in processes of their own, with their logs.
@@ -79,6 +81,21 @@ impl Layout {
         self.models_dir.join(LOCKS_DIR)
     }
 
+    /// Which database the models folder belongs to.
+    pub(crate) fn owner(&self) -> PathBuf {
+        self.models_dir.join(OWNER_FILE)
+    }
+
+    /// Held while that is looked at or changed.
+    pub(crate) fn owner_lock(&self) -> PathBuf {
+        self.locks_dir().join("owner.lock")
+    }
+
+    /// Shared by all that have a store of the models folder open.
+    pub(crate) fn users_lock(&self) -> PathBuf {
+        self.locks_dir().join("users.lock")
+    }
+
     pub(crate) fn line_lock(&self, line: &LineName) -> PathBuf {
         self.locks_dir().join(format!("line-{line}.lock"))
     }
@@ -94,6 +111,11 @@ impl Layout {
     pub(crate) fn policy(&self, id: &ModelId) -> PathBuf {
         self.model_dir(id).join(POLICY_FILE)
     }
+}
+
+/// The database of a data folder.
+pub(crate) fn database_in(data_dir: &Path) -> PathBuf {
+    data_dir.join(DATABASE_FILE)
 }
 
 /// The pointer of `line` in `models_dir`: `latest.json` for the line `default`, else `lines/<line>/latest.json`.

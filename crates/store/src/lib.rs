@@ -33,12 +33,14 @@ mod error;
 mod events;
 mod experiments;
 mod hash;
+mod held;
 mod history;
 mod iterations;
 mod layout;
 mod listing;
 mod locks;
 mod models;
+mod owner;
 mod packs;
 mod pins;
 mod pointer;
@@ -69,11 +71,13 @@ pub use experiments::{
     ExperimentEnd, ExperimentFilter, ExperimentRecord, ExperimentStatus, MAX_TAGS, NewExperiment,
 };
 pub use hash::sha256_file;
+pub use held::{Declined, HeldModel};
 pub use history::PromotionRow;
 pub use iterations::{IterationRecord, MAX_ITERATION_BATCH, MAX_ITERATIONS};
 pub use layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};
 pub use listing::ModelSummary;
 pub use models::{read_evaluation, read_model};
+pub use owner::ModelsOwner;
 pub use packs::{MAX_PACKS, NewPack, PackRecord};
 pub use pins::{MAX_PINS, ModelPin};
 pub use pointer::PointerReader;
@@ -85,8 +89,8 @@ pub use records::{
 };
 pub use recovery::RecoveryReport;
 pub use retention::{
-    KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, PruneReport, PurgedWork, Retention, RetentionPolicy,
-    WORK_DAYS,
+    KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, PruneReport, PurgedEvidence, PurgedWork, Retention,
+    RetentionPolicy, WORK_DAYS,
 };
 pub use rows::{MAX_JSON_BYTES, MAX_LISTED_ROWS};
 pub use runs::{RunLock, RunOutcome, RunRow};

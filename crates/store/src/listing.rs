@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 use serde::Serialize;
 use walkforward_core::{LineName, ModelId, Timestamp};
 
+use crate::held::IS_HELD;
 use crate::pins::MODELS;
 use crate::rows::{parse, parse_optional};
 use crate::{MAX_LISTED_ROWS, Store, StoreError, WeightsRemoved};
@@ -27,6 +28,8 @@ pub struct ModelSummary {
     pub weights_removed: Option<WeightsRemoved>,
     /// Why it is pinned; none when it is not.
     pub pinned: Option<String>,
+    /// Whether it waits for approval.
+    pub held: bool,
 }
 
 impl Store {
@@ -38,8 +41,8 @@ impl Store {
     ) -> Result<Vec<ModelSummary>, StoreError> {
         self.database.read(|db| {
             let sql = format!(
-                "SELECT {SUMMARY_COLUMNS} FROM models WHERE ?1 IS NULL OR line = ?1 \
-                 ORDER BY created_at DESC, id DESC LIMIT ?2"
+                "SELECT {} FROM models WHERE ?1 IS NULL OR line = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2",
+                summary_columns()
             );
             let values = params![line.map(LineName::as_str), limit.min(MAX_LISTED_ROWS)];
             db.prepare_cached(&sql)?.query_map(values, summary_row)?.collect()
@@ -51,7 +54,7 @@ impl Store {
     /// # Errors
     /// There is no such model.
     pub fn model_summary(&self, id: &ModelId) -> Result<ModelSummary, StoreError> {
-        self.database.read_checked(|db| MODELS.get(db, SUMMARY_COLUMNS, id.as_str(), summary_row))
+        self.database.read_checked(|db| MODELS.get(db, &summary_columns(), id.as_str(), summary_row))
     }
 
     /// Lines that have a pointer or a history, by name.
@@ -60,8 +63,13 @@ impl Store {
     }
 }
 
-const SUMMARY_COLUMNS: &str = "id, line, status, created_at, promoted_at, parent_id, weights_removed_at, \
-     weights_removed_by, (SELECT reason FROM model_pins WHERE model = models.id)";
+/// What [`summary_row`] reads.
+fn summary_columns() -> String {
+    format!(
+        "id, line, status, created_at, promoted_at, parent_id, weights_removed_at, weights_removed_by, \
+         (SELECT reason FROM model_pins WHERE model = models.id), ({IS_HELD})"
+    )
+}
 
 fn summary_row(row: &Row<'_>) -> rusqlite::Result<ModelSummary> {
     Ok(ModelSummary {
@@ -73,6 +81,7 @@ fn summary_row(row: &Row<'_>) -> rusqlite::Result<ModelSummary> {
         parent: parse_optional(row, 5)?,
         weights_removed: removed_columns(row, 6)?,
         pinned: row.get(8)?,
+        held: row.get(9)?,
     })
 }
 

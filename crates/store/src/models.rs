@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use walkforward_core::{LineName, ModelId, ModelRef, Timestamp};
 use walkforward_durable::{Error, Step, read_bounded};
 
+use crate::held::settle_declined;
 use crate::layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, is_attempt_name};
 use crate::rows::parse;
 use crate::{EvaluationRecord, ModelRecord, ModelStatus, Store, StoreError, sha256_file};
@@ -79,6 +80,9 @@ impl Store {
         }
         if kept.weights_removed != record.weights_removed {
             return refuse("weightsRemoved");
+        }
+        if kept.declined != record.declined {
+            return refuse("declined");
         }
         self.write_record(record)
     }
@@ -234,12 +238,13 @@ pub(crate) fn read_record(models_dir: &Path, id: &ModelId) -> Result<ModelRecord
 }
 
 /// Makes a model's row say what its record says. `seen` is how the folder looked before the record was read; without
-/// it the next start reads the record once more.
+/// it the next start reads the record once more. That it was declined is in its other rows from then on too.
 pub(crate) fn upsert_model(
     tx: &Transaction<'_>,
     record: &ModelRecord,
     seen: Option<&str>,
 ) -> rusqlite::Result<()> {
+    settle_declined(tx, record)?;
     tx.execute(
         "INSERT INTO models (id, run_id, line, status, created_at, sha256, used_until, lineage_until, metadata_path, \
          promoted_at, seen, parent_id, weights_removed_at, weights_removed_by) \

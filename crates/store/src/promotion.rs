@@ -7,6 +7,7 @@
 use walkforward_core::{LineName, Metrics, ModelId, Outcome, Timestamp, Verdict};
 
 use crate::layout::{METADATA_FILE, POLICY_FILE, pointer_path};
+use crate::pointer::parse_pointer;
 use crate::{ModelRecord, ModelStatus, Pointer, Store, StoreError, sha256_file};
 
 /// Why a champion changed.
@@ -120,9 +121,9 @@ impl Store {
     ///
     /// Fails with [`StoreError::PointerMoved`] when the champion is not the expected one, and refuses a model of
     /// another line or market, a model whose weights do not have their hash, the present champion, and a promotion
-    /// that its verdict does not carry. After an error the old champion stands, unless the disk failed after the
-    /// pointer was replaced; then the new one does, and the history says so. Once the history says it, nothing is an
-    /// error any more: the model's own record follows at the next start if it can't be written now.
+    /// that its verdict does not carry. After an error the old champion stands. Once the pointer names the new one,
+    /// nothing is an error any more: the history follows with the next one who takes the line's lock, and the model's
+    /// own record with the next start, if they can't be written now.
     pub fn promote(&self, request: &PromotionRequest<'_>) -> Result<Promotion, StoreError> {
         let _line = self.line_lock(request.line)?;
         self.settle_line(request.line)?;
@@ -135,9 +136,11 @@ impl Store {
         self.announce(request, &record, &pointer, from.as_ref())?;
         let done = self.put_pointer(&pointer).and_then(|()| self.commit(&pointer, pointer.promoted_at));
         if let Err(error) = done {
-            // The failure is what the caller has to know; the next one to take the lock settles what this can't.
+            // The next one to take the lock settles what this can't.
             let _ = self.settle_line(request.line);
-            return Err(error);
+            if !self.is_in_place(&pointer) {
+                return Err(error);
+            }
         }
         // The promotion is in effect, whatever becomes of the model's own record: a start puts that right.
         let _ = self.mark_promoted(&pointer.model_id, pointer.promoted_at);
@@ -170,6 +173,9 @@ impl Store {
         let record = self.model(to)?;
         if record.line != *line {
             return Err(refuse(format!("it belongs to line '{}'", record.line)));
+        }
+        if let Some(declined) = &record.declined {
+            return Err(refuse(declined.to_string()));
         }
         if let Some(pointer) = current.filter(|pointer| pointer.market() != record.market()) {
             let (pointer, model) = (pointer.market(), record.market());
@@ -226,6 +232,12 @@ impl Store {
             self.files.create_dir_all_durable(dir)?;
         }
         Ok(self.files.write_json_atomic(&path, pointer)?)
+    }
+
+    /// Whether traders read `pointer`.
+    fn is_in_place(&self, pointer: &Pointer) -> bool {
+        let found = parse_pointer(&self.layout.models_dir, &pointer.line);
+        found.is_ok_and(|found| found.as_ref() == Some(pointer))
     }
 
     /// Writes into a model's record that it became champion at `at`.

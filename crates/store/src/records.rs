@@ -9,7 +9,7 @@ use walkforward_core::{
     Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
 };
 
-use crate::{MadeFor, Recipe};
+use crate::{Declined, MadeFor, Recipe};
 
 use crate::words::words;
 
@@ -101,6 +101,9 @@ pub struct PromotionGate {
     pub preset: String,
     /// What they came to.
     pub outcome: Outcome,
+    /// Whether a model that may be promoted was left to somebody's approval.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// Which parent a training was to continue from, and which one it did.
@@ -219,6 +222,9 @@ pub struct ModelRecord {
     /// When and why its weights were taken away; none while they are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_removed: Option<WeightsRemoved>,
+    /// That somebody said no to it although the gate had let it through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined: Option<Declined>,
 }
 
 impl ModelRecord {
@@ -244,7 +250,7 @@ pub struct EvaluationRecord {
     pub baselines: Vec<EvaluationReport>,
     /// Close price of each judged bar, `[n_bars]`.
     pub close: Vec<f64>,
-    /// Whether the span was too long for its series to be kept; then they are empty.
+    /// Whether its series were not kept, because the span was too long or retention took them; then they are empty.
     #[serde(default)]
     pub series_left_out: bool,
 }
@@ -254,10 +260,12 @@ impl EvaluationRecord {
     pub const MAX_BARS: usize = 100_000;
 
     /// The record without its series when they are longer than [`MAX_BARS`](Self::MAX_BARS).
-    pub(crate) fn bounded(mut self) -> Self {
-        if self.close.len() <= Self::MAX_BARS {
-            return self;
-        }
+    pub(crate) fn bounded(self) -> Self {
+        if self.close.len() <= Self::MAX_BARS { self } else { self.without_series() }
+    }
+
+    /// The record with its metrics alone.
+    pub(crate) fn without_series(mut self) -> Self {
         self.series_left_out = true;
         self.close.clear();
         let reports =

@@ -1,5 +1,7 @@
 //! Start-up and crash recovery: one path that brings database and folders in line.
 
+mod dead_work;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -13,7 +15,7 @@ use crate::models::upsert_model;
 use crate::pointer::parse_pointer;
 use crate::rows::{parse, parse_optional};
 use crate::stamp::model_stamp;
-use crate::{ModelRecord, ModelStatus, Store, StoreError};
+use crate::{ModelRecord, ModelStatus, RunLock, Store, StoreError};
 
 /// Models whose rows are written together.
 const MAX_MODEL_BATCH: usize = 256;
@@ -31,9 +33,13 @@ pub struct RecoveryReport {
     pub registered: usize,
     /// Model records that lagged behind a promotion.
     pub repaired: usize,
-    /// Runs whose process had died.
+    /// Runs whose process had died, after their models were judged.
+    pub closed_runs: usize,
+    /// Runs whose process had died before that.
     pub interrupted_runs: usize,
-    /// Experiments whose process had died.
+    /// Experiments whose process had died, after their runs had ended.
+    pub closed_experiments: usize,
+    /// Experiments whose process had died before that.
     pub interrupted_experiments: usize,
     /// Removals of weights that were announced and not over.
     pub finished_removals: usize,
@@ -46,8 +52,25 @@ pub struct RecoveryReport {
 }
 
 impl Store {
-    /// Recovers; `_lock` shows that nobody else does.
-    pub(crate) fn recover_under(&self, _lock: &FileLock) -> Result<RecoveryReport, StoreError> {
+    /// Recovers; `lock` shows that nobody else does. While a run goes on its work is left alone.
+    pub(crate) fn recover_under(&self, lock: &FileLock) -> Result<RecoveryReport, StoreError> {
+        match self.try_run_lock() {
+            Ok(idle) => self.recover_idle(lock, &idle),
+            Err(StoreError::RunLockHeld(_)) => self.recover_files(lock),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Recovers everything; `idle` shows that no run goes on.
+    pub(crate) fn recover_idle(&self, lock: &FileLock, idle: &RunLock) -> Result<RecoveryReport, StoreError> {
+        let mut report = self.recover_files(lock)?;
+        self.close_dead_work(idle, &mut report)?;
+        report.removed_staging = self.remove_dead_staging()?;
+        Ok(report)
+    }
+
+    /// Brings in line what runs share with everybody.
+    fn recover_files(&self, _lock: &FileLock) -> Result<RecoveryReport, StoreError> {
         let mut report = RecoveryReport::default();
         for dir in [self.data_dir(), &self.layout.etl_dir(), self.models_dir()] {
             report.removed_temporaries += self.files.remove_stale_temporaries(dir)?;
@@ -57,15 +80,6 @@ impl Store {
         }
         self.recover_models(&mut report)?;
         self.finish_open_removals(&mut report)?;
-        match self.try_run_lock() {
-            Ok(_idle) => {
-                report.interrupted_runs = self.interrupt_open_runs()?;
-                report.interrupted_experiments = self.interrupt_running_experiments()?;
-                report.removed_staging = self.remove_dead_staging()?;
-            }
-            Err(StoreError::RunLockHeld(_)) => {}
-            Err(error) => return Err(error),
-        }
         Ok(report)
     }
 

@@ -1,8 +1,9 @@
 //! Retention: which models keep their weights, and taking those of the others away.
 //!
-//! Records, evaluations and the history of gates are never taken away: a model without weights still answers what it
-//! was made from and how it was judged.
+//! Records, verdicts and histories are never taken away: a model without weights still answers what it was made from and
+//! how it was judged. What was measured bar by bar, and the records of ETL, go long after the weights.
 
+mod evidence;
 mod plan;
 mod prune;
 mod work;
@@ -14,6 +15,7 @@ use walkforward_core::{LineName, ModelId, Timestamp};
 
 use crate::ScheduleId;
 
+pub use evidence::PurgedEvidence;
 pub(crate) use plan::weight_files;
 pub use prune::PruneReport;
 pub use work::{PurgedWork, WORK_DAYS};
@@ -58,8 +60,10 @@ pub enum KeepReason {
     Pinned(String),
     /// The run that made it is not over.
     RunGoesOn,
-    /// A cycle of this schedule goes on with it, or holds it for approval.
+    /// A cycle of this schedule goes on with it.
     InCycle(ScheduleId),
+    /// It is the newest of its line that can be approved.
+    Held,
     /// The next cycle of this schedule continues from it.
     NextParent(ScheduleId),
     /// It is among the newest of its line.
@@ -89,7 +93,8 @@ impl fmt::Display for KeepReason {
             Self::EarlierChampion(line) => write!(f, "earlier champion of line '{line}'"),
             Self::Pinned(reason) => write!(f, "pinned: {reason}"),
             Self::RunGoesOn => f.write_str("the run that made it goes on"),
-            Self::InCycle(schedule) => write!(f, "a cycle of schedule '{schedule}' goes on or waits with it"),
+            Self::InCycle(schedule) => write!(f, "a cycle of schedule '{schedule}' goes on with it"),
+            Self::Held => f.write_str("waits for approval"),
             Self::NextParent(schedule) => {
                 write!(f, "the next cycle of schedule '{schedule}' continues from it")
             }

@@ -7,7 +7,8 @@ use walkforward_durable::{Error, FileLock};
 
 use crate::locks::held_by;
 use crate::rows::{parse, parse_optional};
-use crate::{Store, StoreError};
+use crate::words::words;
+use crate::{ModelRecord, ModelStatus, Store, StoreError};
 
 /// How many milliseconds after the present a free run id is looked for.
 const MAX_RUN_ID_TRIES: u32 = 10_000;
@@ -34,19 +35,29 @@ pub enum RunOutcome {
     Interrupted,
 }
 
+words!(RunOutcome, "run outcome", {
+    Promoted => "promoted", Rejected => "rejected", Inconclusive => "inconclusive", Held => "held",
+    Skipped => "skipped", Failed => "failed", Cancelled => "cancelled", Interrupted => "interrupted",
+});
+
 impl RunOutcome {
-    /// The word in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Promoted => "promoted",
-            Self::Rejected => "rejected",
-            Self::Inconclusive => "inconclusive",
-            Self::Held => "held",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
+    /// How the run of a model ended, as far as the model's record tells: none before it was judged, and for one that
+    /// should have been promoted and was not. What was decided later about a held one does not change its run.
+    pub fn of_model(record: &ModelRecord) -> Option<Self> {
+        if record.promotion_gate.as_ref().is_some_and(|gate| gate.held) {
+            return Some(Self::Held);
         }
+        match record.status {
+            ModelStatus::Promoted => Some(Self::Promoted),
+            ModelStatus::Rejected => Some(Self::Rejected),
+            ModelStatus::Inconclusive => Some(Self::Inconclusive),
+            ModelStatus::Trained | ModelStatus::Evaluated => None,
+        }
+    }
+
+    /// Whether the run's model was judged, and the run went on to its end.
+    pub fn is_verdict(self) -> bool {
+        matches!(self, Self::Promoted | Self::Rejected | Self::Inconclusive | Self::Held)
     }
 }
 
@@ -61,8 +72,8 @@ pub struct RunRow {
     pub started_at: Timestamp,
     /// When it ended; none while it goes on.
     pub finished_at: Option<Timestamp>,
-    /// How it ended, one of the words of [`RunOutcome`].
-    pub outcome: Option<String>,
+    /// How it ended; none while it goes on.
+    pub outcome: Option<RunOutcome>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -148,30 +159,26 @@ impl Store {
         })
     }
 
-    /// Closes the runs that have no end, because their process is gone. The caller holds the run lock.
-    pub(crate) fn interrupt_open_runs(&self) -> Result<usize, StoreError> {
-        let now = self.now().to_string();
-        let open: i64 = self.database.read(|db| {
-            db.query_row("SELECT count(*) FROM runs WHERE finished_at IS NULL", [], |row| row.get(0))
-        })?;
-        if open == 0 {
-            return Ok(0);
-        }
-        self.database.write("close interrupted runs in", |tx| {
-            tx.execute(
-                "UPDATE runs SET finished_at = ?1, outcome = ?2, reason = 'the process ended without a word' \
-                 WHERE finished_at IS NULL",
-                params![now, RunOutcome::Interrupted.as_str()],
-            )
+    /// At most `limit` runs that have no end, oldest first.
+    pub(crate) fn open_runs(&self, limit: u32) -> Result<Vec<RunId>, StoreError> {
+        self.database.read(|db| {
+            db.prepare_cached("SELECT id FROM runs WHERE finished_at IS NULL ORDER BY id LIMIT ?1")?
+                .query_map([limit], |row| parse(row, 0))?
+                .collect()
         })
     }
 
-    /// Takes the right to run in this data folder. Somebody else having it is
-    /// [`StoreError::RunLockHeld`], with the process and for how long.
+    /// Takes the right to run in this data folder. What its last holder left unfinished is recovered first, because that
+    /// one may have died after this store was opened. Somebody else having it is [`StoreError::RunLockHeld`], with the
+    /// process and for how long.
     pub fn run_lock(&self) -> Result<RunLock, StoreError> {
         // A store that is just being opened tries this lock too; it must not look like a run.
-        let _recovery = self.store_lock()?;
-        self.try_run_lock()
+        let recovery = self.store_lock()?;
+        let lock = self.try_run_lock()?;
+        if self.has_dead_work()? {
+            self.recover_idle(&recovery, &lock)?;
+        }
+        Ok(lock)
     }
 
     pub(crate) fn try_run_lock(&self) -> Result<RunLock, StoreError> {
@@ -192,7 +199,7 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         line: parse(row, 1)?,
         started_at: parse(row, 2)?,
         finished_at: parse_optional(row, 3)?,
-        outcome: row.get(4)?,
+        outcome: parse_optional(row, 4)?,
         reason: row.get(5)?,
     })
 }

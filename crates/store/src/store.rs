@@ -12,6 +12,7 @@ use crate::backup::refuse_unfinished_restore;
 use crate::database::Database;
 use crate::layout::Layout;
 use crate::locks::{self, MAX_LOCK_WAIT};
+use crate::owner::{Claim, Ownership};
 use crate::{EtlRecord, RecoveryReport, StoreError};
 
 /// Models, pointers and history of one data folder and one models folder. Several processes may have it open.
@@ -22,6 +23,8 @@ pub struct Store {
     pub(crate) database: Database,
     /// Locks on the staging folders that this process has given out, by attempt.
     pub(crate) attempts: Mutex<BTreeMap<String, FileLock>>,
+    /// That the models folder belongs to this database.
+    pub(crate) ownership: Ownership,
     recovery: RecoveryReport,
 }
 
@@ -36,13 +39,25 @@ impl Store {
     /// process left unfinished.
     ///
     /// A folder that takes no files (full, read-only, no permission), a damaged database or one of a later version is
-    /// an error, and nothing is changed then.
+    /// an error, and nothing is changed then. So is a models folder that belongs to another database
+    /// ([`StoreError::ForeignModels`]), which stays as it is; [`take_over`](Self::take_over) is for one that is gone.
     pub fn open(data_dir: &Path, models_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         Self::open_with(Files::default(), data_dir, models_dir, clock)
     }
 
     /// As [`open`](Self::open), with steps that `files` may fail.
     pub fn open_with(
+        files: Files,
+        data_dir: &Path,
+        models_dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        Self::open_as(Claim::Respect, files, data_dir, models_dir, clock)
+    }
+
+    /// As [`open_with`](Self::open_with), with a `claim` to the models folder.
+    pub(crate) fn open_as(
+        claim: Claim,
         files: Files,
         data_dir: &Path,
         models_dir: &Path,
@@ -59,9 +74,9 @@ impl Store {
         }
         let lock = locks::exclusive(&layout.store_lock(), &*clock, MAX_LOCK_WAIT)?;
         let database = Database::open(layout.database(), files.clone())?;
-        let attempts = Mutex::default();
-        let recovery = RecoveryReport::default();
-        let mut store = Self { layout, files, clock, database, attempts, recovery };
+        let ownership = Ownership::of(&files, &layout, &database, &*clock, claim)?;
+        let (attempts, recovery) = (Mutex::default(), RecoveryReport::default());
+        let mut store = Self { layout, files, clock, database, attempts, ownership, recovery };
         store.recovery = store.recover_under(&lock)?;
         Ok(store)
     }

@@ -197,6 +197,7 @@ impl<'a> Training<'a> {
             }
             None => origin.to_tensors()?,
         };
+        let instruction_set = self.trainer.backend.serving(&self.spec.network).instruction_set()?;
         write_bundle(&self.job.out_dir, &self.spec, &weights, Some(&optimizer))?;
         self.checkpoints.clear();
         let steps_per_iteration = (self.config.num_envs * self.config.num_steps) as u64;
@@ -206,7 +207,7 @@ impl<'a> Training<'a> {
             iterations: self.progress.iteration,
             environment_steps: self.progress.iteration * steps_per_iteration,
             metrics: self.progress.metrics,
-            instruction_set: self.trainer.backend.serving(&self.spec.network).instruction_set(),
+            instruction_set: Some(instruction_set),
             cold_start: self.cold_start,
         })
     }

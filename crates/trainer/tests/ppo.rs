@@ -362,7 +362,9 @@ fn networks_without_kernels_train_repeat_and_go_on_from_a_parent() {
             [WEIGHTS_FILE, OPTIMIZER_FILE].map(|name| std::fs::read(dir.join(name)).unwrap()).to_vec()
         };
         let outcome = train(small_dataset(), pack.clone(), 1, first.path()).unwrap();
-        assert_eq!(outcome.instruction_set, None);
+        let name = outcome.instruction_set.unwrap();
+        assert!(name.starts_with("candle-") && BackendKind::on(&name) == Some(BackendKind::Candle), "{name}");
+        assert_eq!(BackendKind::on(&format!("{name}0")), None);
         let mut other_threads = job(small_dataset(), pack.clone(), 1, second.path());
         other_threads.threads = 3;
         trainer().train(&other_threads, &context()).unwrap();

@@ -15,12 +15,10 @@ use crate::{Error, PROTOCOL, WorkerLimits};
 pub const JOB_FILE: &str = "job.json";
 /// Name of the dataset's folder, in the job's folder.
 pub const DATASET_DIR: &str = "dataset";
-/// Name of the folder of all jobs, in the data folder.
-const JOBS_DIR: &str = "jobs";
 /// Longest job: a pack is a page of numbers.
 const MAX_JOB_BYTES: u64 = 4 << 20;
 /// Longest name of an attempt, which names a folder.
-const MAX_ATTEMPT_BYTES: usize = 128;
+pub(super) const MAX_ATTEMPT_BYTES: usize = 128;
 
 /// A job as its file describes it. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,23 +83,8 @@ pub(crate) struct JobSettings<'a> {
     pub(crate) trainer: &'a serde_json::Value,
 }
 
-/// The folder of all jobs.
-pub(crate) fn jobs_dir(work_dir: &Path) -> PathBuf {
-    work_dir.join(JOBS_DIR)
-}
-
-/// The folder of the job of `attempt`.
-pub(crate) fn job_dir(work_dir: &Path, attempt: &str) -> Result<PathBuf, Error> {
-    let is_name = (1..=MAX_ATTEMPT_BYTES).contains(&attempt.len())
-        && attempt.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    match is_name {
-        true => Ok(jobs_dir(work_dir).join(attempt)),
-        false => Err(Error::Attempt { name: attempt.to_owned() }),
-    }
-}
-
 impl JobFile {
-    /// Writes the dataset of `job` and then `job.json` into the folder `dir`, which is made afresh.
+    /// Writes the dataset of `job` and then `job.json` into the empty folder `dir`.
     pub(crate) fn write(
         files: &Files,
         dir: &Path,
@@ -110,7 +93,6 @@ impl JobFile {
     ) -> Result<Self, Error> {
         let dir = absolute(dir)?;
         let dataset = dir.join(DATASET_DIR);
-        files.remove_dir_all(&dir)?;
         files.create_dir_all_durable(&dataset)?;
         let file = Self {
             protocol: PROTOCOL,

@@ -1,5 +1,7 @@
 //! What workers do, and what becomes of it.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use walkforward_core::{ErrorKind, Launcher, Timestamp};
@@ -7,6 +9,9 @@ use walkforward_durable::{Files, PlannedFault};
 use walkforward_launcher::{JobFile, PROTOCOL, SubprocessConfig, SubprocessLauncher};
 
 use crate::support::{ATTEMPT, World, eventually, runs, runtime};
+
+/// Threads that other tests may begin while one counts.
+const SPARE_THREADS: usize = 40;
 
 /// Runs `world` and expects a failure of this kind whose text has each of `parts`.
 fn fails(world: &World, kind: ErrorKind, parts: &[&str]) {
@@ -266,6 +271,62 @@ fn old_jobs_are_removed_and_new_ones_kept() {
     let kept: Vec<_> = std::fs::read_dir(world.path("data/jobs")).unwrap().collect();
     assert_eq!(kept.len(), 50);
     assert!(world.path("data/jobs").join(ATTEMPT).exists() && !world.path("data/jobs/2023-10").exists());
+}
+
+#[test]
+fn a_worker_and_its_program_run_in_their_folder() {
+    let world = World::new("bundle; outcome");
+    let mut config = world.config.clone();
+    config.folder = Some(world.path("here"));
+    config.arguments = ["trainer.sh", "sh"].map(OsString::from).into();
+    let script = format!("pwd > place; {}", world.config.arguments[1].to_string_lossy());
+    let missing = SubprocessLauncher::new(config.clone()).unwrap();
+    let error = runtime().block_on(missing.launch(world.job(), &world.context())).unwrap_err();
+    assert!(error.kind == ErrorKind::BadInput && error.to_string().contains("here'"), "{error}");
+    assert!(!world.path("data").exists());
+    std::fs::create_dir(world.path("here")).unwrap();
+    std::fs::write(world.path("here/trainer.sh"), script).unwrap();
+    let launcher = SubprocessLauncher::new(config).unwrap();
+    runtime().block_on(launcher.launch(world.job(), &world.context())).unwrap();
+    let place = std::fs::read_to_string(world.path("here/place")).unwrap();
+    assert_eq!(Path::new(place.trim()), world.path("here").canonicalize().unwrap());
+}
+
+#[test]
+fn many_workers_at_once_keep_their_folders_and_take_a_thread_each() {
+    const AT_ONCE: usize = 60;
+    let go_on = "touch started-$$; while [ ! -e go ]; do sleep 0.05; done";
+    let check = "[ -e \"$1\" ] && [ -d \"$(dirname \"$1\")/dataset\" ] || exit 7";
+    let world = World::new(&format!("{go_on}; {check}; exit 5"));
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let (before, mut during) = (threads(), 0);
+    runtime().block_on(async {
+        let (launcher, context) = (world.launcher(), world.context());
+        let launches: Vec<_> = (0..AT_ONCE)
+            .map(|number| {
+                let attempt = format!("2024-01-01T00-00-{number:02}-000Z-1");
+                let job = walkforward_core::TrainingJob { attempt, ..world.job() };
+                let (launcher, context) = (launcher.clone(), context.clone());
+                tokio::spawn(async move { launcher.launch(job, &context).await })
+            })
+            .collect();
+        let started = || {
+            let names = std::fs::read_dir(world.dir.path()).unwrap().flatten();
+            names.filter(|it| it.file_name().to_string_lossy().starts_with("started-")).count()
+        };
+        while started() < AT_ONCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        during = threads();
+        std::fs::write(world.path("go"), "").unwrap();
+        for launch in launches {
+            let error = launch.await.unwrap().unwrap_err();
+            assert!(error.to_string().contains("exit status 5"), "{error}");
+        }
+    });
+    // Two threads a worker would be more than what the tests beside this one can explain.
+    assert!(during <= before + AT_ONCE + SPARE_THREADS, "{before} {during}");
+    assert_eq!(std::fs::read_dir(world.path("data/jobs")).unwrap().count(), 50);
 }
 
 #[test]

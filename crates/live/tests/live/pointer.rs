@@ -55,6 +55,7 @@ fn record(number: usize) -> ModelRecord {
         champion_metrics: None,
         code_version: "test".to_owned(),
         weights_removed: None,
+        declined: None,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
-use walkforward_core::{ErrorKind, ModelId, RunId, Window};
+use walkforward_core::{Metrics, ModelId, RunId, Verdict, Window};
 use walkforward_store::{
-    CycleUpdate, ExperimentEnd, ExperimentId, ExperimentStatus, IterationRecord, NewExperiment, ScheduleId,
-    ScheduleRecord, Store, StoreError,
+    CycleUpdate, ExperimentEnd, ExperimentId, IterationRecord, NewExperiment, ScheduleId, ScheduleRecord,
+    Store, StoreError,
 };
 
 use crate::{RunError, RunObserver, RunReport, RunRequest, RunStep};
@@ -69,17 +69,8 @@ impl RunRows {
 
     /// What is announced of a run that came to a verdict.
     pub(super) fn details(&self, report: &RunReport) -> Value {
-        json!({
-            "experiment_id": self.experiment.get(),
-            "checkpoint_path": self.checkpoint(&report.model_id),
-            "model_id": report.model_id,
-            "metrics": report.candidate.metrics,
-            "verdict": report.verdict.sentence,
-        })
-    }
-
-    fn checkpoint(&self, model: &ModelId) -> String {
-        self.store.model_dir(model).display().to_string()
+        let (metrics, verdict) = (Some(&report.candidate.metrics), Some(&report.verdict));
+        details(&self.store, self.experiment.get(), &report.model_id, metrics, verdict)
     }
 
     /// The run has begun. An experiment that was asked for begins with it.
@@ -111,7 +102,7 @@ impl RunRows {
             script: "schedule".to_owned(),
             line: line.clone(),
             config: cycle.config.clone(),
-            tags: vec!["continuous".to_owned(), format!("cycle:{}", cycle.number), format!("schedule:{id}")],
+            tags: vec!["continuous".to_owned(), format!("cycle:{}", cycle.number), schedule_tag(id)],
         };
         self.store.create_experiment(&experiment)?;
         Ok(experiment.id)
@@ -123,18 +114,6 @@ impl RunRows {
         let mut update = CycleUpdate::of(schedule.id.clone(), *number);
         learn(&mut update);
         self.store.update_cycle(&update)
-    }
-
-    /// The schedule's next cycle continues from `model`, and the schedule has a base if it had none.
-    fn promoted(&self, model: &ModelId) -> Result<(), StoreError> {
-        self.update(|cycle| cycle.deployed_model_id = Some(model.clone()))?;
-        let Some(Cycle { schedule, .. }) = &self.cycle else { return Ok(()) };
-        let id: &ScheduleId = &schedule.id;
-        self.store.set_current_checkpoint(id, Some(&self.checkpoint(model)))?;
-        match (&schedule.base_experiment_id, self.experiment.get()) {
-            (None, Some(experiment)) => self.store.set_base_experiment(id, experiment),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -148,13 +127,36 @@ impl RunObserver for RunRows {
                 cycle.model_id = Some(record.model_id.clone());
             }),
             RunStep::Judged(verdict) => self.update(|cycle| cycle.verdict = Some(verdict.clone())),
-            RunStep::Promoted(model) => self.promoted(model),
+            // It is in the rows of cycle and schedule with the cycle's end, in one transaction.
+            RunStep::Promoted(_) => Ok(()),
         }
     }
 }
 
-/// The experiment of a run: `exp-` and its id.
-fn experiment_id(run: &RunId) -> Result<ExperimentId, StoreError> {
+/// What is announced of a cycle whose model was judged.
+pub(crate) fn details(
+    store: &Store,
+    experiment: Option<&ExperimentId>,
+    model: &ModelId,
+    metrics: Option<&Metrics>,
+    verdict: Option<&Verdict>,
+) -> Value {
+    json!({
+        "experiment_id": experiment,
+        "checkpoint_path": store.model_dir(model).display().to_string(),
+        "model_id": model,
+        "metrics": metrics,
+        "verdict": verdict.map(|verdict| &verdict.sentence),
+    })
+}
+
+/// The tag of the experiments of a schedule's cycles.
+pub(crate) fn schedule_tag(id: &ScheduleId) -> String {
+    format!("schedule:{id}")
+}
+
+/// The experiment of a cycle's run: `exp-` and the run's id.
+pub(crate) fn experiment_id(run: &RunId) -> Result<ExperimentId, StoreError> {
     let text = format!("exp-{}", run.as_str().to_ascii_lowercase());
     text.parse().map_err(|error| StoreError::RefusedRow {
         what: "experiment",
@@ -164,33 +166,14 @@ fn experiment_id(run: &RunId) -> Result<ExperimentId, StoreError> {
 }
 
 fn end(result: &Result<RunReport, RunError>) -> ExperimentEnd {
-    let broken = |status, error| ExperimentEnd { status, final_metrics: json!({}), model_id: None, error };
     match result {
-        Ok(report) => ExperimentEnd {
-            status: ExperimentStatus::Completed,
-            final_metrics: final_metrics(report),
-            model_id: Some(report.model_id.clone()),
-            error: None,
-        },
-        Err(RunError::Stage(error)) if error.kind != ErrorKind::Cancelled => {
-            broken(ExperimentStatus::Failed, Some(error.to_string()))
+        Ok(report) => {
+            let metrics = Some(&report.candidate.metrics);
+            ExperimentEnd::judged(&report.model_id, &report.training, metrics, report.outcome)
         }
-        Err(error @ RunError::Store(_)) => broken(ExperimentStatus::Failed, Some(error.to_string())),
-        Err(error) => broken(ExperimentStatus::Cancelled, error.outcome().1),
+        Err(error) => {
+            let (outcome, reason) = error.outcome();
+            ExperimentEnd::unjudged(outcome, reason)
+        }
     }
-}
-
-/// What a training came to, in the names of the experiments' table.
-fn final_metrics(report: &RunReport) -> Value {
-    let mut metrics = json!({
-        "checkpoint_path": report.model_id,
-        "total_iterations": report.training.iterations,
-        "environment_steps": report.training.environment_steps,
-        "outcome": report.outcome,
-        "candidate": report.candidate.metrics,
-    });
-    for (name, value) in report.training.metrics.iter().filter(|(_, value)| value.is_finite()) {
-        metrics[name.as_str()] = json!(value);
-    }
-    metrics
 }

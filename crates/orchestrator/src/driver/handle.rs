@@ -98,7 +98,8 @@ impl Scheduler {
     }
 
     /// Starts a schedule: the first time its intervals count from now, and it is due at once; later it goes on with
-    /// the same due times. A cron expression is due when it says so.
+    /// the same due times. A cron expression is due when it says so. Where the clock was once ahead, due times count from
+    /// the present again.
     ///
     /// # Errors
     /// There is no such schedule, or it is active, paused or removed.
@@ -122,7 +123,8 @@ impl Scheduler {
         self.command(id, Command::Pause).await
     }
 
-    /// Ends a pause. Due times that have passed are missed.
+    /// Ends a pause. Due times that have passed are missed. Where the clock was once ahead, due times count from the
+    /// present again.
     ///
     /// # Errors
     /// There is no such schedule, or it is not paused.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use walkforward_core::{ModelId, RunId};
 use walkforward_store::{
-    CycleRecord, CycleStatus, CycleUpdate, ModelStatus, ScheduleChange, ScheduleId, ScheduleRecord, Store,
-    StoreError,
+    CycleRecord, CycleUpdate, ExperimentId, ModelRecord, RunOutcome, ScheduleChange, ScheduleId,
+    ScheduleRecord, Store, StoreError,
 };
 
 use super::ports::{LedgerError, LoadedSchedule, ScheduleLedger};
+use crate::cycle::{details, experiment_id, schedule_tag};
 use crate::schedule::{CycleEnd, OpenCycle};
 
 impl ScheduleLedger for Store {
@@ -37,39 +38,55 @@ impl ScheduleLedger for Store {
     }
 }
 
-/// How the run of `cycle` ended, if it did: its process may have died between the run's last step and the cycle's. What
-/// the cycle's row has not learned of the model is put there.
+/// How the run of `cycle` ended, if it did: its process may have died between the run's last step and the cycle's. The
+/// run's row says it, which the store brings in line before anybody gets the run lock. What the cycle's row has not
+/// learned is put there.
 fn end_of_run(store: &Store, cycle: &CycleRecord) -> Result<Option<CycleEnd>, StoreError> {
     let Some(run) = &cycle.run_id else { return Ok(None) };
-    let record = match store.model(&ModelId::of_run(run)) {
-        Ok(record) => record,
-        Err(StoreError::UnknownModel { .. }) => return ended_without_model(store, run),
-        Err(error) => return Err(error),
-    };
-    let is_promoted = record.status == ModelStatus::Promoted;
+    let record = record_of(store, run)?;
+    let experiment = experiment_of(store, cycle, run)?;
     let mut learned = CycleUpdate::of(cycle.schedule_id.clone(), cycle.number);
-    learned.model_id = Some(record.model_id.clone());
-    learned.parent_id.clone_from(&record.parent_id);
-    learned.verdict.clone_from(&record.verdict);
-    learned.deployed_model_id = is_promoted.then(|| record.model_id.clone());
+    learned.experiment_id.clone_from(&experiment);
+    if let Some(record) = &record {
+        learned.model_id = Some(record.model_id.clone());
+        learned.parent_id.clone_from(&record.parent_id);
+        learned.verdict.clone_from(&record.verdict);
+    }
     store.update_cycle(&learned)?;
-    let reason = record.verdict.as_ref().and_then(|verdict| verdict.reason.clone());
-    let status = match record.status {
-        ModelStatus::Promoted => CycleStatus::Promoted,
-        ModelStatus::Rejected => CycleStatus::Rejected,
-        ModelStatus::Inconclusive => CycleStatus::Inconclusive,
-        ModelStatus::Trained | ModelStatus::Evaluated => return ended_without_model(store, run),
+    let Some(row) = store.run(run)? else { return Ok(None) };
+    let Some(outcome) = row.outcome.filter(|outcome| *outcome != RunOutcome::Interrupted) else {
+        return Ok(None);
     };
-    Ok(Some(CycleEnd::new(status, reason)))
+    let end = CycleEnd::of(outcome, row.reason);
+    let details = record.filter(|_| outcome.is_verdict()).map(|record| {
+        let (metrics, verdict) = (record.metrics.as_ref(), record.verdict.as_ref());
+        details(store, experiment.as_ref(), &record.model_id, metrics, verdict)
+    });
+    Ok(Some(CycleEnd { details: details.unwrap_or_default(), ..end }))
 }
 
-/// How a run ended that made no model or whose model has no verdict that settles it.
-fn ended_without_model(store: &Store, run: &RunId) -> Result<Option<CycleEnd>, StoreError> {
-    let Some(row) = store.run(run)? else { return Ok(None) };
-    let status = row.outcome.and_then(|outcome| outcome.parse::<CycleStatus>().ok());
-    Ok(status
-        .filter(|status| *status != CycleStatus::Interrupted)
-        .map(|status| CycleEnd::new(status, row.reason)))
+/// The record of the model that `run` made; none when it made none, or when its record is damaged, which the store
+/// reports when it is opened.
+fn record_of(store: &Store, run: &RunId) -> Result<Option<ModelRecord>, StoreError> {
+    match store.model(&ModelId::of_run(run)) {
+        Ok(record) => Ok(Some(record)),
+        Err(StoreError::UnknownModel { .. } | StoreError::BadModel { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The experiment of `cycle`, if it came to be.
+fn experiment_of(
+    store: &Store,
+    cycle: &CycleRecord,
+    run: &RunId,
+) -> Result<Option<ExperimentId>, StoreError> {
+    let tag = schedule_tag(&cycle.schedule_id);
+    match store.experiment(&experiment_id(run)?) {
+        Ok(record) => Ok(record.tags.contains(&tag).then_some(record.id)),
+        Err(StoreError::UnknownRow { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl From<StoreError> for LedgerError {

@@ -79,6 +79,99 @@ fn a_due_time_that_the_clocks_show_twice_comes_once() {
     check("cron */20 1 * * * America/New_York", "2024-11-03T06:15:00Z", &["2024-11-04T06:00:00Z"]);
 }
 
+/// The clocks of these zones are set at midnight, by half an hour, in the southern summer, or at two.
+const ZONES: [&str; 6] = [
+    "America/New_York",
+    "Europe/Berlin",
+    "Australia/Lord_Howe",
+    "Africa/Cairo",
+    "America/Havana",
+    "Asia/Tokyo",
+];
+
+#[test]
+fn a_daily_due_time_comes_once_on_each_day_wherever_the_clocks_are_set() {
+    for zone in ZONES {
+        let clocks: chrono_tz::Tz = zone.parse().unwrap();
+        let date = |time: Timestamp| {
+            let utc = chrono::DateTime::from_timestamp_millis(time.as_millis()).unwrap();
+            utc.with_timezone(&clocks).date_naive()
+        };
+        for half_hour in 0..48 {
+            let recurrence: Recurrence =
+                format!("cron {} {} * * * {zone}", half_hour % 2 * 30, half_hour / 2).parse().unwrap();
+            let mut time = at("2024-02-28T12:00:00Z");
+            for _ in 0..300 {
+                let next = recurrence.next_after(time, time).unwrap();
+                let expected = date(time).succ_opt().unwrap();
+                // The first may still come on the day from which it is asked.
+                let is_first = time == at("2024-02-28T12:00:00Z");
+                assert!(date(next) == expected || is_first, "{recurrence}: {time} then {next}");
+                time = next;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restart_in_the_hour_that_comes_twice_does_not_fire_again() {
+    // New York, 2024-11-03: 05:30Z is 01:30 for the first time, 06:30Z for the second.
+    let recurrence: Recurrence = "cron 30 1 * * * America/New_York".parse().unwrap();
+    for minute in 0..120 {
+        let asked = at("2024-11-03T05:30:00Z").plus_millis(minute * 60_000);
+        assert_eq!(recurrence.next_after(asked, asked), Some(at("2024-11-04T06:30:00Z")), "{asked}");
+    }
+}
+
+#[test]
+fn every_minute_goes_through_the_setting_of_the_clocks() {
+    let recurrence: Recurrence = "cron * * * * * America/New_York".parse().unwrap();
+    for from in ["2024-03-10T05:00:00Z", "2024-11-03T04:00:00Z"] {
+        let mut time = at(from);
+        for _ in 0..240 {
+            let next = recurrence.next_after(time, time).unwrap();
+            assert_eq!(next.millis_since(time), 60_000, "{next}");
+            time = next;
+        }
+    }
+}
+
+#[test]
+fn a_span_of_due_times_is_counted_up_to_a_bound() {
+    let (first, until) = (at("2024-01-01"), at("2124-01-01"));
+    let minutely: Recurrence = "every 1m".parse().unwrap();
+    let span = minutely.span(first, first, until);
+    assert_eq!((span.count, span.is_exact, span.last), (36_524 * 1_440 + 1, true, until));
+    assert_eq!(span.next, Some(until.plus_millis(60_000)));
+    let minutely: Recurrence = "cron * * * * * UTC".parse().unwrap();
+    let span = minutely.span(first, first, until);
+    assert_eq!((span.count, span.is_exact, span.last), (MAX_COUNTED, false, until));
+    assert_eq!(span.next, Some(until.plus_millis(60_000)));
+    let weekly: Recurrence = "cron * 3-4 * * 1 UTC".parse().unwrap();
+    let span = weekly.span(first, first, until.plus_millis(-1));
+    assert_eq!(
+        (span.is_exact, span.last, span.next),
+        (false, at("2123-12-27T04:59:00Z"), Some(at("2124-01-03T03:00:00Z")))
+    );
+    let yearly = Recurrence::every_minutes(MAX_INTERVAL_MINUTES).unwrap();
+    let (late, end) = (at("9999-06-01"), Timestamp::EPOCH.plus_millis(i64::MAX));
+    let span = yearly.span(late, late, end);
+    assert_eq!((span.count, span.last, span.next), (1, late, None));
+}
+
+#[test]
+fn an_anchor_that_is_moved_back_keeps_the_due_times() {
+    let recurrence: Recurrence = "every 6h".parse().unwrap();
+    let anchor = at("2030-01-01T01:23:45Z");
+    for now in ["2024-05-05T19:23:44Z", "2024-05-05T19:23:45Z", "2024-05-06T01:23:44.999Z"] {
+        let moved = recurrence.anchor_before(anchor, at(now));
+        assert!(moved <= at(now) && at(now).millis_since(moved) < 6 * 3_600_000, "{moved}");
+        assert_eq!(anchor.millis_since(moved) % (6 * 3_600_000), 0);
+    }
+    assert_eq!(recurrence.anchor_before(anchor, anchor), anchor);
+    assert_eq!(recurrence.anchor_before(anchor, at("2031-01-01")), anchor);
+}
+
 #[test]
 fn every_hour_is_every_hour_that_passes() {
     check(
@@ -176,5 +269,28 @@ proptest! {
             prop_assert_eq!(recurrence.next_after(anchor, asked_later), Some(next));
             time = next;
         }
+    }
+
+    /// A span is what one gets by asking for one due time after the other.
+    #[test]
+    fn a_span_is_its_due_times(
+        which in 0usize..5,
+        from_ms in 1_704_067_200_000i64..1_735_689_600_000,
+        length_ms in 0i64..100_000_000,
+    ) {
+        let texts = [
+            "every 7m", "every 6h", "cron 30 2 * * * America/New_York", "cron */20 1-2 * * * Europe/Berlin",
+            "cron 0 * * * * America/New_York",
+        ];
+        let recurrence: Recurrence = texts[which].parse().unwrap();
+        let anchor = at("2024-01-01");
+        let first = recurrence.next_after(anchor, Timestamp::from_millis(from_ms).unwrap()).unwrap();
+        let until = first.plus_millis(length_ms);
+        let (mut count, mut last) = (1, first);
+        while let Some(next) = recurrence.next_after(anchor, last).filter(|next| *next <= until) {
+            (count, last) = (count + 1, next);
+        }
+        let next = recurrence.next_after(anchor, last);
+        prop_assert_eq!(recurrence.span(anchor, first, until), Span { count, is_exact: true, last, next });
     }
 }

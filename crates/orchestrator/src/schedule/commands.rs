@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use walkforward_core::Timestamp;
 use walkforward_store::{CycleStatus, ScheduleStatus};
 
+use super::missed::{self, Cause};
 use super::refused::problem;
 use super::work::Work;
 use super::{Command, Effect, Input, OnBusy, Plan, Refused, Room, State, due};
@@ -15,7 +17,7 @@ pub(super) fn check(state: &State, input: &Input) -> Result<(), Refused> {
         Input::Start { .. } => Command::Start,
         Input::Stop { .. } => Command::Stop,
         Input::Pause => Command::Pause,
-        Input::Resume => Command::Resume,
+        Input::Resume { .. } => Command::Resume,
         Input::Remove { .. } => Command::Remove,
         Input::TriggerNow { .. } => Command::Trigger,
         Input::Reconfigure { .. } => Command::Reconfigure,
@@ -63,8 +65,10 @@ fn check_plan(state: &State, plan: &Plan) -> Result<(), Refused> {
 pub(super) fn start(work: &mut Work, now: Timestamp) {
     work.state.anchor_at.get_or_insert(now);
     work.state.status = ScheduleStatus::Active;
+    work.state.resumed_at = None;
     let due = work.state.first_due(now);
     work.set_next(due);
+    count_from(work, now);
 }
 
 /// A pause keeps the next due time. What waits in the queue would start in spite of it, so it is cancelled.
@@ -73,9 +77,33 @@ pub(super) fn pause(work: &mut Work) {
     work.set_status(ScheduleStatus::Paused);
 }
 
+/// Ends a pause, and mends a next due time that a wrong clock has left.
+pub(super) fn resume(work: &mut Work, now: Timestamp) {
+    work.state.resumed_at = Some(now);
+    work.set_status(ScheduleStatus::Active);
+    count_from(work, now);
+}
+
+/// Counts from `now` again where the next due time shows that the clock was once ahead. Due times that were recorded
+/// then keep their rows, and those that come again get a row of their own.
+fn count_from(work: &mut Work, now: Timestamp) {
+    let Some(due) = work.state.due_if_counted_from(now) else { return };
+    let state = &mut work.state;
+    let before = json!({ "next_cycle_at": state.next_cycle_at, "last_cycle_at": state.last_cycle_at });
+    let anchor = state.anchor_or(now);
+    state.anchor_at = Some(state.plan.timing.recurrence.anchor_before(anchor, now));
+    state.last_cycle_at = state.last_cycle_at.min(Some(now));
+    work.set_next(Some(due));
+    work.announce(
+        "continuous_clock_went_back",
+        json!({ "now": now, "next_cycle_at": due, "before": before }),
+    );
+}
+
 /// Stops or removes it, once every due time up to now has its outcome.
 pub(super) fn end(work: &mut Work, now: Timestamp, status: ScheduleStatus) {
-    if !due::settle(work, now) {
+    let cause = if status == ScheduleStatus::Removed { Cause::Removed } else { Cause::Stopped };
+    if missed::record(work, now, cause).is_part() {
         return work.act(Effect::Repeat);
     }
     due::drop_queued(work, CycleStatus::Cancelled, &format!("the schedule was {status}"));
@@ -90,7 +118,7 @@ pub(super) fn end(work: &mut Work, now: Timestamp, status: ScheduleStatus) {
 pub(super) fn reconfigure(work: &mut Work, now: Timestamp, plan: Arc<Plan>) {
     let has_due_times = matches!(work.state.status, ScheduleStatus::Active | ScheduleStatus::Paused);
     let is_moved = has_due_times && work.state.plan.timing.recurrence != plan.timing.recurrence;
-    if is_moved && !due::settle(work, now) {
+    if is_moved && missed::record(work, now, Cause::Reconfigured).is_part() {
         return work.act(Effect::Repeat);
     }
     work.state.plan = plan;

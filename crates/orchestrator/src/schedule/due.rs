@@ -4,11 +4,10 @@ use serde_json::json;
 use walkforward_core::Timestamp;
 use walkforward_store::{CycleStatus, CycleTrigger, ScheduleStatus};
 
+use super::missed::{self, Cause, Recorded};
+use super::state::QueuedCycle;
 use super::work::Work;
-use super::{CycleEnd, CycleToRun, Effect, MAX_MISSED_PER_STEP, OnBusy, OnMissed, OpenCycle, Room, State};
-use crate::schedule::state::QueuedCycle;
-
-const MS_PER_SECOND: i64 = 1_000;
+use super::{CycleEnd, CycleToRun, Effect, OnBusy, OnMissed, OpenCycle, Room, State};
 
 /// The timer has come: due times that it comes too late for are missed, and the one that it is for takes its turn.
 /// After misses without such a one, a single cycle makes up for them if the policy says so.
@@ -16,73 +15,20 @@ pub(super) fn fire(work: &mut Work, now: Timestamp, room: &Room) {
     if work.state.status != ScheduleStatus::Active {
         return;
     }
-    let mut misses = Misses::default();
-    while let Some(due) = work.state.next_cycle_at {
-        let due_time = work.state.plan.due_time(work.state.anchor_or(due), due);
-        if now < due_time.starts_at {
-            break;
-        }
-        if now <= due_time.late_after {
-            misses.announce(work);
+    let recorded = missed::record(work, now, Cause::Late);
+    if recorded.is_part() {
+        // The timer stays in the past, so the rest follows at once.
+        return;
+    }
+    if let Some(due) = work.state.next_cycle_at {
+        let due_time = work.state.due_time(due);
+        if due_time.starts_at <= now {
             work.set_next(due_time.next);
             return take(work, due, CycleTrigger::Due, room);
         }
-        if misses.count == MAX_MISSED_PER_STEP {
-            // The timer stays in the past, so the rest follows at once.
-            return misses.announce(work);
-        }
-        misses.add(work, due, now);
-        work.set_next(due_time.next);
     }
-    misses.announce(work);
-    if misses.count > 0 && work.state.plan.timing.on_missed == OnMissed::RunOnce {
+    if recorded == Recorded::All && work.state.plan.timing.on_missed == OnMissed::RunOnce {
         take(work, now, CycleTrigger::CatchUp, room);
-    }
-}
-
-/// Records every due time up to `now` as missed; whether all of them are.
-pub(super) fn settle(work: &mut Work, now: Timestamp) -> bool {
-    let mut misses = Misses::default();
-    while let Some(due) = work.state.next_cycle_at.filter(|due| *due <= now) {
-        if misses.count == MAX_MISSED_PER_STEP {
-            misses.announce(work);
-            return false;
-        }
-        misses.add(work, due, now);
-        let next = work.state.plan.due_time(work.state.anchor_or(due), due).next;
-        work.set_next(next);
-    }
-    misses.announce(work);
-    true
-}
-
-/// Due times that one step records as missed.
-#[derive(Default)]
-struct Misses {
-    count: usize,
-    first: u64,
-}
-
-impl Misses {
-    fn add(&mut self, work: &mut Work, due: Timestamp, now: Timestamp) {
-        let late_s = now.millis_since(due) / MS_PER_SECOND;
-        let reason = format!(
-            "noticed {late_s} s after it was due: the process or the machine was not running, the clock was set, or the schedule was paused or ended"
-        );
-        let number = work.add_cycle(due, CycleTrigger::Due, CycleStatus::Missed, Some(reason));
-        self.count += 1;
-        self.first = if self.count == 1 { number } else { self.first };
-    }
-
-    /// One announcement for all of them, so that a long outage does not push everything else out of the events.
-    fn announce(&self, work: &mut Work) {
-        if self.count > 0 {
-            let (first, last) = (self.first, work.state.current_cycle);
-            work.announce(
-                "continuous_cycle_missed",
-                json!({ "cycle_number": last, "first_cycle_number": first, "count": self.count }),
-            );
-        }
     }
 }
 
@@ -102,7 +48,8 @@ pub(super) fn take(work: &mut Work, due_at: Timestamp, trigger: CycleTrigger, ro
         return;
     }
     let number = work.add_cycle(due_at, trigger, CycleStatus::Skipped, Some(reason.clone()));
-    work.announce("continuous_cycle_skipped", json!({ "cycle_number": number, "reason": reason }));
+    let details = json!({ "cycle_number": number, "status": CycleStatus::Skipped, "reason": reason });
+    work.announce("continuous_cycle_skipped", details);
 }
 
 /// What of this schedule itself is in the way of another cycle.

@@ -4,6 +4,7 @@ use walkforward_core::{LineName, Timestamp};
 use walkforward_store::{ScheduleId, ScheduleRecord};
 
 use super::{Timing, TimingError};
+use crate::recurrence::Recurrence;
 
 const MS_PER_SECOND: u64 = 1_000;
 
@@ -46,6 +47,17 @@ impl Plan {
         DueTime { starts_at, late_after: starts_at.plus_millis(grace_ms), next }
     }
 
+    /// How long after a due time from `due` on its cycle may still start, at most.
+    pub(super) fn longest_wait_ms(&self, anchor: Timestamp, due: Timestamp) -> i64 {
+        match self.timing.recurrence {
+            // As long for each of them.
+            Recurrence::Every(_) => self.due_time(anchor, due).late_after.millis_since(due),
+            Recurrence::Cron(_) => {
+                self.start_delay_ms().saturating_add(millis(self.timing.misfire_grace_seconds))
+            }
+        }
+    }
+
     /// How long after their due times cycles start: a part of the jitter that depends on the id alone.
     fn start_delay_ms(&self) -> i64 {
         let jitter_ms = self.timing.jitter_seconds * MS_PER_SECOND;
@@ -74,7 +86,6 @@ fn spread(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recurrence::Recurrence;
 
     fn plan(id: &str, jitter_seconds: u64) -> Plan {
         let timing = Timing { jitter_seconds, ..Timing::new(Recurrence::every_hours(1.0).unwrap()) };

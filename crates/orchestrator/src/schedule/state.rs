@@ -5,6 +5,7 @@ use std::sync::Arc;
 use walkforward_core::Timestamp;
 use walkforward_store::{CycleTrigger, ScheduleId, ScheduleRecord, ScheduleState, ScheduleStatus};
 
+use super::plan::DueTime;
 use super::{Plan, TimingError};
 
 /// The state of a schedule. Cloning is cheap.
@@ -19,6 +20,10 @@ pub struct State {
     pub(super) wake_at: Option<Timestamp>,
     pub(super) running: Option<u64>,
     pub(super) queued: Option<QueuedCycle>,
+    /// Missed due times that have a row each, of the series that is being recorded.
+    pub(super) missed_in_series: u32,
+    /// When its last pause in this process ended.
+    pub(super) resumed_at: Option<Timestamp>,
 }
 
 /// A cycle that waits for a slot.
@@ -43,6 +48,8 @@ impl State {
             wake_at: None,
             running: None,
             queued: None,
+            missed_in_series: 0,
+            resumed_at: None,
         };
         state.wake();
         Ok(state)
@@ -88,6 +95,18 @@ impl State {
         self.queued.map(|cycle| cycle.number)
     }
 
+    /// The first due time after `now`, where the next one lies more than one period after it: the clock was ahead when
+    /// the next one was recorded. A start or a resume by a person counts from this one again.
+    pub fn due_if_counted_from(&self, now: Timestamp) -> Option<Timestamp> {
+        let has_due_times = matches!(self.status, ScheduleStatus::Active | ScheduleStatus::Paused);
+        let recurrence = &self.plan.timing.recurrence;
+        let anchor = recurrence.anchor_before(self.anchor_or(now), now);
+        let first = recurrence.next_after(anchor, now).filter(|_| has_due_times)?;
+        let second = recurrence.next_after(anchor, first)?;
+        // Without a next one, the clock was ahead to the end of the calendar.
+        self.next_cycle_at.is_none_or(|next| next > second).then_some(first)
+    }
+
     pub(crate) fn queued_cycle(&self) -> Option<QueuedCycle> {
         self.queued
     }
@@ -107,7 +126,11 @@ impl State {
     /// Sets the timer for the next due time, if it is to have one.
     pub(super) fn wake(&mut self) {
         let due = self.next_cycle_at.filter(|_| self.status == ScheduleStatus::Active);
-        self.wake_at = due.map(|due| self.plan.due_time(self.anchor_or(due), due).starts_at);
+        self.wake_at = due.map(|due| self.due_time(due).starts_at);
+    }
+
+    pub(super) fn due_time(&self, due: Timestamp) -> DueTime {
+        self.plan.due_time(self.anchor_or(due), due)
     }
 
     /// The instant that intervals count from; the due time itself stands in for one that was never recorded.

@@ -5,6 +5,9 @@ use walkforward_core::LineName;
 use super::*;
 use crate::recurrence::Recurrence;
 
+mod clock;
+mod random;
+
 const HOUR_MS: i64 = 3_600_000;
 
 fn at(minute: i64) -> Timestamp {
@@ -32,6 +35,8 @@ fn idle(plan: Plan) -> State {
         wake_at: None,
         running: None,
         queued: None,
+        missed_in_series: 0,
+        resumed_at: None,
     }
 }
 
@@ -259,11 +264,11 @@ fn a_pause_keeps_the_next_due_time_and_the_running_cycle() {
             (done(1), "1 rejected, tell cycle_complete, tell cycle_rejected"),
         ],
     );
-    check(state.clone(), &[(Input::Resume, "active(60), wake@60, tell status_change")]);
+    check(state.clone(), &[(Input::Resume { now: at(70) }, "active(60), wake@60, tell status_change")]);
     check(
         state,
         &[
-            (Input::Resume, "active(60), wake@60, tell status_change"),
+            (Input::Resume { now: at(70) }, "active(60), wake@60, tell status_change"),
             (
                 timer(130),
                 "due 2 missed@60, due 3 missed@120, catch_up 4 running@130, active(180), run 4, wake@180, \
@@ -362,7 +367,11 @@ fn a_command_that_makes_no_sense_names_the_state_and_what_can_be_done() {
     let paused = step(active.clone(), Input::Pause).unwrap().0;
     let stopped = step(active.clone(), Input::Stop { now: at(0) }).unwrap().0;
     let removed = step(active.clone(), Input::Remove { now: at(0) }).unwrap().0;
-    refused(&stopped, Input::Resume, "schedule 'btc' can't be resumed: it is stopped; start it");
+    refused(
+        &stopped,
+        Input::Resume { now: at(0) },
+        "schedule 'btc' can't be resumed: it is stopped; start it",
+    );
     refused(&idle, Input::Pause, "schedule 'btc' can't be paused: it was never started; start it");
     refused(
         &idle,

@@ -30,7 +30,10 @@ impl Work {
         reason: Option<String>,
     ) -> u64 {
         self.state.current_cycle += 1;
-        self.state.last_cycle_at = self.state.last_cycle_at.max(Some(due_at));
+        // A due time whose start is put off is still to come, whatever was asked for meanwhile.
+        let put_off = self.state.next_cycle_at.filter(|_| trigger != CycleTrigger::Due);
+        let up_to = put_off.map_or(due_at, |next| due_at.min(next.plus_millis(-1)));
+        self.state.last_cycle_at = self.state.last_cycle_at.max(Some(up_to));
         let number = self.state.current_cycle;
         let schedule_id = self.state.id().clone();
         self.cycles.push(ScheduleChange::Cycle(NewCycle {

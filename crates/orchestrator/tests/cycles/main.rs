@@ -62,8 +62,21 @@ async fn a_cycle_whose_process_died_after_its_run_has_the_end_of_the_run() {
         let open = &loaded[0].open[0];
         assert_eq!((open.number, open.status), (1, CycleStatus::Running));
         assert_eq!(open.ended.as_ref().map(|end| end.status), expected, "{behaviour:?}");
+        let Some(end) = open.ended.clone() else { continue };
+        let is_judged = behaviour != Behaviour::Fails;
+        assert_eq!(end.details["verdict"] == "as it was told", is_judged, "{:?}", end.details);
+        world.record_end(1, &end);
         let cycle = world.store.cycle(&world.schedule, 1).unwrap();
-        assert_eq!(cycle.deployed_model_id.is_some(), behaviour == Behaviour::Promotes);
+        assert_eq!((cycle.model_id.is_some(), cycle.verdict.is_some()), (is_judged, is_judged));
+        let experiment = world.store.experiment(&cycle.experiment_id.unwrap()).unwrap();
+        let schedule = world.store.schedule(&world.schedule).unwrap();
+        if behaviour == Behaviour::Promotes {
+            assert_eq!(cycle.deployed_model_id, cycle.model_id);
+            assert_eq!(schedule.base_experiment_id, Some(experiment.id));
+            assert!(schedule.current_checkpoint_path.unwrap().ends_with(cycle.model_id.unwrap().as_str()));
+        } else {
+            assert_eq!((cycle.deployed_model_id, schedule.current_checkpoint_path), (None, None));
+        }
     }
 }
 

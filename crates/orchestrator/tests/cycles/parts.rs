@@ -163,6 +163,12 @@ impl World {
     /// Runs a cycle as the scheduler does: its row first, its end last.
     pub(crate) async fn run_with(&self, number: u64, cancel: CancelToken) -> CycleEnd {
         let end = self.run_and_die_with(number, cancel).await;
+        self.record_end(number, &end);
+        end
+    }
+
+    /// Records the end of a cycle as the scheduler does.
+    pub(crate) fn record_end(&self, number: u64, end: &CycleEnd) {
         let change = ScheduleChange::CycleStatus {
             schedule_id: self.schedule.clone(),
             number,
@@ -170,7 +176,6 @@ impl World {
             reason: end.reason.clone(),
         };
         self.store.commit_schedule_changes(&[change]).unwrap();
-        end
     }
 
     /// Runs a cycle of a scheduler that dies before it records the end.

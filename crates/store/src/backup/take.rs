@@ -116,6 +116,7 @@ impl Taking<'_> {
         self.missing.clone_from(&self.champions);
         self.wanted.extend(store.pins()?.into_iter().map(|pin| pin.model));
         self.wanted.extend(store.next_parents()?.into_keys());
+        self.wanted.extend(store.kept_held(None)?);
         for model in models_of(&database)? {
             self.model(&model)?;
         }

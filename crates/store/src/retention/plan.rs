@@ -7,13 +7,14 @@ use rusqlite::{OptionalExtension, Row, params};
 use walkforward_core::{LineName, ModelId, Timestamp};
 use walkforward_durable::{Error, Step};
 
+use super::work::bytes_of;
 use super::{KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, Retention, RetentionPolicy};
 use crate::listing::removed_columns;
 use crate::pointer::parse_pointer;
 use crate::rows::{count, parse, parse_optional};
 use crate::{PromotionState, ScheduleId, Store, StoreError, WeightsRemoved};
 
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// What the database knows of a model that has weights.
 struct Facts {
@@ -40,7 +41,7 @@ impl Store {
         policy: &RetentionPolicy,
     ) -> Result<Retention, StoreError> {
         let champions = self.kept_champions(line, policy)?;
-        let parents = self.next_parents()?;
+        let (parents, held) = (self.next_parents()?, self.kept_held(line)?);
         let mut found = Retention::default();
         for facts in self.models_with_weights(line)? {
             let bytes = self.weights_bytes(&facts.model)?;
@@ -49,7 +50,8 @@ impl Store {
             }
             let Facts { model, line, created_at, .. } = &facts;
             let (model, line, created_at) = (model.clone(), line.clone(), *created_at);
-            match self.keep_reason(&facts, policy, &champions, &parents)? {
+            let is_held = held.contains(&model);
+            match self.keep_reason(&facts, policy, &champions, &parents, is_held)? {
                 Some(why) => {
                     found.kept_models += 1;
                     found.kept_bytes += bytes;
@@ -78,6 +80,7 @@ impl Store {
         policy: &RetentionPolicy,
         champions: &Champions,
         parents: &BTreeMap<ModelId, ScheduleId>,
+        is_held: bool,
     ) -> Result<Option<KeepReason>, StoreError> {
         let champion = match champions.get(&facts.line) {
             Some(Ok(kept)) => kept.get(&facts.model).cloned(),
@@ -91,6 +94,7 @@ impl Store {
             .or_else(|| facts.pinned.clone().map(KeepReason::Pinned))
             .or_else(|| facts.run_goes_on.then_some(KeepReason::RunGoesOn))
             .or_else(|| facts.cycle_of.clone().map(KeepReason::InCycle))
+            .or_else(|| is_held.then_some(KeepReason::Held))
             .or_else(|| parents.get(&facts.model).cloned().map(KeepReason::NextParent))
             .or_else(|| (facts.newer < policy.keep_last).then_some(KeepReason::Newest))
             .or_else(|| {
@@ -160,6 +164,29 @@ impl Store {
         Ok(kept)
     }
 
+    /// Of each line the newest model that waits for approval and was compared with the present champion. Those before it
+    /// age like rejected ones.
+    pub(crate) fn kept_held(&self, line: Option<&LineName>) -> Result<BTreeSet<ModelId>, StoreError> {
+        let mut kept: BTreeMap<LineName, ModelId> = BTreeMap::new();
+        for (model, line) in self.held_rows(line)? {
+            if kept.contains_key(&line) {
+                continue;
+            }
+            let is_current = match self.held_model(model.clone(), line.clone()) {
+                Ok(held) => held.is_current(),
+                // A line whose champion can't be told keeps everything.
+                Err(StoreError::Pointer { .. }) => false,
+                // What can't be read is not taken away for that.
+                Err(StoreError::BadModel { .. }) => true,
+                Err(error) => return Err(error),
+            };
+            if is_current {
+                kept.insert(line, model);
+            }
+        }
+        Ok(kept.into_values().collect())
+    }
+
     /// Models that the next cycle of a schedule continues from: its checkpoint, or its base experiment's model.
     pub(crate) fn next_parents(&self) -> Result<BTreeMap<ModelId, ScheduleId>, StoreError> {
         self.database.read(|db| {
@@ -188,8 +215,7 @@ impl Store {
                 "SELECT id, line, created_at, (SELECT reason FROM model_pins WHERE model = models.id), \
                  (SELECT max(child.created_at) FROM models AS child WHERE child.parent_id = models.id), \
                  EXISTS (SELECT 1 FROM runs WHERE runs.id = models.run_id AND finished_at IS NULL), \
-                 (SELECT schedule_id FROM cycles WHERE model_id = models.id \
-                  AND (finished_at IS NULL OR status = 'held') LIMIT 1), \
+                 (SELECT schedule_id FROM cycles WHERE model_id = models.id AND finished_at IS NULL LIMIT 1), \
                  row_number() OVER (PARTITION BY line ORDER BY created_at DESC, id DESC) - 1, weights_removed_at \
                  FROM models WHERE ?1 IS NULL OR line = ?1 ORDER BY created_at DESC, id DESC",
             )?
@@ -203,11 +229,7 @@ impl Store {
     pub fn weights_bytes(&self, id: &ModelId) -> Result<u64, StoreError> {
         let mut bytes = 0;
         for path in weight_files(&self.layout.model_dir(id))? {
-            bytes += match std::fs::metadata(&path) {
-                Ok(file) => file.len(),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-                Err(source) => return Err(Error::Io { step: Step::Read, path, source }.into()),
-            };
+            bytes += bytes_of(&path)?;
         }
         Ok(bytes)
     }

@@ -8,13 +8,13 @@ use std::time::UNIX_EPOCH;
 use walkforward_core::Timestamp;
 use walkforward_durable::{Error, FileLock, Step};
 
+use super::plan::DAY_MS;
 use crate::{Store, StoreError};
 
 /// Days after which what a training left behind is purged: longer than anybody comes back to a failed training, and far
 /// longer than a training takes.
 pub const WORK_DAYS: u32 = 14;
 
-const DAY_MS: i64 = 86_400_000;
 /// Most folders that one call purges.
 const MAX_PURGED: usize = 10_000;
 
@@ -116,8 +116,13 @@ fn folders_in(root: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(folders)
 }
 
+/// How long the file at `path` is; 0 when it is gone.
+pub(super) fn bytes_of(path: &Path) -> Result<u64, StoreError> {
+    Ok(unless_gone(fs::metadata(path), path)?.map_or(0, |file| file.len()))
+}
+
 /// None for what another process has removed meanwhile.
-fn unless_gone<T>(result: io::Result<T>, path: &Path) -> Result<Option<T>, StoreError> {
+pub(super) fn unless_gone<T>(result: io::Result<T>, path: &Path) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -1,7 +1,7 @@
 //! What a step of the schedules' state machine persists, all of it in one transaction.
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use walkforward_core::Timestamp;
+use walkforward_core::{ModelId, Timestamp};
 
 use super::{
     CycleStatus, CycleTrigger, NewCycle, SCHEDULES, ScheduleChange, ScheduleId, ScheduleState, ScheduleStatus,
@@ -9,7 +9,7 @@ use super::{
 use crate::cycles::{cycle_status, refuse_cycle};
 use crate::database::Refusal;
 use crate::events::insert_event;
-use crate::rows::{bounded, count, parse, time, to_sql};
+use crate::rows::{bounded, count, parse, parse_optional, time, to_sql};
 use crate::{Store, StoreError};
 
 /// Most changes of one call: every due time that 500 schedules miss in five days of six-hour intervals, with room.
@@ -20,7 +20,8 @@ impl Store {
     ///
     /// A cycle that becomes `running` gets its start, one that becomes final its end, from the store's clock. A cycle
     /// that fails counts up its schedule's `consecutive_failures`; one that comes to a verdict (promoted, rejected,
-    /// inconclusive, held) sets them to 0; the others leave them.
+    /// inconclusive, held) sets them to 0; the others leave them. One that becomes `promoted` has deployed the model that
+    /// it made: its schedule continues from that one, and has its experiment as a base if it had none.
     ///
     /// # Errors
     /// Nothing is applied when a schedule or cycle does not exist, a new cycle's number is not one more than the last,
@@ -42,6 +43,10 @@ impl Store {
                     ScheduleChange::Cycle(cycle) => insert_cycle(tx, now, cycle)?,
                     ScheduleChange::CycleStatus { schedule_id, number, status, reason } => {
                         put_status(tx, now, schedule_id, *number, *status, reason.as_deref())?;
+                        if *status == CycleStatus::Promoted {
+                            let checkpoint = |model: &ModelId| self.model_dir(model).display().to_string();
+                            put_deployed(tx, now, schedule_id, *number, checkpoint)?;
+                        }
                     }
                     ScheduleChange::Event { kind, payload } => {
                         events.push(insert_event(tx, now, kind, payload)?);
@@ -109,9 +114,12 @@ fn last_number(tx: &Transaction<'_>, id: &ScheduleId) -> Result<u64, Refusal> {
     SCHEDULES.get(tx, column, id.as_str(), |row| count(row, 0))
 }
 
+/// A due time has one cycle, unless its schedule was put back before it (`last_cycle_at`) because the clock was ahead.
 fn check_due_time(tx: &Transaction<'_>, cycle: &NewCycle) -> Result<(), Refusal> {
     let mut query = tx.prepare_cached(
-        "SELECT number FROM cycles WHERE schedule_id = ?1 AND due_at = ?2 AND trigger = 'due'",
+        "SELECT number FROM cycles WHERE schedule_id = ?1 AND due_at = ?2 AND trigger = 'due' \
+         AND NOT coalesce((SELECT last_cycle_at < ?2 FROM continuous_training_schedules WHERE id = ?1), 0) \
+         ORDER BY number DESC LIMIT 1",
     )?;
     let same = query.query_row([cycle.schedule_id.as_str(), &cycle.due_at.to_string()], |row| count(row, 0));
     match same.optional()? {
@@ -149,6 +157,29 @@ fn put_status(
         time(status.is_final().then_some(now)),
     ])?;
     count_failures(tx, id, status)
+}
+
+/// What changes with a promotion: the cycle's deployed model and what its schedule continues from.
+fn put_deployed(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    id: &ScheduleId,
+    number: u64,
+    checkpoint: impl FnOnce(&ModelId) -> String,
+) -> Result<(), Refusal> {
+    let mut update = tx.prepare_cached(
+        "UPDATE cycles SET deployed_model_id = coalesce(deployed_model_id, model_id) \
+         WHERE schedule_id = ?1 AND number = ?2 RETURNING deployed_model_id, experiment_id",
+    )?;
+    let (model, experiment): (Option<ModelId>, Option<String>) = update
+        .query_row(params![id.as_str(), to_sql(number)], |row| Ok((parse_optional(row, 0)?, row.get(1)?)))?;
+    let Some(model) = model else { return Ok(()) };
+    let mut update = tx.prepare_cached(
+        "UPDATE continuous_training_schedules SET current_checkpoint_path = ?2, \
+         base_experiment_id = coalesce(base_experiment_id, ?3), updated_at = ?4 WHERE id = ?1",
+    )?;
+    update.execute(params![id.as_str(), checkpoint(&model), experiment, now.to_string()])?;
+    Ok(())
 }
 
 fn count_failures(tx: &Transaction<'_>, id: &ScheduleId, status: CycleStatus) -> Result<(), Refusal> {

@@ -75,6 +75,7 @@ fn a_model_record_lies_where_it_is_looked_for_and_has_its_keys() {
         min_pnl_per_trade: Some(0.0),
         preset: "thresholds".to_owned(),
         outcome: Outcome::Promote,
+        held: false,
     });
     model.metrics = Some(Metrics::default());
     model.verdict = Some(verdict(Outcome::Promote));

@@ -7,7 +7,8 @@ use crate::schedules::{commit, new_schedule, queued};
 use serde_json::json;
 use walkforward_store::{
     CycleUpdate, ExperimentEnd, ExperimentFilter, ExperimentId, ExperimentStatus, IterationRecord,
-    MAX_ITERATION_BATCH, MAX_ITERATIONS, MAX_LISTED_ROWS, MAX_TAGS, NewExperiment, Store, StoreError,
+    MAX_ITERATION_BATCH, MAX_ITERATIONS, MAX_LISTED_ROWS, MAX_TAGS, NewExperiment, RecoveryReport,
+    RunOutcome, Store, StoreError,
 };
 
 pub(crate) fn new_experiment(id: &str) -> NewExperiment {
@@ -157,20 +158,37 @@ fn an_experiment_that_a_schedule_or_a_cycle_refers_to_is_not_deleted() {
 }
 
 #[test]
-fn a_training_whose_process_died_is_closed_as_interrupted_and_one_that_waits_is_not() {
+fn a_training_whose_process_died_is_closed_as_interrupted_whether_or_not_it_had_begun() {
     let fixture = Fixture::new();
     let store = fixture.open();
+    let lock = store.run_lock().unwrap();
     let id = running(&store, "e");
     store.create_experiment(&new_experiment("waits")).unwrap();
-    let lock = store.run_lock().unwrap();
-    assert_eq!(fixture.open().recovery().interrupted_experiments, 0);
+    assert_eq!(fixture.open().recovery(), &RecoveryReport::default());
     drop(lock);
-    assert_eq!(fixture.open().recovery().interrupted_experiments, 1);
-    let record = store.experiment(&id).unwrap();
-    assert_eq!(record.status, ExperimentStatus::Interrupted);
-    assert_eq!(record.error.as_deref(), Some("the process ended without a word"));
-    assert_eq!(store.experiment(&"waits".parse().unwrap()).unwrap().status, ExperimentStatus::Pending);
-    assert_eq!(store.recover().unwrap().interrupted_experiments, 0);
+    assert_eq!(fixture.open().recovery().interrupted_experiments, 2);
+    for (id, error) in [
+        (id, "the process ended without a word"),
+        ("waits".parse().unwrap(), "the process ended before the training began"),
+    ] {
+        let record = store.experiment(&id).unwrap();
+        assert_eq!((record.status, record.error.as_deref()), (ExperimentStatus::Interrupted, Some(error)));
+    }
+    assert_eq!(store.recover().unwrap(), RecoveryReport::default());
+}
+
+#[test]
+fn whoever_gets_the_run_lock_finds_the_trainings_of_its_last_holder_closed() {
+    let fixture = Fixture::new();
+    let (dead, next) = (fixture.open(), fixture.open());
+    let lock = dead.run_lock().unwrap();
+    let id = running(&dead, "e");
+    let run = dead.allocate_run_id().unwrap();
+    dead.begin_run(&run, &line("default")).unwrap();
+    drop(lock);
+    let _lock = next.run_lock().unwrap();
+    assert_eq!(next.experiment(&id).unwrap().status, ExperimentStatus::Interrupted);
+    assert_eq!(next.run(&run).unwrap().unwrap().outcome, Some(RunOutcome::Interrupted));
 }
 
 #[test]

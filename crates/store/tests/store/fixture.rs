@@ -96,6 +96,7 @@ pub(crate) fn record(run: &RunId, line: &LineName) -> ModelRecord {
         champion_metrics: None,
         code_version: "0.1.0".to_owned(),
         weights_removed: None,
+        declined: None,
     }
 }
 

@@ -4,11 +4,15 @@
 mod backup;
 mod contracts;
 mod database;
+mod dead_work;
+mod evidence;
 mod experiments;
 mod figures;
 mod fixture;
+mod held;
 mod machine;
 mod migrations;
+mod owner;
 mod packs;
 mod pointers;
 mod recovery;

@@ -43,7 +43,7 @@ fn promotion_fails_at(step: i64, is_crash: bool) -> Option<bool> {
     switch.arm(step, is_crash);
     let promotion = promote(&store, &default, Some(&old.model_id), &new.model_id);
     let has_failed = switch.has_failed();
-    // Once it is in effect, a step that fails does not make it an error.
+    // Once the pointer names the new model, a step that fails does not make it an error.
     let is_promoted = promotion.is_ok();
     assert!(has_failed || is_promoted, "step {step}");
     if let Err(error) = promotion {
@@ -53,7 +53,7 @@ fn promotion_fails_at(step: i64, is_crash: bool) -> Option<bool> {
     drop(store);
     let store = fixture.open();
     let champion = assert_agrees(&store, &default).unwrap();
-    assert!(champion == new.model_id || (champion == old.model_id && !is_promoted), "step {step}");
+    assert_eq!(&champion, if is_promoted { &new.model_id } else { &old.model_id }, "step {step}");
     no_temporaries(&fixture);
     let other = if champion == old.model_id { &new.model_id } else { &old.model_id };
     promote(&store, &default, Some(&champion), other).unwrap();
@@ -381,17 +381,19 @@ fn a_run_without_an_end_is_closed_as_interrupted_once_its_process_is_gone() {
     let store = fixture.open();
     assert_eq!((store.recovery().interrupted_runs, store.recovery().removed_staging), (1, 1));
     let row = store.run(&run).unwrap().unwrap();
-    assert_eq!(row.outcome.as_deref(), Some("interrupted"));
+    assert_eq!(row.outcome, Some(RunOutcome::Interrupted));
     assert!(matches!(store.finish_run(&run, RunOutcome::Promoted, None), Err(StoreError::NoOpenRun(_))));
 }
 
 #[test]
-fn a_staging_folder_in_use_by_a_run_of_another_data_folder_is_not_removed() {
+fn a_staging_folder_in_use_is_not_removed() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let staging = store.staging_dir("a-1").unwrap();
     let other_data = fixture.dir.path().join("other");
-    Store::open(&other_data, &fixture.models_dir(), fixture.clock.clone()).unwrap();
+    Store::open(&other_data, &fixture.models_dir(), fixture.clock.clone()).unwrap_err();
+    assert!(staging.is_dir());
+    fixture.open();
     assert!(staging.is_dir());
 }
 
@@ -417,7 +419,7 @@ fn the_history_of_runs_is_kept() {
     assert!(matches!(store.begin_run(&run, &LineName::default()), Err(StoreError::RunExists(_))));
     store.finish_run(&run, RunOutcome::Rejected, Some("winRate 0.4 is below 0.55")).unwrap();
     let row = store.runs(10).unwrap().pop().unwrap();
-    assert_eq!((row.id, row.outcome.as_deref()), (run, Some("rejected")));
+    assert_eq!((row.id, row.outcome), (run, Some(RunOutcome::Rejected)));
     assert!(row.finished_at.is_some() && row.reason.is_some());
 }
 

@@ -122,7 +122,9 @@ fn a_prune_takes_weights_alone_and_every_later_use_says_so() {
     for name in ["walkforward.db", "walkforward.db-wal", "walkforward.db-shm"] {
         let _ = fs::remove_file(fixture.data_dir().join(name));
     }
-    let store = fixture.open();
+    let (store, former) =
+        Store::take_over(&fixture.data_dir(), &fixture.models_dir(), fixture.clock.clone(), "lost").unwrap();
+    assert_eq!(former.unwrap().database_created_at, time("2024-01-01T00:00:00Z"));
     assert_eq!((store.recovery().registered, store.recovery().problems.len()), (41, 0));
     assert_eq!(store.model_summary(&model.model_id).unwrap().weights_removed, Some(removed));
 }

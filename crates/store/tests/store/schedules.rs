@@ -231,6 +231,31 @@ fn a_due_time_has_one_cycle_and_any_number_that_were_asked_for() {
 }
 
 #[test]
+fn a_due_time_comes_again_when_its_schedule_was_put_back_before_it() {
+    let (_fixture, store, id) = with_schedule();
+    let missed = |number, hour| {
+        ScheduleChange::Cycle(NewCycle {
+            schedule_id: id.clone(),
+            number,
+            due_at: due(hour),
+            trigger: CycleTrigger::Due,
+            status: CycleStatus::Missed,
+            reason: None,
+        })
+    };
+    commit(&store, &[missed(1, 6), missed(2, 7), state(&id, ScheduleStatus::Active)]).unwrap();
+    assert!(commit(&store, &[missed(3, 7)]).is_err());
+    let ScheduleChange::Schedule(mut back) = state(&id, ScheduleStatus::Active) else { unreachable!() };
+    back.last_cycle_at = Some(due(6));
+    commit(&store, &[ScheduleChange::Schedule(back)]).unwrap();
+    let error = commit(&store, &[missed(3, 6)]).unwrap_err().to_string();
+    assert!(error.contains("is that of cycle 1"), "{error}");
+    commit(&store, &[missed(3, 7), state(&id, ScheduleStatus::Active)]).unwrap();
+    let error = commit(&store, &[missed(4, 7)]).unwrap_err().to_string();
+    assert!(error.contains("is that of cycle 3"), "{error}");
+}
+
+#[test]
 fn failures_in_a_row_are_counted_until_a_cycle_comes_to_a_verdict() {
     let (_fixture, store, id) = with_schedule();
     let ends = [
@@ -312,6 +337,32 @@ fn a_cycle_keeps_what_its_run_learned_and_after_its_end_only_its_deployment_is_a
     assert!(store.update_cycle(&unknown).unwrap_err().to_string().contains("there is no such cycle"));
     commit(&store, &[queued(&id, 2)]).unwrap();
     assert!(store.update_cycle(&unknown).unwrap_err().to_string().contains("no experiment 'x'"));
+}
+
+#[test]
+fn a_promoted_cycle_has_deployed_its_model_and_its_schedule_continues_from_that() {
+    let (_fixture, store, id) = with_schedule();
+    let mut base = None;
+    for number in 1..=3 {
+        commit(&store, &[queued(&id, number), status(&id, number, CycleStatus::Running)]).unwrap();
+        let update = learned(&store, &id, number);
+        store.update_cycle(&update).unwrap();
+        let before = store.schedule(&id).unwrap();
+        let end = if number == 2 { CycleStatus::Rejected } else { CycleStatus::Promoted };
+        commit(&store, &[status(&id, number, end)]).unwrap();
+        let (cycle, after) = (store.cycle(&id, number).unwrap(), store.schedule(&id).unwrap());
+        if end == CycleStatus::Rejected {
+            assert_eq!(cycle.deployed_model_id, None);
+            assert_eq!(after.current_checkpoint_path, before.current_checkpoint_path);
+            continue;
+        }
+        let model = update.model_id.unwrap();
+        assert_eq!(cycle.deployed_model_id.as_ref(), Some(&model));
+        let path = store.model_dir(&model).display().to_string();
+        assert_eq!(after.current_checkpoint_path, Some(path));
+        let base = base.get_or_insert(update.experiment_id);
+        assert_eq!(after.base_experiment_id, *base, "the first one stays the base");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What computes: forward passes for a rollout, and one step of the optimiser for an update.
 
 mod candle;
+mod fingerprint;
 mod kernels;
 mod loss;
 
@@ -8,6 +9,7 @@ use walkforward_core::{Activation, NetworkSpec};
 use walkforward_kernels::{Draw, Isa, PpoBatch, PpoFigures, PpoLoss};
 use walkforward_policy::{ActorCritic, OptimizerState, Tensors};
 
+use self::fingerprint::candle_arithmetic;
 use crate::TrainerError;
 use crate::learner::{Stream, generator};
 
@@ -21,10 +23,13 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
-    /// The kernels on the instruction set that a record calls `name`; none when this machine does not have it.
+    /// What a record calls `name`: the kernels on an instruction set, or candle as it computes on this machine. None
+    /// when this machine does not have it.
     pub fn on(name: &str) -> Option<Self> {
         let known = [Isa::Avx512, Isa::Avx2, Isa::Portable];
-        known.into_iter().find(|isa| isa.name() == name && isa.is_available()).map(Self::Kernels)
+        let kernels = known.into_iter().find(|isa| isa.name() == name && isa.is_available());
+        let candle = || candle_arithmetic().is_ok_and(|own| own == name).then_some(Self::Candle);
+        kernels.map(Self::Kernels).or_else(candle)
     }
 
     /// What trains `network`: candle where there are no kernels for it.
@@ -35,11 +40,11 @@ impl BackendKind {
         }
     }
 
-    /// The instruction set that it chose; candle chooses for itself.
-    pub(crate) fn instruction_set(self) -> Option<String> {
+    /// What decides the bits, by name: the instruction set of the kernels, or how candle computes on this machine.
+    pub(crate) fn instruction_set(self) -> Result<String, TrainerError> {
         match self {
-            Self::Kernels(isa) => Some(isa.name().to_owned()),
-            Self::Candle => None,
+            Self::Kernels(isa) => Ok(isa.name().to_owned()),
+            Self::Candle => Ok(candle_arithmetic()?),
         }
     }
 }

@@ -108,7 +108,7 @@ impl World {
             10 => self.tick(-amount),
             11 => self.tick(amount * 20),
             12 => self.command(&name, Input::Pause { id: name.clone() }),
-            13 => self.command(&name, Input::Resume { id: name.clone() }),
+            13 => self.command(&name, Input::Resume { id: name.clone(), now }),
             14 => self.command(&name, Input::Stop { id: name.clone(), now }),
             15 | 16 => self.command(&name, Input::Start { id: name.clone(), now }),
             17 => self.command(&name, Input::TriggerNow { id: name.clone(), now }),
@@ -198,6 +198,10 @@ impl World {
                 account.next_due = None;
             }
             (None, true) => account.next_due = after.and_then(|(_, next)| next),
+            // It may count from the present again.
+            (Some(_), true) if matches!(input, Input::Resume { .. }) => {
+                account.next_due = after.and_then(|(_, next)| next);
+            }
             _ => {}
         }
     }
