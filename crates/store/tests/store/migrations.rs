@@ -173,3 +173,35 @@ fn a_new_database_has_packs_and_datasets_and_what_is_deleted_stays_deleted() {
     let store = fixture.open();
     assert!(store.packs().unwrap().is_empty() && store.dataset_configs().unwrap().is_empty());
 }
+
+/// The schema and version of the database in a fixture.
+fn schema(fixture: &Fixture) -> (i64, Vec<(String, Option<String>)>) {
+    let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
+    let version = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let mut query = db.prepare("SELECT name, sql FROM sqlite_master ORDER BY type, name").unwrap();
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    (version, rows.collect::<Result<_, _>>().unwrap())
+}
+
+#[test]
+fn every_earlier_version_comes_to_the_schema_of_a_new_database() {
+    let scripts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/schema");
+    let mut scripts: Vec<_> =
+        std::fs::read_dir(scripts).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.sort();
+    let new = Fixture::new();
+    drop(new.open());
+    assert_eq!(schema(&new).0, i64::try_from(scripts.len()).unwrap());
+    for version in 1..scripts.len() {
+        let old = Fixture::new();
+        std::fs::create_dir_all(old.data_dir()).unwrap();
+        let db = Connection::open(old.data_dir().join("walkforward.db")).unwrap();
+        for script in &scripts[..version] {
+            db.execute_batch(&std::fs::read_to_string(script).unwrap()).unwrap();
+        }
+        db.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
+        drop(db);
+        drop(old.open());
+        assert_eq!(schema(&old), schema(&new), "from version {version}");
+    }
+}
