@@ -45,6 +45,7 @@ impl Gate for BeatsHolding {
                 sentence,
             }],
             warnings: Vec::new(),
+            grading: None,
         }
     }
 }

@@ -85,6 +85,7 @@ impl Gate for OwnGate {
                 sentence,
             }],
             warnings: Vec::new(),
+            grading: None,
         }
     }
 }

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("evaluator", &["core", "engine", "policy", "stats"]),
     ("promoter", &["core", "stats", "store"]),
     ("report", &["core", "stats"]),
+    ("simulation", &["core", "stats", "promoter"]),
     ("launcher", &["core", "durable", "engine"]),
     ("orchestrator", &["core", "store"]),
     ("live", &["core", "durable", "engine", "policy", "stats", "store"]),
@@ -52,6 +53,7 @@ const WITHOUT_CANDLE: &[&str] = &[
     "etl",
     "promoter",
     "report",
+    "simulation",
     "launcher",
     "orchestrator",
 ];

@@ -169,6 +169,7 @@ impl CyclePlanner for Planner {
             made_for: None,
             supplied_sha256: None,
             allow_reused_metrics: false,
+            arm: None,
         };
         Ok(CyclePlan { stages, request })
     }

@@ -14,8 +14,9 @@ use walkforward_evaluator::SuppliedMetrics;
 use walkforward_live::Speed;
 use walkforward_orchestrator::recurrence::Interval;
 use walkforward_orchestrator::{OnNoNewBars, Parent};
-use walkforward_promoter::ThresholdsGate;
+use walkforward_promoter::{EvidenceGate, ThresholdsGate};
 
+use crate::evidence::{self, Preset};
 use crate::failure::Failure;
 use crate::launch::LaunchConfig;
 use crate::pack::TrainerConfig;
@@ -88,8 +89,12 @@ pub struct OrchestrateConfig {
     pub threads: usize,
     /// Cash, fees, slippage.
     pub session: SessionConfig,
-    /// The gate's thresholds.
-    pub gate: ThresholdsGate,
+    /// Which rules judge.
+    pub preset: Preset,
+    /// The rules of the preset thresholds.
+    pub thresholds: ThresholdsGate,
+    /// The rules of the preset evidence.
+    pub evidence: EvidenceGate,
     /// Fewest bars under a verdict.
     pub min_judged_bars: usize,
     /// Promote a model that may trade without asking.
@@ -109,7 +114,8 @@ pub struct OrchestrateConfig {
 impl OrchestrateConfig {
     /// Checks `settings`; `once` is the flag `--once`.
     pub fn from_settings(settings: &Settings, once: bool) -> Result<Self, Failure> {
-        let (gate, min_judged_bars) = gate(settings)?;
+        let (thresholds, min_judged_bars) = gate(settings)?;
+        let supplied = supplied(settings)?;
         let mode = mode(settings, once)?;
         let source = SourceConfig::from_settings(settings, "csv")?;
         let Folders { data_dir, models_dir } = Folders::from_settings(settings)?;
@@ -127,9 +133,11 @@ impl OrchestrateConfig {
             seed: settings.require("training.seed")?,
             threads: count(settings, "training.threads", 1..=MAX_THREADS)?,
             session: session(settings)?,
-            gate,
+            preset: preset(settings, supplied.as_ref())?,
+            thresholds,
+            evidence: evidence::gate(settings)?,
             min_judged_bars,
-            supplied: supplied(settings)?,
+            supplied,
             auto_deploy: settings.require("gate.auto_deploy")?,
             allow_reused_metrics: settings.require("evaluation.allow_reused_metrics")?,
             on_no_new_bars: on_no_new_bars(settings)?,
@@ -321,6 +329,17 @@ fn gate(settings: &Settings) -> Result<(ThresholdsGate, usize), Failure> {
     let gate = ThresholdsGate::new(min_win_rate, max_drawdown, min_pnl)
         .map_err(|error| Failure::input(error.to_string()))?;
     Ok((gate, count(settings, "gate.min_judged_bars", 1..=MAX_WINDOW_BARS)?))
+}
+
+/// The preset that is set; supplied metrics say nothing about an arm.
+fn preset(settings: &Settings, supplied: Option<&SuppliedMetrics>) -> Result<Preset, Failure> {
+    let preset = settings.get("gate.preset")?.unwrap_or(Preset::Thresholds);
+    if preset == Preset::Evidence && supplied.is_some() {
+        let problem =
+            "metrics that are supplied say nothing about the models that came before: expected thresholds";
+        return Err(settings.refuse("gate.preset", problem));
+    }
+    Ok(preset)
 }
 
 fn supplied(settings: &Settings) -> Result<Option<SuppliedMetrics>, Failure> {

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod evidence;
 pub mod failure;
 pub mod frozen;
 pub mod launch;

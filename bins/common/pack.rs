@@ -52,6 +52,15 @@ impl TrainerConfig {
         }
     }
 
+    /// Its name in settings; that of a user's own program is `command`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ppo(_) => "ppo",
+            Self::Supervised(_) => "supervised",
+            Self::Command(_) => "command",
+        }
+    }
+
     /// Every hyperparameter, as the job carries it.
     pub fn pack(&self) -> Result<serde_json::Value, Failure> {
         let pack = match self {

@@ -10,6 +10,7 @@ use walkforward_orchestrator::{CyclePlan, CyclePlanner, MARKET, Market, Parent, 
 use walkforward_store::{DatasetConfigId, PackId, ScheduleRecord, Store};
 
 use crate::config::OrchestrateConfig;
+use crate::evidence::{Cadence, Preset};
 use crate::failure::{BAD_INPUT, Failure};
 use crate::frozen::{FrozenSettings, Layers};
 use crate::settings::Settings;
@@ -23,6 +24,7 @@ pub use check::{WantedSchedule, check_base};
 /// Key of a schedule's configuration: it was made or started while no server ran, and waits for one.
 pub const START_WITH_SERVER: &str = "start_with_server";
 const PARENT: &str = "training.parent";
+const PRESET: &str = "gate.preset";
 
 /// What a training is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +80,13 @@ fn schedule_config(
         config.insert(START_WITH_SERVER.to_owned(), json!(start_with_server));
     }
     Ok(config)
+}
+
+/// How often a schedule makes a model.
+fn cadence_of(schedule: &ScheduleRecord) -> Result<Cadence, Failure> {
+    let timing = Timing::from_config(&schedule.config)
+        .map_err(|error| Failure::input(format!("schedule '{}': {error}", schedule.id)))?;
+    Ok(Cadence { text: timing.recurrence.to_string(), every: timing.recurrence.interval() })
 }
 
 /// Turns recipes into stages and requests, with the folders and secrets of this process.
@@ -145,19 +154,23 @@ impl Planner {
         let config = self.config(recipe)?;
         Ok(CyclePlan {
             stages: wiring::stages(&config, &self.clock)?,
-            request: wiring::run_request(&config)?,
+            request: wiring::run_request(&config, &Cadence::default())?,
         })
     }
 
     fn cycle(&self, schedule: &ScheduleRecord) -> Result<CyclePlan, Failure> {
         let recipe = Recipe::of_schedule(schedule)?;
-        let config = self.config(&recipe)?;
-        let mut request = wiring::run_request(&config)?;
+        let mut config = self.config(&recipe)?;
+        let settings = self.settings(&recipe)?;
+        if !settings.is_set(PRESET) && config.supplied.is_none() {
+            config.preset = Preset::Evidence;
+        }
+        if !settings.is_set(PARENT) {
+            config.parent = Parent::Champion;
+        }
+        let mut request = wiring::run_request(&config, &cadence_of(schedule)?)?;
         request.on_no_new_bars = config.on_no_new_bars;
         self.keep_market(schedule, &mut request)?;
-        if !self.settings(&recipe)?.is_set(PARENT) {
-            request.parent = Parent::Champion;
-        }
         Ok(CyclePlan { stages: wiring::stages(&config, &self.clock)?, request })
     }
 

@@ -103,6 +103,16 @@ impl SourceConfig {
         }
     }
 
+    /// Its name in settings.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Synthetic => "synthetic",
+            Self::Csv { .. } => "csv",
+            Self::Parquet { .. } => "parquet",
+            Self::Alpaca { .. } => "alpaca",
+        }
+    }
+
     /// Whether "now" is the clock's and a timeframe has to be asked for.
     pub(crate) fn is_service(&self) -> bool {
         matches!(self, Self::Alpaca { .. })

@@ -14,6 +14,7 @@ use walkforward_orchestrator::{OnNoNewBars, RunRequest, Stages};
 use walkforward_store::Store;
 
 use crate::config::OrchestrateConfig;
+use crate::evidence::{self, Cadence};
 use crate::failure::Failure;
 
 /// The version that models record: `0.1.0+g1a2b3c4d5e6f`, the plain one outside a checkout (`build.rs`).
@@ -51,7 +52,7 @@ pub fn stages(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Stag
         datasets: Arc::new(EtlPipeline::new(source, config.etl).with_calendar(config.calendar.clone())),
         launcher: config.launch.launcher(&config.trainer, config.session)?,
         evaluator,
-        gate: Arc::new(config.gate.clone()),
+        gate: evidence::chosen_gate(config),
     })
 }
 
@@ -76,8 +77,9 @@ impl DatasetBuilder for BuiltAhead {
     }
 }
 
-/// What `config` asks a run to do. A single run does it whether or not there are new bars.
-pub fn run_request(config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
+/// What `config` asks a run to do, one of those that come at `cadence`. A single run does it whether or not there are
+/// new bars.
+pub fn run_request(config: &OrchestrateConfig, cadence: &Cadence) -> Result<RunRequest, Failure> {
     Ok(RunRequest {
         line: config.line.clone(),
         dataset: config.dataset.clone(),
@@ -94,6 +96,7 @@ pub fn run_request(config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
         made_for: None,
         supplied_sha256: config.supplied.as_ref().and_then(|supplied| supplied.sha256().map(str::to_owned)),
         allow_reused_metrics: config.allow_reused_metrics,
+        arm: evidence::arm(config, cadence)?,
     })
 }
 

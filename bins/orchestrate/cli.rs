@@ -4,7 +4,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
-use crate::{backup, data, datasets, evaluate, experiments, models, packs, report, schedules, serve, worker};
+use crate::{
+    backup, data, datasets, evaluate, experiments, gates, models, packs, report, schedules, serve, worker,
+};
 
 /// The flag for one run.
 pub(crate) const ONCE: &str = "once";
@@ -26,6 +28,7 @@ Examples:
   orchestrate data show --path bars.csv                coverage, holes and prices of the window
   orchestrate evaluate champion --path bars.csv        a model on other bars
   orchestrate report                                   an HTML page about the champion
+  orchestrate gates simulate                           how often the rules promote luck, and how soon skill
   orchestrate models list                              models, their weights, which one trades
   orchestrate models prune --dry-run                   which weights retention would remove, and why not others
   orchestrate backup DIR                               a checksummed copy of everything while it runs
@@ -64,6 +67,7 @@ pub(crate) fn command() -> Command {
         .subcommand(backup::backup_command())
         .subcommand(backup::restore_command())
         .subcommand(evaluate::command())
+        .subcommand(gates::command())
         .subcommand(report::command())
         .subcommand(serve::command())
         .subcommand(schedules::command())

@@ -10,6 +10,7 @@ mod datasets;
 mod evaluate;
 mod experiments;
 mod figures;
+mod gates;
 mod home;
 mod json_file;
 mod models;
@@ -49,6 +50,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("data", inner)) => data::run(&settings, cli::output(matches), inner),
         Some(("evaluate", inner)) => evaluate::run(&settings, cli::output(matches), inner),
         Some(("datasets", inner)) => datasets::run(&settings, cli::output(matches), inner),
+        Some(("gates", inner)) => gates::run(&settings, cli::output(matches), inner),
         Some(("experiments", inner)) => experiments::run(&settings, cli::output(matches), inner),
         Some(("models", inner)) => models::run(&settings, cli::output(matches), inner),
         Some(("backup", inner)) => backup::backup(&settings, cli::output(matches), inner),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use walkforward::clock::SystemClock;
 use walkforward::config::{Mode, OrchestrateConfig};
+use walkforward::evidence::Cadence;
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
 use walkforward::wiring;
@@ -43,7 +44,8 @@ async fn run_once(
     output: Output,
     cancel: CancelToken,
 ) -> Result<(), Failure> {
-    let (stages, request) = (wiring::stages(&config, &clock)?, wiring::run_request(&config)?);
+    let (stages, request) =
+        (wiring::stages(&config, &clock)?, wiring::run_request(&config, &Cadence::default())?);
     let ctx = context(&config, &clock, output, cancel);
     let built = BuiltAhead::build(&stages, &request, &ctx).await.map_err(|error| Failure::from(&error))?;
     let store = wiring::store(&config, &clock)?;

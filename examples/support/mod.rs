@@ -52,6 +52,7 @@ pub(crate) fn small_request() -> Result<RunRequest> {
         made_for: None,
         supplied_sha256: None,
         allow_reused_metrics: false,
+        arm: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use walkforward::failure::Failure;
-use walkforward_core::{ModelId, Timestamp};
+use walkforward_core::{Grade, Grading, ModelId, Timestamp};
 use walkforward_store::{
     CycleRecord, ModelRecord, ModelSummary, PromotionRow, PromotionState, Store, StoreError,
 };
@@ -92,6 +92,7 @@ impl About {
         if let Some(verdict) = &record.verdict {
             lines
                 .push(("verdict", format!("{} ({}): {}", verdict.outcome, verdict.preset, verdict.sentence)));
+            lines.extend(verdict.grading.iter().map(|grading| ("arm", arm(grading))));
         }
         if let Some(cycle) = &self.cycle {
             lines.push(("cycle", format!("{} of schedule '{}'", cycle.number, cycle.schedule_id)));
@@ -162,4 +163,10 @@ fn ancestors(store: &Store, record: &ModelRecord) -> Vec<ModelId> {
         ancestors.push(next);
     }
     ancestors
+}
+
+/// An arm with how far the evidence for it has come.
+fn arm(grading: &Grading) -> String {
+    let grade = grading.grade.map_or("no grade yet", Grade::as_str);
+    format!("{}, {grade}, measured against {}", grading.arm, grading.reference)
 }

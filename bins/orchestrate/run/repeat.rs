@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 use walkforward::config::OrchestrateConfig;
+use walkforward::evidence::Cadence;
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
 use walkforward::source::SourceConfig;
@@ -101,7 +102,9 @@ impl Loop {
 
     /// What a cycle does: synthetic bars go on with the clock, and nothing is trained twice on the same bars.
     fn request(&self, config: &OrchestrateConfig) -> Result<RunRequest, Failure> {
-        let mut request = wiring::run_request(config)?;
+        let every = Recurrence::Every(self.interval);
+        let cadence = Cadence { text: every.to_string(), every: every.interval() };
+        let mut request = wiring::run_request(config, &cadence)?;
         request.on_no_new_bars = config.on_no_new_bars;
         if matches!(config.source, SourceConfig::Synthetic) {
             request.dataset.as_of.get_or_insert(self.clock.now());

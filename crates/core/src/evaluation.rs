@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use metrics::{Metrics, TradeRecord};
 
 use crate::{
-    Action, ActionMap, Dataset, Fill, ModelId, ModelRef, StageContext, StageError, Timestamp, Window,
+    Action, ActionMap, Continued, Dataset, ErrorKind, Fill, ModelId, ModelRef, Stage, StageContext,
+    StageError, StreamRequest, Timestamp, Window,
 };
 
 /// Where the metrics come from.
@@ -208,5 +209,17 @@ pub trait Evaluator: Send + Sync {
         _ctx: &StageContext,
     ) -> Result<Vec<EvaluationReport>, StageError> {
         Ok(Vec::new())
+    }
+
+    /// Scores the bars of `request` one after another, going on where the stretch before it ended. A stream is the same,
+    /// bit for bit, however it is cut into stretches. Evaluators that can't are refused by rules that need streams.
+    fn continue_stream(
+        &self,
+        _request: &StreamRequest<'_>,
+        _ctx: &StageContext,
+    ) -> Result<Continued, StageError> {
+        let problem =
+            "this evaluator keeps no streams: choose the preset thresholds, or an evaluator that does";
+        Err(StageError::new(Stage::Evaluate, ErrorKind::BadInput, problem))
     }
 }

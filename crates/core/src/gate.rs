@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::EvaluationReport;
+use crate::{EvaluationReport, Grading, StreamEvidence};
 
 /// What a gate is shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Evidence {
     pub holdout_bars: usize,
     /// Fewest unseen bars that a verdict may rest on.
     pub min_judged_bars: usize,
+    /// What the candidate's arm has come to; none where no stream is kept.
+    pub stream: Option<StreamEvidence>,
 }
 
 /// What a verdict comes to.
@@ -102,6 +104,9 @@ pub struct Verdict {
     /// What a person has to know who relies on the answer, a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What it says about the candidate's arm; none of rules that know no arms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grading: Option<Grading>,
 }
 
 /// Decides on evidence. Pure: no file, no clock, no chance.

@@ -17,6 +17,12 @@ pub struct IdError {
     expected: &'static str,
 }
 
+impl IdError {
+    pub(crate) fn new(what: &'static str, text: &str, expected: &'static str) -> Self {
+        Self { what, text: text.to_owned(), expected }
+    }
+}
+
 macro_rules! text_id {
     ($name:ident) => {
         impl fmt::Display for $name {

@@ -36,6 +36,7 @@ pub mod risk;
 mod series;
 mod source;
 mod stage;
+mod stream;
 mod symbol;
 mod time;
 mod timeframe;
@@ -66,6 +67,9 @@ pub use series::{BarColumns, BarSeries, SeriesError};
 pub use source::{AbsentMeans, BarFeed, BarRequest, BaseBars, DataSource, SourceBars, SourceError};
 pub use stage::{
     CancelToken, ErrorKind, NoProgress, Pace, Progress, ProgressUpdate, Stage, StageContext, StageError,
+};
+pub use stream::{
+    ArmId, Continued, Grade, Grading, Horizon, PromotionClass, StreamEvidence, StreamRequest, StreamStretch,
 };
 pub use symbol::{Symbol, SymbolError};
 pub use time::{TimeError, Timestamp};

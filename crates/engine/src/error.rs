@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use walkforward_core::{ActionMapError, PolicyError, Quantity, Timestamp};
+use walkforward_core::{ActionMapError, PolicyError, Quantity, RiskRejection, Timestamp};
 
 /// Why a session, a feature or a run can't go on.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -99,6 +99,19 @@ pub enum EngineError {
         /// Its fee in the asset.
         fee: Quantity,
     },
+    /// A checkpoint that no session of this configuration can have come to.
+    #[error("the session's {field} was put away as {value}: expected {expected}")]
+    Checkpoint {
+        /// Which field.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// The risk checks refuse the order that waited when the session was put away.
+    #[error("the order that waited when the session was put away is refused: {0}")]
+    PendingOrder(RiskRejection),
     /// The policy gave an action that its own action map does not have.
     #[error("the policy took action {action}: its action map has {available} actions")]
     UnknownAction {

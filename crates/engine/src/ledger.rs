@@ -2,7 +2,7 @@
 
 use walkforward_core::{Fill, MarketRules, Quantity, Side};
 
-use crate::EngineError;
+use crate::{EngineError, SessionCheckpoint};
 
 /// Cash and one position, long or short, with the invariant
 /// `cash + position value = start + realised + unrealised - fees`.
@@ -42,6 +42,21 @@ impl Ledger {
             mark: 0.0,
             realised: 0.0,
             fees: 0.0,
+        }
+    }
+
+    /// The ledger of a session that was put away; its figures are taken as they are.
+    pub(crate) fn resume(checkpoint: &SessionCheckpoint) -> Self {
+        Self {
+            start: checkpoint.start,
+            cash: checkpoint.cash,
+            position: checkpoint.position,
+            units: checkpoint.position.units(),
+            average_entry: checkpoint.average_entry,
+            mark: checkpoint.mark,
+            realised: checkpoint.realised,
+            fees: checkpoint.fees,
+            rules: checkpoint.market,
         }
     }
 

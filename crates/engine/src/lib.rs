@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod checkpoint;
 mod config;
 mod error;
 mod features;
@@ -34,11 +35,12 @@ mod session;
 mod state;
 
 pub use batch::{SessionBatch, SessionStep};
+pub use checkpoint::SessionCheckpoint;
 pub use config::SessionConfig;
 pub use error::EngineError;
 pub use features::{FeatureEngine, FeatureMatrix, NormalisedRows, feature_matrix, normalise_row};
 pub use fill::FillModel;
 pub use ledger::Ledger;
 pub use observation::{FeatureWindow, ObservationBuilder, PortfolioView, write_observation};
-pub use run::{SessionRecord, run_policy, run_target};
+pub use run::{SessionRecord, continue_policy, continue_target, run_policy, run_target};
 pub use session::{BarOutcome, TradingSession};

@@ -8,7 +8,7 @@ use std::ops::Range;
 use walkforward_core::{Action, BarSeries, Fill, Policy, Target, Timestamp};
 
 use crate::state::{Prices, SessionRules, SessionState};
-use crate::{EngineError, NormalisedRows, SessionConfig};
+use crate::{EngineError, NormalisedRows, SessionConfig, TradingSession};
 use lookahead::Lookahead;
 
 /// A whole run, bar by bar. All series have one entry for each bar of the run.
@@ -32,6 +32,20 @@ pub struct SessionRecord {
     pub lapsed_orders: usize,
 }
 
+impl SessionRecord {
+    /// Adds what the session did on the bars after these.
+    pub fn append(&mut self, later: Self) {
+        self.bar_close.extend(later.bar_close);
+        self.equity.extend(later.equity);
+        self.net_return.extend(later.net_return);
+        self.position.extend(later.position);
+        self.actions.extend(later.actions);
+        self.fills.extend(later.fills);
+        self.rejected_orders += later.rejected_orders;
+        self.lapsed_orders += later.lapsed_orders;
+    }
+}
+
 /// Runs `policy` over the bars with indices in `range`, starting flat.
 ///
 /// At each bar the order of the previous bar fills at the open, the position is marked at the close, then the policy
@@ -53,19 +67,36 @@ pub fn run_policy(
     range: Range<usize>,
     config: &SessionConfig,
 ) -> Result<SessionRecord, EngineError> {
+    continue_policy(&mut TradingSession::new(*config)?, policy, bars, present, features, range)
+}
+
+/// [`run_policy`] from where `session` stands to where it then stands: the order that waited in it fills on the first
+/// bar, and the decision on the last one waits in it. A run that is cut into several is the same, bit for bit.
+///
+/// # Errors
+/// As [`run_policy`]; then `session` is as before.
+pub fn continue_policy(
+    session: &mut TradingSession,
+    policy: &dyn Policy,
+    bars: &BarSeries,
+    present: &[bool],
+    features: &NormalisedRows,
+    range: Range<usize>,
+) -> Result<SessionRecord, EngineError> {
     let expected = policy.spec().features.width();
     if features.width() != expected {
         let actual = features.width();
         return Err(EngineError::Length { what: "a feature row", expected, actual });
     }
-    config.admit(policy.spec().actions)?;
-    let mut run = Run::new(bars, present, &range, config)?;
+    session.config().admit(policy.spec().actions)?;
+    let mut run = Run::new(bars, present, &range, session)?;
     run.record.actions.reserve_exact(range.len());
     let mut lookahead = Lookahead::new(policy, features);
     let mut next = range.start;
     while next < range.end {
         next += lookahead.advance(&mut run, next..range.end)?;
     }
+    session.state = run.state;
     Ok(run.record)
 }
 
@@ -75,19 +106,35 @@ pub fn run_policy(
 /// # Errors
 /// A range beyond the series, or settings out of range.
 pub fn run_target(
-    mut target: impl FnMut(usize) -> f64,
+    target: impl FnMut(usize) -> f64,
     bars: &BarSeries,
     present: &[bool],
     range: Range<usize>,
     config: &SessionConfig,
 ) -> Result<SessionRecord, EngineError> {
-    let mut run = Run::new(bars, present, &range, config)?;
+    continue_target(&mut TradingSession::new(*config)?, target, bars, present, range)
+}
+
+/// [`run_target`] from where `session` stands to where it then stands, as [`continue_policy`]: `|_| 0.0` closes the
+/// position that the session holds and does nothing more.
+///
+/// # Errors
+/// As [`run_target`]; then `session` is as before.
+pub fn continue_target(
+    session: &mut TradingSession,
+    mut target: impl FnMut(usize) -> f64,
+    bars: &BarSeries,
+    present: &[bool],
+    range: Range<usize>,
+) -> Result<SessionRecord, EngineError> {
+    let mut run = Run::new(bars, present, &range, session)?;
     run.record.actions = vec![None; range.len()];
     for bar in range {
         let played = run.play(bar);
         run.keep(played);
         run.follow(Target::Fraction(target(bar)), bar);
     }
+    session.state = run.state;
     Ok(run.record)
 }
 
@@ -113,7 +160,7 @@ impl<'a> Run<'a> {
         bars: &'a BarSeries,
         present: &'a [bool],
         range: &Range<usize>,
-        config: &SessionConfig,
+        session: &TradingSession,
     ) -> Result<Self, EngineError> {
         if present.len() != bars.len() {
             let (expected, actual) = (bars.len(), present.len());
@@ -122,7 +169,6 @@ impl<'a> Run<'a> {
         if range.end > bars.len() || range.start > range.end {
             return Err(EngineError::Range { range: range.clone(), available: bars.len() });
         }
-        let rules = SessionRules::new(*config)?;
         let bar_close = |time: &Timestamp| time.plus_millis(bars.timeframe().millis());
         let record = SessionRecord {
             bar_close: bars.open_times()[range.clone()].iter().map(bar_close).collect(),
@@ -131,7 +177,7 @@ impl<'a> Run<'a> {
             position: Vec::with_capacity(range.len()),
             ..SessionRecord::default()
         };
-        Ok(Self { bars, present, state: SessionState::new(&rules), rules, record })
+        Ok(Self { bars, present, rules: session.rules, state: session.state, record })
     }
 
     /// Takes the session through `bar`: the pending order fills at its open, the position is valued at its close. Fills

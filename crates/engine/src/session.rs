@@ -3,7 +3,7 @@
 use walkforward_core::{ApprovedOrder, Bar, Fill, Quantity, RiskRejection, Target, Timestamp};
 
 use crate::state::{SessionRules, SessionState};
-use crate::{EngineError, Ledger, PortfolioView, SessionConfig};
+use crate::{EngineError, Ledger, PortfolioView, SessionCheckpoint, SessionConfig};
 
 /// One session over one asset; short positions where its market allows them. Copies are cheap.
 ///
@@ -12,8 +12,8 @@ use crate::{EngineError, Ledger, PortfolioView, SessionConfig};
 /// goes to the broker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TradingSession {
-    rules: SessionRules,
-    state: SessionState,
+    pub(crate) rules: SessionRules,
+    pub(crate) state: SessionState,
 }
 
 /// What one bar did to a session.
@@ -52,6 +52,23 @@ impl TradingSession {
     pub fn new(config: SessionConfig) -> Result<Self, EngineError> {
         let rules = SessionRules::new(config)?;
         Ok(Self { state: SessionState::new(&rules), rules })
+    }
+
+    /// All that the session has come to: with it, [`resume`](Self::resume) goes on to the same bits. To be taken
+    /// between two bars, behind the decision on the one.
+    pub fn checkpoint(&self) -> SessionCheckpoint {
+        self.state.checkpoint(&self.rules)
+    }
+
+    /// The session that was put away as `checkpoint`, with the costs and limits of `config`; the cash at the start is
+    /// the checkpoint's.
+    ///
+    /// # Errors
+    /// A setting out of range; a checkpoint of other market rules, or that no session comes to; an order that the risk
+    /// checks of `config` refuse.
+    pub fn resume(config: SessionConfig, checkpoint: &SessionCheckpoint) -> Result<Self, EngineError> {
+        let rules = SessionRules::new(config)?;
+        Ok(Self { state: SessionState::resume(&rules, checkpoint)?, rules })
     }
 
     /// Fills the pending order at this bar's open, then marks the position at its close. On a bar that the source

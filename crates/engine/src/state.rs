@@ -6,7 +6,11 @@ use walkforward_core::{
     Timestamp,
 };
 
-use crate::{BarOutcome, EngineError, FillModel, Ledger, PortfolioView, SessionConfig, TradingSession};
+use crate::checkpoint::refused;
+use crate::{
+    BarOutcome, EngineError, FillModel, Ledger, PortfolioView, SessionCheckpoint, SessionConfig,
+    TradingSession,
+};
 
 /// What is the same for all sessions of a configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +56,35 @@ impl SessionState {
     pub(crate) fn new(rules: &SessionRules) -> Self {
         let SessionConfig { initial_cash, market, .. } = rules.config;
         Self { ledger: Ledger::with_rules(initial_cash, market), pending: None, equity: initial_cash }
+    }
+
+    pub(crate) fn checkpoint(&self, rules: &SessionRules) -> SessionCheckpoint {
+        SessionCheckpoint {
+            market: rules.config.market,
+            start: self.ledger.start(),
+            cash: self.ledger.cash(),
+            position: self.ledger.position(),
+            average_entry: self.ledger.average_entry(),
+            mark: self.ledger.mark_price(),
+            realised: self.ledger.realised(),
+            fees: self.ledger.fees(),
+            equity: self.equity,
+            pending: self.pending.map(|approved| *approved.order()),
+        }
+    }
+
+    pub(crate) fn resume(rules: &SessionRules, checkpoint: &SessionCheckpoint) -> Result<Self, EngineError> {
+        checkpoint.check(&rules.config)?;
+        let ledger = Ledger::resume(checkpoint);
+        if checkpoint.equity != ledger.equity() {
+            let expected = format!("cash and position at the mark, which are {}", ledger.equity());
+            return Err(refused("equity", checkpoint.equity, expected));
+        }
+        let mut state = Self { ledger, pending: None, equity: checkpoint.equity };
+        if let Some(order) = checkpoint.pending {
+            state.pending = Some(state.approve(rules, order).map_err(EngineError::PendingOrder)?);
+        }
+        Ok(state)
     }
 
     #[inline]
@@ -185,9 +218,13 @@ impl SessionState {
         decided_at: Timestamp,
     ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         let Some((side, size)) = self.order_towards(target) else { return Ok(None) };
-        let order = Order { side, size, decided_at };
-        self.pending = Some(rules.config.risk.approve_with(order, &self.holdings(), rules.config.market)?);
+        self.pending = Some(self.approve(rules, Order { side, size, decided_at })?);
         Ok(self.pending)
+    }
+
+    #[inline]
+    fn approve(&self, rules: &SessionRules, order: Order) -> Result<ApprovedOrder, RiskRejection> {
+        rules.config.risk.approve_with(order, &self.holdings(), rules.config.market)
     }
 
     #[inline]

@@ -3,56 +3,13 @@
 
 mod common;
 
-use common::{SignPolicy, walk};
+use common::{Moody, SignPolicy, actions, walk};
 use proptest::prelude::*;
-use walkforward_core::{
-    Action, ActionMap, Cash, MarketRules, Observation, Policy, PolicyError, PolicySpec, RiskLimits,
-    SizedTargets,
-};
+use walkforward_core::{Action, Cash, MarketRules, Observation, Policy, PolicyError, PolicySpec, RiskLimits};
 use walkforward_engine::{EngineError, SessionConfig, SessionRecord, feature_matrix, run_policy};
 
 const BARS: usize = 240;
 const FIRST: usize = 45;
-
-/// Decides by a number made of everything that it sees, and asks for `ahead` rows at once.
-struct Moody {
-    spec: PolicySpec,
-    ahead: usize,
-    /// How seldom it changes its mind.
-    patience: u32,
-    /// It fails while it is flat and this many of its looks are below 0.
-    fails_below: Option<usize>,
-}
-
-impl Moody {
-    fn new(actions: ActionMap, ahead: usize, patience: u32) -> Self {
-        let spec = PolicySpec { actions, ..SignPolicy::new().spec().clone() };
-        Self { spec, ahead, patience, fails_below: None }
-    }
-}
-
-impl Policy for Moody {
-    fn act(&self, observation: Observation<'_>) -> Result<Action, PolicyError> {
-        let seen = observation.0;
-        let held = seen[seen.len() - 2];
-        let below = seen[..seen.len() - 2].iter().filter(|number| **number < 0.0).count();
-        if self.fails_below.is_some_and(|limit| held == 0.0 && below < limit) {
-            return Err(PolicyError::Failed("bad mood".to_owned()));
-        }
-        let mood = seen.iter().fold(17_u32, |mood, number| mood.rotate_left(5) ^ number.to_bits());
-        let keeps = !mood.wrapping_mul(0x9E37_79B9).is_multiple_of(self.patience);
-        let stay = u8::from(held != 0.0);
-        Ok(Action(if keeps { stay } else { (mood % self.spec.actions.len() as u32) as u8 }))
-    }
-
-    fn batch_rows(&self) -> usize {
-        self.ahead
-    }
-
-    fn spec(&self) -> &PolicySpec {
-        &self.spec
-    }
-}
 
 fn run(policy: &Moody, seed: u64, config: &SessionConfig) -> Result<SessionRecord, EngineError> {
     let bars = walk(seed, BARS);
@@ -60,15 +17,6 @@ fn run(policy: &Moody, seed: u64, config: &SessionConfig) -> Result<SessionRecor
     let rows =
         feature_matrix(&policy.spec.features, &bars).unwrap().normalised(&policy.spec.normaliser).unwrap();
     run_policy(policy, &bars, &present, &rows, FIRST..BARS, config)
-}
-
-fn actions() -> impl Strategy<Value = ActionMap> {
-    prop_oneof![
-        Just(ActionMap::LongFlat),
-        Just(ActionMap::ShortFlatLong),
-        Just(ActionMap::BuySellHold),
-        Just(ActionMap::Sized(SizedTargets::new(&[-0.5, 0.0, 0.5, 1.0]).unwrap())),
-    ]
 }
 
 proptest! {

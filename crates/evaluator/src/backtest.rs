@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walkforward_core::{
-    Action, CancelToken, Dataset, EvaluationReport, Evaluator, Execution, FillRule, MechanicalCheck, Metrics,
-    ModelRef, Observation, Policy, PolicyError, PolicySpec, SampleFigures, Stage, StageContext, StageError,
-    SuppliedBy, TradeRecord, Window,
+    CancelToken, Continued, Dataset, EvaluationReport, Evaluator, Execution, FillRule, MechanicalCheck,
+    Metrics, ModelRef, Policy, SampleFigures, Stage, StageContext, StageError, StreamRequest, SuppliedBy,
+    TradeRecord, Window,
 };
 use walkforward_engine::{
     EngineError, NormalisedRows, SessionConfig, SessionRecord, feature_matrix, run_policy, run_target,
 };
 
+use crate::cancellable::Cancellable;
 use crate::metrics::measure;
-use crate::{Error, mechanical, sample};
+use crate::{Error, mechanical, sample, stream};
 
 /// Name of the baseline without a position.
 pub const FLAT: &str = "flat";
@@ -58,13 +59,10 @@ impl BacktestEvaluator {
 
     /// The model ready to run; else what keeps it from it.
     fn prepare(&self, model: &ModelRef, dataset: &Dataset) -> Result<Result<Subject, String>, Error> {
-        let policy = match walkforward_policy::load(&model.dir, &model.sha256) {
+        let policy = match mechanical::load(model, dataset) {
             Ok(policy) => policy,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(problem) => return Ok(Err(problem)),
         };
-        if let Err(problem) = mechanical::made_for(policy.spec(), dataset) {
-            return Ok(Err(problem));
-        }
         let raw = feature_matrix(&policy.spec().features, &dataset.bars)?;
         let features = raw.normalised(&policy.spec().normaliser);
         Ok(features.map(|features| Subject { policy, features }).map_err(|error| error.to_string()))
@@ -80,7 +78,8 @@ impl BacktestEvaluator {
     ) -> Result<Result<SessionRecord, String>, StageError> {
         let policy = Cancellable { policy: subject.policy.as_ref(), cancel };
         let (bars, features) = (&dataset.bars, &subject.features);
-        let record = run_policy(&policy, bars, &can_fill(dataset), features, range, &self.session);
+        let present = can_fill(dataset, 0..bars.len());
+        let record = run_policy(&policy, bars, &present, features, range, &self.session);
         cancel.check(Stage::Evaluate)?;
         match record {
             Ok(record) => Ok(Ok(record)),
@@ -121,7 +120,8 @@ impl BacktestEvaluator {
         judged: Window,
     ) -> Result<EvaluationReport, Error> {
         let range = judged_range(dataset, judged)?;
-        let record = run_target(|_| target, &dataset.bars, &can_fill(dataset), range, &self.session)?;
+        let present = can_fill(dataset, 0..dataset.bars.len());
+        let record = run_target(|_| target, &dataset.bars, &present, range, &self.session)?;
         let measured = measure(&record, bars_per_year(dataset))?;
         Ok(self.report(name.to_owned(), dataset, judged, record, measured))
     }
@@ -135,7 +135,7 @@ impl BacktestEvaluator {
         record: SessionRecord,
         (metrics, trades): (Metrics, Vec<TradeRecord>),
     ) -> EvaluationReport {
-        let unfillable = can_fill(dataset).into_iter().filter(|can_fill| !can_fill).count();
+        let unfillable = (0..dataset.bars.len()).filter(|&bar| !dataset.can_fill(bar)).count();
         EvaluationReport {
             judged_span: Some(judged),
             warnings: sample::lapsed(&record, unfillable).into_iter().collect(),
@@ -227,35 +227,17 @@ impl Evaluator for BacktestEvaluator {
         }
         Ok(reports)
     }
-}
 
-/// A policy that stops answering once somebody asked the stage to stop.
-struct Cancellable<'a> {
-    policy: &'a dyn Policy,
-    cancel: &'a CancelToken,
-}
-
-impl Policy for Cancellable<'_> {
-    fn act(&self, observation: Observation<'_>) -> Result<Action, PolicyError> {
-        if self.cancel.is_cancelled() {
-            return Err(PolicyError::Failed("cancelled".to_owned()));
-        }
-        self.policy.act(observation)
-    }
-
-    fn act_batch(&self, observations: &[f32], actions: &mut [Action]) -> Result<(), PolicyError> {
-        if self.cancel.is_cancelled() {
-            return Err(PolicyError::Failed("cancelled".to_owned()));
-        }
-        self.policy.act_batch(observations, actions)
-    }
-
-    fn batch_rows(&self) -> usize {
-        self.policy.batch_rows()
-    }
-
-    fn spec(&self) -> &PolicySpec {
-        self.policy.spec()
+    /// A span that reaches beyond the dataset or begins before the history that the model's features need is an error,
+    /// as is a session that can't be taken up: of other bars or another market, or that ended elsewhere than right
+    /// before the span. A row depends on the bars of its UTC day and of that history alone, whatever else the dataset
+    /// has.
+    fn continue_stream(
+        &self,
+        request: &StreamRequest<'_>,
+        ctx: &StageContext,
+    ) -> Result<Continued, StageError> {
+        stream::continue_stream(self.session, request, &ctx.cancel)
     }
 }
 
@@ -270,8 +252,9 @@ fn bars_per_year(dataset: &Dataset) -> f64 {
     dataset.calendar.bars_per_year(dataset.timeframe())
 }
 
-fn can_fill(dataset: &Dataset) -> Vec<bool> {
-    (0..dataset.bars.len()).map(|index| dataset.can_fill(index)).collect()
+/// Whether an order can fill on each bar of `range`.
+pub(crate) fn can_fill(dataset: &Dataset, range: Range<usize>) -> Vec<bool> {
+    range.map(|bar| dataset.can_fill(bar)).collect()
 }
 
 /// The report of a model that can't be run, with every metric undefined.

@@ -1,7 +1,8 @@
 //! Measures models: by a backtest over bars that they have not seen, or from metrics that somebody supplied.
 //!
 //! The principal type is [`BacktestEvaluator`]: it loads a bundle, runs it frozen through the same session that
-//! training and the trader use, and computes the [`Metrics`](walkforward_core::Metrics) of the run.
+//! training and the trader use, and computes the [`Metrics`](walkforward_core::Metrics) of the run; or it goes on with a
+//! stream, whose session is carried over models and datasets.
 //! [`SuppliedMetrics`] takes the backtest's place where a user measured the model elsewhere; the bundle has to load
 //! all the same.
 //!
@@ -19,10 +20,12 @@
 #![forbid(unsafe_code)]
 
 mod backtest;
+mod cancellable;
 mod error;
 mod mechanical;
 mod metrics;
 mod sample;
+mod stream;
 mod supplied;
 
 pub use backtest::{BUY_AND_HOLD, BacktestEvaluator, FLAT};

@@ -1,18 +1,26 @@
 //! Whether a model works at all.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use walkforward_core::{
-    Action, Clock, Dataset, MarketCalendar, MechanicalCheck, Observation, Policy, PolicySpec,
+    Action, Clock, Dataset, MarketCalendar, MechanicalCheck, ModelRef, Observation, Policy, PolicySpec,
 };
 use walkforward_engine::{NormalisedRows, PortfolioView, write_observation};
 
 /// Decisions whose mean time is held against the budget.
 const TIMED_DECISIONS: u32 = 64;
 
+/// The model's policy; else what is wrong with it: it does not load, or was made for another market.
+pub(crate) fn load(model: &ModelRef, dataset: &Dataset) -> Result<Arc<dyn Policy>, String> {
+    let policy = walkforward_policy::load(&model.dir, &model.sha256).map_err(|error| error.to_string())?;
+    made_for(policy.spec(), dataset)?;
+    Ok(policy)
+}
+
 /// Refuses a policy that was made for another market.
-pub(crate) fn made_for(spec: &PolicySpec, dataset: &Dataset) -> Result<(), String> {
+fn made_for(spec: &PolicySpec, dataset: &Dataset) -> Result<(), String> {
     let has_sessions = dataset.calendar != MarketCalendar::Continuous;
     if spec.sessions != has_sessions {
         let kind = |sessions| if sessions { "a market with sessions" } else { "a market that never closes" };

@@ -19,6 +19,7 @@
 
 mod cycle;
 mod driver;
+mod evidence;
 pub mod fleet;
 mod launcher;
 mod lineage;
@@ -39,6 +40,7 @@ pub use driver::{
     ScheduleLedger, ScheduleView, Scheduler, SchedulerError, SchedulerOptions, SchedulerParts,
     SchedulerService, Slot,
 };
+pub use evidence::{ArmRequest, FLAT, TestPlan};
 pub use launcher::InProcessLauncher;
 pub use market::{MARKET, Market};
 pub use observer::{NoObserver, RunObserver, RunStep};

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use walkforward_core::{
     Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
-    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, Timestamp, TrainingJob,
-    TrainingOutcome, Verdict,
+    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, StreamEvidence, SuppliedBy,
+    Timestamp, TrainingJob, TrainingOutcome, Verdict,
 };
 use walkforward_store::{
     Champion, MadeFor, ModelRecord, ParentChoice, PromotionKind, PromotionRequest, RunLock, Store,
     StoreError, pointer_path,
 };
 
+use crate::evidence::{ArmRequest, Evidence as ArmEvidence};
 use crate::launcher::on_blocking_thread;
 use crate::lineage::{Ancestor, JudgedSpan, MAX_GENERATIONS, Substitutes, after_training, choose_parent};
 use crate::market::LineMarkets;
@@ -71,6 +72,8 @@ pub struct RunRequest {
     pub supplied_sha256: Option<String>,
     /// Accept a metrics file that already promoted a model.
     pub allow_reused_metrics: bool,
+    /// The arm whose stream is kept; none keeps no stream.
+    pub arm: Option<ArmRequest>,
 }
 
 /// Which model a training continues from.
@@ -83,6 +86,17 @@ pub enum Parent {
     Champion,
     /// The line's newest model whose weights are there and that has not seen the hold-out, whatever the verdict on it.
     Latest,
+}
+
+impl Parent {
+    /// The word in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Champion => "champion",
+            Self::Latest => "latest",
+        }
+    }
 }
 
 /// What to do when there is nothing to learn that the line's newest model has not learned.
@@ -110,6 +124,7 @@ struct Run<'a> {
     observer: &'a dyn RunObserver,
     id: RunId,
     champion: Option<Champion>,
+    evidence: Option<Arc<ArmEvidence>>,
     markets: LineMarkets,
 }
 
@@ -153,8 +168,18 @@ impl Pipeline {
         markets.admit(&request.dataset.symbol, request.dataset.timeframe)?;
         self.refuse_reused_metrics(request)?;
         let id = self.begin(request)?;
-        let run = Run { pipeline: self, request, ctx, observer, id: id.clone(), champion, markets };
-        let result = run.all_stages().await;
+        let evidence = request.arm.as_ref();
+        let evidence =
+            evidence.map(|arm| ArmEvidence::of(&self.store, &request.line, arm, champion.as_ref()));
+        let result = match evidence.transpose() {
+            Ok(evidence) => {
+                let (id, evidence) = (id.clone(), evidence.map(Arc::new));
+                Run { pipeline: self, request, ctx, observer, id, champion, evidence, markets }
+                    .all_stages()
+                    .await
+            }
+            Err(error) => Err(error),
+        };
         let (outcome, reason) = match &result {
             Ok(report) => (report.outcome, report.verdict.reason.clone()),
             Err(error) => error.outcome(),
@@ -201,6 +226,7 @@ impl Run<'_> {
         self.observer.on(RunStep::Began(&self.id))?;
         let (dataset, etl_path) = self.etl().await?;
         self.observer.on(RunStep::Collected { run: &self.id, dataset: &dataset })?;
+        self.catch_up(&dataset).await?;
         let (record, training) = self.train(&dataset, &etl_path).await?;
         self.observer.on(RunStep::Trained(&record))?;
         let judged = self.evaluate(&dataset, record.clone()).await?;
@@ -218,6 +244,16 @@ impl Run<'_> {
         let record = records::etl(&self.id, &dataset, self.ctx.clock.now());
         let path = self.pipeline.store.write_etl(&record)?;
         Ok((Arc::new(dataset), path))
+    }
+
+    /// Scores the bars that have closed since the last run, with the snapshots of that time.
+    async fn catch_up(&self, dataset: &Arc<Dataset>) -> Result<(), RunError> {
+        let Some(evidence) = &self.evidence else { return Ok(()) };
+        let (evidence, evaluator) = (Arc::clone(evidence), Arc::clone(&self.pipeline.stages.evaluator));
+        let (dataset, ctx) = (Arc::clone(dataset), self.ctx.clone());
+        let caught_up = tokio::task::spawn_blocking(move || evidence.catch_up(&evaluator, &dataset, &ctx));
+        let bug = |panic| RunError::from(StageError::new(Stage::Evaluate, ErrorKind::Bug, panic));
+        caught_up.await.map_err(bug)?
     }
 
     /// Dataset in, model out: trained in a staging folder, then adopted by rename.
@@ -392,13 +428,30 @@ impl Run<'_> {
     async fn evaluate(&self, dataset: &Arc<Dataset>, mut record: ModelRecord) -> Result<Judged, RunError> {
         self.ctx.cancel.check(Stage::Evaluate)?;
         let store = &self.pipeline.store;
-        let evidence = self.measure(dataset, self.reference(&record)).await?;
+        let mut evidence = self.measure(dataset, self.reference(&record)).await?;
+        evidence.stream = self.stream(dataset, &record, &evidence)?;
         let verdict = self.pipeline.stages.gate.assess(&evidence);
         let now = self.ctx.clock.now();
         store.write_evaluation(&records::evaluation(&record.model_id, &evidence, dataset, now))?;
         records::evaluated(&mut record, &evidence, self.champion.as_ref(), now);
         store.update_model(&record)?;
         Ok(Judged { evidence, verdict })
+    }
+
+    /// Makes a model that works the newest snapshot of its arm; what the arm has come to.
+    fn stream(
+        &self,
+        dataset: &Dataset,
+        record: &ModelRecord,
+        evidence: &Evidence,
+    ) -> Result<Option<StreamEvidence>, RunError> {
+        let Some(arm) = &self.evidence else { return Ok(None) };
+        let now = self.ctx.clock.now();
+        let mechanical = &evidence.candidate.mechanical;
+        if mechanical.loads && mechanical.problems.is_empty() {
+            arm.publish(record, now)?;
+        }
+        arm.ledger(dataset, now).map(Some)
     }
 
     fn reference(&self, record: &ModelRecord) -> ModelRef {
@@ -438,6 +491,7 @@ impl Run<'_> {
             unseen_bars: span.unseen_bars,
             holdout_bars: span.holdout_bars,
             min_judged_bars: self.request.min_judged_bars,
+            stream: None,
         })
     }
 

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::Timestamp;
@@ -71,6 +72,16 @@ pub enum Recurrence {
     Every(Interval),
     /// When a cron expression says so.
     Cron(CronExpression),
+}
+
+impl Recurrence {
+    /// The time from one cycle to the next; none where it differs.
+    pub fn interval(&self) -> Option<Duration> {
+        match self {
+            Self::Every(Interval { ms }) => u64::try_from(*ms).ok().map(Duration::from_millis),
+            Self::Cron(_) => None,
+        }
+    }
 }
 
 /// Time between cycles: a second to a year.

@@ -5,6 +5,7 @@ use walkforward_core::{
 };
 
 use crate::checks::{check, suspended};
+use crate::holdout::{MECHANICAL, bars_check, cautions, mechanical_check, mechanical_problem, too_few_bars};
 
 const PRESET: &str = "thresholds";
 
@@ -33,21 +34,30 @@ pub struct ThresholdError {
     expected: &'static str,
 }
 
+/// Refuses bounds that no measurement can be held against; bounds that nobody set are none.
+pub(crate) fn check_bounds(
+    min_win_rate: Option<f64>,
+    max_drawdown: Option<f64>,
+    min_pnl_per_trade: Option<f64>,
+) -> Result<(), ThresholdError> {
+    for (name, bound) in [("min_win_rate", min_win_rate), ("max_drawdown", max_drawdown)] {
+        if let Some(value) = bound.filter(|value| !(0.0..=1.0).contains(value)) {
+            return Err(ThresholdError { name, value, expected: "a fraction between 0 and 1" });
+        }
+    }
+    match min_pnl_per_trade.filter(|value| !value.is_finite()) {
+        Some(value) => Err(ThresholdError { name: "min_pnl_per_trade", value, expected: "a finite number" }),
+        None => Ok(()),
+    }
+}
+
 impl ThresholdsGate {
     /// A gate with these bounds: win rate and drawdown as fractions, profit per trade as a fraction of the entry.
     ///
     /// # Errors
     /// When a bound is not finite, or win rate or drawdown is outside 0 to 1.
     pub fn new(min_win_rate: f64, max_drawdown: f64, min_pnl_per_trade: f64) -> Result<Self, ThresholdError> {
-        for (name, value) in [("min_win_rate", min_win_rate), ("max_drawdown", max_drawdown)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(ThresholdError { name, value, expected: "a fraction between 0 and 1" });
-            }
-        }
-        if !min_pnl_per_trade.is_finite() {
-            let (name, value) = ("min_pnl_per_trade", min_pnl_per_trade);
-            return Err(ThresholdError { name, value, expected: "a finite number" });
-        }
+        check_bounds(Some(min_win_rate), Some(max_drawdown), Some(min_pnl_per_trade))?;
         Ok(Self { min_win_rate, max_drawdown, min_pnl_per_trade })
     }
 
@@ -129,25 +139,21 @@ fn by_metrics(candidate: &EvaluationReport, checks: Vec<GateCheck>) -> Verdict {
 }
 
 fn inconclusive(evidence: &Evidence, checks: Vec<GateCheck>) -> Verdict {
-    let Evidence { candidate, unseen_bars, holdout_bars, min_judged_bars, .. } = evidence;
-    let subject = &candidate.subject;
-    if unseen_bars < holdout_bars {
-        let sentence = format!(
-            "{subject} can't be judged: it or an ancestor has seen {} of the {holdout_bars} hold-out bars, which \
-             leaves {unseen_bars}, and {min_judged_bars} are needed",
-            holdout_bars - unseen_bars
-        );
-        return verdict(Outcome::Inconclusive, Some("contaminated"), sentence, checks);
-    }
-    let sentence = format!(
-        "{subject} can't be judged: there are {unseen_bars} bars that it has not seen, and {min_judged_bars} are needed"
-    );
-    verdict(Outcome::Inconclusive, Some("insufficient_evidence"), sentence, checks)
+    let (reason, sentence) = too_few_bars(evidence);
+    verdict(Outcome::Inconclusive, Some(reason), sentence, checks)
 }
 
 fn verdict(outcome: Outcome, reason: Option<&str>, sentence: String, checks: Vec<GateCheck>) -> Verdict {
     let reason = reason.map(str::to_owned);
-    Verdict { preset: PRESET.to_owned(), outcome, reason, sentence, checks, warnings: Vec::new() }
+    Verdict {
+        preset: PRESET.to_owned(),
+        outcome,
+        reason,
+        sentence,
+        checks,
+        warnings: Vec::new(),
+        grading: None,
+    }
 }
 
 /// What the preset is worth, measured on models without any skill: `docs/gates.md` says how.
@@ -156,43 +162,5 @@ const FALSE_PROMOTIONS: &str = "the preset thresholds promotes 9 to 25 % of mode
 
 /// What a person has to know who relies on a verdict on `evidence`.
 fn warnings(evidence: &Evidence) -> Vec<String> {
-    let candidate = evidence.candidate.warnings.iter();
-    let candidate = candidate.map(|warning| format!("{}: {}", evidence.candidate.subject, warning.sentence));
-    let champion = evidence.champion.as_ref().filter(|champion| !champion.mechanical.loads);
-    let champion = champion.map(|champion| {
-        let problem = mechanical_problem(champion).unwrap_or_default();
-        format!("the champion {} was not compared: {problem}", champion.subject)
-    });
-    [FALSE_PROMOTIONS.to_owned()].into_iter().chain(champion).chain(candidate).collect()
-}
-
-/// Whether there are enough unseen bars; none for metrics that were supplied.
-fn bars_check(evidence: &Evidence) -> Option<GateCheck> {
-    evidence.candidate.judged_span?;
-    let (unseen, needed) = (evidence.unseen_bars as f64, evidence.min_judged_bars as f64);
-    Some(check("unseenBars", Some(unseen), Comparison::AtLeast, needed))
-}
-
-const MECHANICAL: &str = "mechanicalProblems";
-
-fn mechanical_check(candidate: &EvaluationReport, problem: Option<&str>) -> GateCheck {
-    let mechanical = &candidate.mechanical;
-    let unnamed = usize::from(problem.is_some());
-    let problems = mechanical.problems.len().max(unnamed);
-    let check = check(MECHANICAL, Some(problems as f64), Comparison::AtMost, 0.0);
-    let sentence = problem.unwrap_or("it loads, answers its probe, and its decisions vary").to_owned();
-    GateCheck { sentence, ..check }
-}
-
-/// What keeps the model from working at all, in words.
-fn mechanical_problem(candidate: &EvaluationReport) -> Option<String> {
-    let mechanical = &candidate.mechanical;
-    if !mechanical.problems.is_empty() {
-        return Some(format!("it does not work: {}", mechanical.problems.join("; ")));
-    }
-    match (mechanical.loads, mechanical.varies) {
-        (false, _) => Some("it does not load".to_owned()),
-        (true, false) => Some("it takes the same action on every bar".to_owned()),
-        (true, true) => None,
-    }
+    [FALSE_PROMOTIONS.to_owned()].into_iter().chain(cautions(evidence)).collect()
 }

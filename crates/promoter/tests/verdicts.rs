@@ -24,6 +24,7 @@ fn evidence(win_rate: Option<f64>, drawdown: Option<f64>, pnl: Option<f64>) -> E
         unseen_bars: 336,
         holdout_bars: 336,
         min_judged_bars: 250,
+        stream: None,
     }
 }
 

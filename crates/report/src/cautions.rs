@@ -50,6 +50,7 @@ mod tests {
             sentence: String::new(),
             checks: Vec::new(),
             warnings: vec!["weak rules".to_owned(), "model-1: one trade".to_owned()],
+            grading: None,
         };
         let [own, other] = [[warning("one_trade", "one trade")], [warning("costly", "costs")]];
         let measured = [

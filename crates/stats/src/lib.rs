@@ -52,9 +52,10 @@ mod trades;
 
 pub use bootstrap::{
     BlockBootstrap, BlockLength, BlockScheme, DEFAULT_HOURLY_BLOCK, MAX_RESAMPLES, MIN_MEAN_BLOCK,
-    MIN_RESAMPLES, PairedTest, paired_bootstrap,
+    MIN_RESAMPLES, PairedTest, paired_bootstrap, paired_p_value_is_at_most,
 };
 pub use error::Error;
+pub use normal::exceeded_with;
 pub use returns::{DrawdownStats, ReturnSeries, ReturnSummary, TailStats, returns_from_equity};
 pub use selection::{
     MAX_OVERFITTING_BLOCKS, MIN_OVERFITTING_TRIALS, Overfitting, ReturnMatrix, SuperiorAbility,

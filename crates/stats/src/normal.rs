@@ -30,10 +30,10 @@ pub(crate) fn exceeding(x: f64) -> f64 {
     cumulative(-x)
 }
 
-/// The `x` that is exceeded with probability `tail`; `None` unless `0 < tail < 1`.
+/// The `x` that a standard normal number exceeds with probability `tail`; `None` unless `0 < tail < 1`.
 ///
 /// Abramowitz and Stegun 26.2.23 (four digits), then Halley's method.
-pub(crate) fn exceeded_with(tail: f64) -> Option<f64> {
+pub fn exceeded_with(tail: f64) -> Option<f64> {
     if !(tail > 0.0 && tail < 1.0) {
         return None;
     }

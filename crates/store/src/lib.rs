@@ -31,6 +31,7 @@ mod database;
 mod dataset_configs;
 mod error;
 mod events;
+mod evidence;
 mod experiments;
 mod hash;
 mod held;
@@ -67,6 +68,10 @@ pub use cycles::CycleUpdate;
 pub use dataset_configs::{DatasetConfigRecord, MAX_DATASET_CONFIGS, NewDatasetConfig};
 pub use error::{PointerProblem, RunLockHeld, StoreError};
 pub use events::{Event, MAX_EVENTS};
+pub use evidence::{
+    Anchor, Arm, HorizonRequest, MAX_STREAM_BARS, ScoredBar, Snapshot, StreamHead, StreamKey, StreamPart,
+    arm_id,
+};
 pub use experiments::{
     ExperimentEnd, ExperimentFilter, ExperimentRecord, ExperimentStatus, MAX_TAGS, NewExperiment,
 };

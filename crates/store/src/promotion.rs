@@ -221,7 +221,7 @@ impl Store {
             symbol: record.symbol.clone(),
             timeframe: record.timeframe,
             preset: request.verdict.preset.clone(),
-            grade: None,
+            grade: request.verdict.grading.as_ref().and_then(|grading| grading.grade),
             sequence,
         })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    EvaluationReport, LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId, SuppliedBy,
+    EvaluationReport, Grade, LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId, SuppliedBy,
     Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
 };
 
@@ -305,8 +305,8 @@ pub struct Pointer {
     pub timeframe: Timeframe,
     /// The rules that promoted it.
     pub preset: String,
-    /// How far its evidence carries; null under the `thresholds` rules.
-    pub grade: Option<String>,
+    /// How far the evidence for its arm carries; null under rules that know no arms.
+    pub grade: Option<Grade>,
     /// Counts the line's promotions and rollbacks up.
     pub sequence: u64,
 }

@@ -56,6 +56,8 @@ pub enum KeepReason {
     Champion(LineName),
     /// It was champion not long ago: a rollback needs it.
     EarlierChampion(LineName),
+    /// Challengers of its line are measured against it.
+    Reference(LineName),
     /// Somebody pinned it, with this reason.
     Pinned(String),
     /// The run that made it is not over.
@@ -91,6 +93,7 @@ impl fmt::Display for KeepReason {
         match self {
             Self::Champion(line) => write!(f, "champion of line '{line}'"),
             Self::EarlierChampion(line) => write!(f, "earlier champion of line '{line}'"),
+            Self::Reference(line) => write!(f, "challengers of line '{line}' are measured against it"),
             Self::Pinned(reason) => write!(f, "pinned: {reason}"),
             Self::RunGoesOn => f.write_str("the run that made it goes on"),
             Self::InCycle(schedule) => write!(f, "a cycle of schedule '{schedule}' goes on with it"),

@@ -84,6 +84,7 @@ fn verdict_then(record: &ModelRecord, champion: &Champion) -> Verdict {
         sentence: "its record has no verdict".to_owned(),
         checks: Vec::new(),
         warnings: Vec::new(),
+        grading: None,
     })
 }
 

@@ -20,6 +20,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+/// Counts up when the same job may give other weights than before. It is part of what an arm is: the evidence for models
+/// of one training does not speak for those of another.
+pub const TRAINING_SEMANTICS: u32 = 1;
+
 mod backend;
 mod checkpoint;
 mod config;

@@ -17,7 +17,7 @@ use walkforward_core::{
 };
 use walkforward_engine::{SessionConfig, feature_matrix, run_policy, run_target};
 use walkforward_policy::{OPTIMIZER_FILE, Policy, WEIGHTS_FILE, load_mlp, load_policy, sha256_hex};
-use walkforward_trainer::{BackendKind, PpoTrainer};
+use walkforward_trainer::{BackendKind, PpoTrainer, TRAINING_SEMANTICS};
 
 fn trainer() -> PpoTrainer {
     PpoTrainer::new(SessionConfig::default())
@@ -440,4 +440,27 @@ fn training_stops_early_when_validation_no_longer_improves() {
     let outcome = train(small_dataset(), pack, 5, dir.path()).unwrap();
     assert!(outcome.iterations < 200, "{}", outcome.iterations);
     assert_eq!(outcome.iterations, outcome.metrics["best_iteration"] as u64 + 3);
+}
+
+/// SHA-256 of the weights of one small training at [`TRAINING_SEMANTICS`] 1, on every instruction set.
+const GOLDEN: &str = "57ed8a5f6e03d8e785f3b2b6dfb176a11c138ecba85efda1e86bf8c878cef3dd";
+
+#[test]
+fn the_same_job_gives_the_weights_that_it_always_gave() {
+    assert_eq!(TRAINING_SEMANTICS, 1, "put the hash of the new semantics here");
+    let mut tried = 0;
+    for name in ["portable", "avx2", "avx512"] {
+        let Some(backend) = BackendKind::on(name) else { continue };
+        let dir = tempfile::tempdir().unwrap();
+        let job = job(small_dataset(), tiny(), 1, dir.path());
+        trainer().with_backend(backend).train(&job, &context()).unwrap();
+        let found = sha256_hex(&std::fs::read(dir.path().join(WEIGHTS_FILE)).unwrap());
+        assert_eq!(
+            found, GOLDEN,
+            "{name}: the same job makes other weights than before. If that is meant, count TRAINING_SEMANTICS up: \
+             the evidence for models of the old training does not speak for those of the new one"
+        );
+        tried += 1;
+    }
+    assert!(tried > 0);
 }

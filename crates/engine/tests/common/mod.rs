@@ -1,9 +1,10 @@
 //! Bars and a policy for the tests.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use proptest::prelude::*;
 use walkforward_core::{
     Action, ActionMap, Activation, Bar, BarSeries, FeatureSpec, NetworkSpec, Normaliser, Observation, Policy,
-    PolicyError, PolicySpec, Probe, Timeframe, Timestamp,
+    PolicyError, PolicySpec, Probe, SizedTargets, Timeframe, Timestamp,
 };
 
 pub(crate) const LOOKBACK: usize = 3;
@@ -79,4 +80,54 @@ impl Policy for SignPolicy {
     fn spec(&self) -> &PolicySpec {
         &self.0
     }
+}
+
+/// Decides by a number made of everything that it sees, and asks for `ahead` rows at once.
+pub(crate) struct Moody {
+    pub(crate) spec: PolicySpec,
+    pub(crate) ahead: usize,
+    /// How seldom it changes its mind.
+    pub(crate) patience: u32,
+    /// It fails while it is flat and this many of its looks are below 0.
+    pub(crate) fails_below: Option<usize>,
+}
+
+impl Moody {
+    pub(crate) fn new(actions: ActionMap, ahead: usize, patience: u32) -> Self {
+        let spec = PolicySpec { actions, ..SignPolicy::new().spec().clone() };
+        Self { spec, ahead, patience, fails_below: None }
+    }
+}
+
+impl Policy for Moody {
+    fn act(&self, observation: Observation<'_>) -> Result<Action, PolicyError> {
+        let seen = observation.0;
+        let held = seen[seen.len() - 2];
+        let below = seen[..seen.len() - 2].iter().filter(|number| **number < 0.0).count();
+        if self.fails_below.is_some_and(|limit| held == 0.0 && below < limit) {
+            return Err(PolicyError::Failed("bad mood".to_owned()));
+        }
+        let mood = seen.iter().fold(17_u32, |mood, number| mood.rotate_left(5) ^ number.to_bits());
+        let keeps = !mood.wrapping_mul(0x9E37_79B9).is_multiple_of(self.patience);
+        let stay = u8::from(held != 0.0);
+        Ok(Action(if keeps { stay } else { (mood % self.spec.actions.len() as u32) as u8 }))
+    }
+
+    fn batch_rows(&self) -> usize {
+        self.ahead
+    }
+
+    fn spec(&self) -> &PolicySpec {
+        &self.spec
+    }
+}
+
+/// Every action scheme.
+pub(crate) fn actions() -> impl Strategy<Value = ActionMap> {
+    prop_oneof![
+        Just(ActionMap::LongFlat),
+        Just(ActionMap::ShortFlatLong),
+        Just(ActionMap::BuySellHold),
+        Just(ActionMap::Sized(SizedTargets::new(&[-0.5, 0.0, 0.5, 1.0]).unwrap())),
+    ]
 }

@@ -88,11 +88,17 @@ pub(crate) fn write_model(dir: &Path, slope: f32, bias: f32) -> ModelRef {
 
 /// [`write_model`] with another specification.
 pub(crate) fn write_spec(dir: &Path, spec: &PolicySpec, slope: f32, bias: f32) -> ModelRef {
-    let weights = BTreeMap::from([
-        ("actor.0.weight".to_owned(), (vec![2, 3], vec![0.0, 0.0, 0.0, slope, 0.0, 0.0])),
-        ("actor.0.bias".to_owned(), (vec![2], vec![0.0, bias])),
+    write_linear(dir, spec, vec![0.0, 0.0, 0.0, slope, 0.0, 0.0], vec![0.0, bias])
+}
+
+/// A policy of one layer: `weights` is `[outputs, inputs]`.
+pub(crate) fn write_linear(dir: &Path, spec: &PolicySpec, weights: Vec<f32>, biases: Vec<f32>) -> ModelRef {
+    let (outputs, inputs) = (biases.len(), weights.len() / biases.len());
+    let tensors = BTreeMap::from([
+        ("actor.0.weight".to_owned(), (vec![outputs, inputs], weights)),
+        ("actor.0.bias".to_owned(), (vec![outputs], biases)),
     ]);
-    let written = walkforward_policy::write_bundle(dir, spec, &weights, None).unwrap();
+    let written = walkforward_policy::write_bundle(dir, spec, &tensors, None).unwrap();
     ModelRef {
         id: "model-2024-01-01T00-00-00-000Z".parse().unwrap(),
         dir: dir.to_owned(),

@@ -5,5 +5,7 @@ mod backtest;
 mod common;
 mod mechanical;
 mod report;
+mod stream;
+mod stream_refusals;
 mod supplied;
 mod verdicts;

@@ -25,6 +25,7 @@ fn assess(candidate: EvaluationReport, champion: Option<EvaluationReport>) -> Ve
         unseen_bars: bars,
         holdout_bars: bars,
         min_judged_bars: 250,
+        stream: None,
     })
 }
 

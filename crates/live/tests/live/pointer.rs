@@ -74,6 +74,7 @@ fn promote(store: &Store, from: Option<&ModelId>, to: &ModelId) {
         sentence: "all thresholds hold".to_owned(),
         checks: Vec::new(),
         warnings: Vec::new(),
+        grading: None,
     };
     let request = PromotionRequest {
         line: &LineName::default(),

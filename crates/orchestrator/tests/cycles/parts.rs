@@ -237,6 +237,7 @@ impl CyclePlanner for Planner {
             made_for: None,
             supplied_sha256: None,
             allow_reused_metrics: false,
+            arm: None,
         };
         Ok(CyclePlan { stages, request })
     }
@@ -316,6 +317,7 @@ impl Gate for Told {
             sentence: "as it was told".to_owned(),
             checks: Vec::new(),
             warnings: Vec::new(),
+            grading: None,
         }
     }
 }

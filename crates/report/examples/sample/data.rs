@@ -286,7 +286,7 @@ fn verdict(id: &ModelId, metrics: &Metrics) -> Verdict {
          trusting the verdict"
             .to_owned(),
     ];
-    Verdict { preset: "thresholds".to_owned(), outcome, reason, sentence, checks, warnings }
+    Verdict { preset: "thresholds".to_owned(), outcome, reason, sentence, checks, warnings, grading: None }
 }
 
 fn quality(market: &Market) -> QualityReport {

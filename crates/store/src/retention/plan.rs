@@ -138,8 +138,8 @@ impl Store {
         Ok(kept)
     }
 
-    /// The champion of `line`, those that can be gone back to, and the latest ones, whether or not they were rolled
-    /// back.
+    /// The champion of `line`, those that can be gone back to, the latest ones, whether or not they were rolled back, and
+    /// those that others are measured against.
     pub(super) fn champions_to_keep(
         &self,
         line: &LineName,
@@ -158,8 +158,12 @@ impl Store {
             }
         }
         let before = self.champions(line)?.into_iter().take(earlier);
+        let anchor = self.anchor(line)?.into_iter();
+        let measured = anchor.flat_map(|it| [Some(it.model), it.displaced.map(|(model, _)| model)]).flatten();
         let mut kept: BTreeMap<_, _> =
-            before.chain(latest).map(|model| (model, KeepReason::EarlierChampion(line.clone()))).collect();
+            measured.map(|model| (model, KeepReason::Reference(line.clone()))).collect();
+        let champions = before.chain(latest);
+        kept.extend(champions.map(|model| (model, KeepReason::EarlierChampion(line.clone()))));
         kept.extend(present.map(|model| (model, KeepReason::Champion(line.clone()))));
         Ok(kept)
     }

@@ -127,6 +127,7 @@ pub(crate) fn verdict(outcome: Outcome) -> Verdict {
         sentence: "all thresholds hold".to_owned(),
         checks: Vec::new(),
         warnings: Vec::new(),
+        grading: None,
     }
 }
 

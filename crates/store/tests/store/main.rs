@@ -1,6 +1,7 @@
 //! The store from outside: its files, its pointers, its database, and what it makes of crashes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod arms;
 mod backup;
 mod contracts;
 mod database;

@@ -1,0 +1,172 @@
+//! The preset `evidence`: its rules, and the arm that it judges.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use walkforward_core::Gate;
+use walkforward_orchestrator::{ArmRequest, TestPlan};
+use walkforward_promoter::{EvidenceGate, EvidenceRules, EvidenceSettings, ExplicitRails};
+use walkforward_trainer::TRAINING_SEMANTICS;
+
+use crate::config::OrchestrateConfig;
+use crate::failure::Failure;
+use crate::settings::{SETTINGS, Settings};
+
+const PREFIX: &str = "evidence.";
+const DAYS_PER_YEAR: f64 = 365.0;
+
+/// Which rules judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// Three metrics of the hold-out against fixed bounds.
+    Thresholds,
+    /// The stream of the model's arm.
+    Evidence,
+}
+
+impl FromStr for Preset {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "thresholds" => Ok(Self::Thresholds),
+            "evidence" => Ok(Self::Evidence),
+            _ => Err("expected thresholds or evidence"),
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Thresholds => "thresholds",
+            Self::Evidence => "evidence",
+        })
+    }
+}
+
+/// The rules that `settings` describe under `[evidence]`.
+///
+/// # Errors
+/// A value is no number, or out of range, by its key.
+pub fn rules(settings: &Settings) -> Result<EvidenceRules, Failure> {
+    let mut values = Map::new();
+    for setting in SETTINGS.iter().filter(|setting| setting.key.starts_with(PREFIX)) {
+        let name = setting.key.trim_start_matches(PREFIX).to_owned();
+        let value = match settings.get::<u64>(setting.key) {
+            Ok(count) => json!(count),
+            Err(_) => json!(settings.require::<f64>(setting.key)?),
+        };
+        values.insert(name, value);
+    }
+    let refuse = |error: &dyn fmt::Display| Failure::input(format!("[evidence]: {error}"));
+    let read: EvidenceSettings =
+        serde_json::from_value(Value::Object(values)).map_err(|error| refuse(&error))?;
+    EvidenceRules::new(read).map_err(|error| refuse(&error))
+}
+
+/// The gate of the preset. The bounds of `[gate]` hold where they were set to other values than their defaults.
+///
+/// # Errors
+/// As [`rules`], or a bound is out of range.
+pub fn gate(settings: &Settings) -> Result<EvidenceGate, Failure> {
+    let changed = |key| match settings.is_changed(key) {
+        true => settings.get::<f64>(key),
+        false => Ok(None),
+    };
+    let explicit = ExplicitRails {
+        min_win_rate: changed("gate.min_win_rate")?,
+        max_drawdown: changed("gate.max_drawdown")?,
+        min_pnl_per_trade: changed("gate.min_pnl_per_trade")?,
+    };
+    let explicit = explicit.checked().map_err(|error| Failure::input(error.to_string()))?;
+    Ok(EvidenceGate { rules: rules(settings)?, explicit })
+}
+
+/// The gate that `config` chooses.
+pub fn chosen_gate(config: &OrchestrateConfig) -> Arc<dyn Gate> {
+    match config.preset {
+        Preset::Thresholds => Arc::new(config.thresholds.clone()),
+        Preset::Evidence => Arc::new(config.evidence.clone()),
+    }
+}
+
+/// How often an arm makes a snapshot.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cadence {
+    /// In words, for the arm's specification; two cadences are two arms.
+    pub text: String,
+    /// Time from one snapshot to the next; none where nobody planned any.
+    pub every: Option<Duration>,
+}
+
+/// The arm of `config`, when its preset judges arms.
+///
+/// # Errors
+/// The trainer's pack can't be written down.
+pub fn arm(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Option<ArmRequest>, Failure> {
+    if config.preset == Preset::Thresholds {
+        return Ok(None);
+    }
+    let rules = &config.evidence.rules;
+    let test = TestPlan {
+        days: rules.horizon_years * DAYS_PER_YEAR,
+        line_alpha: rules.qualified_alpha,
+        max_arms: rules.max_arms,
+    };
+    Ok(Some(ArmRequest {
+        spec: spec(config, cadence)?,
+        cadence: cadence.every,
+        publish_delay: Duration::ZERO,
+        is_replayed: false,
+        test,
+    }))
+}
+
+/// Everything that decides which models the arm makes and what they cost.
+fn spec(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Value, Failure> {
+    let OrchestrateConfig { dataset, session, .. } = config;
+    Ok(json!({
+        "line": config.line,
+        "symbol": dataset.symbol,
+        "timeframe": dataset.timeframe,
+        "source": config.source.kind(),
+        "window_bars": dataset.window_bars,
+        "holdout_bars": dataset.holdout_bars,
+        "embargo_bars": dataset.embargo_bars,
+        "features": dataset.features,
+        "trainer": config.trainer.name(),
+        "pack": config.trainer.pack()?,
+        "parent": config.parent.as_str(),
+        "seed": config.seed,
+        "cadence": cadence.text,
+        "fee_bps": session.fee_bps,
+        "slippage_bps": session.slippage_bps,
+        "initial_cash": session.initial_cash,
+        "shorting": session.market.shorting,
+        "training_semantics": TRAINING_SEMANTICS,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_rules() {
+        let mut values = Map::new();
+        for setting in SETTINGS.iter().filter(|setting| setting.key.starts_with(PREFIX)) {
+            let number: f64 = setting.default.unwrap().parse().unwrap();
+            values.insert(setting.key.trim_start_matches(PREFIX).to_owned(), json!(number));
+        }
+        let Value::Object(expected) = serde_json::to_value(EvidenceSettings::default()).unwrap() else {
+            unreachable!("settings are an object")
+        };
+        let expected: Map<String, Value> =
+            expected.into_iter().map(|(key, value)| (key, json!(value.as_f64().unwrap()))).collect();
+        assert_eq!(values, expected);
+    }
+}

@@ -1,0 +1,259 @@
+//! The gate: what a verdict is made of, in order.
+
+use serde_json::Value;
+use walkforward_core::{
+    Evidence, Gate, GateCheck, Grade, Grading, Judgement, Outcome, PromotionClass, StreamEvidence, Verdict,
+};
+
+use super::{EvidenceRules, ExplicitRails, LedgerError, MarketPace, Meter, rails, refresh, takeover};
+use crate::holdout::{bars_check, cautions, mechanical_check, mechanical_problem, too_few_bars};
+
+const PRESET: &str = "evidence";
+
+/// A condition that does not hold keeps the model from trading.
+pub(super) const REJECTING: Outcome = Outcome::Reject;
+/// A condition that does not hold may hold later.
+pub(super) const WAITING: Outcome = Outcome::Inconclusive;
+
+/// Promotes a snapshot whose arm has earned it.
+///
+/// - A *takeover* (the champion is of another arm, or there is none) needs a grade: the arm's stream has to lead its
+///   reference by more than luck explains, over enough trades and enough separate stretches, and a day has to have gone
+///   by since the last takeover.
+/// - A *refresh* (the champion is of the candidate's own arm) needs to be safe: it agrees with the serving snapshot often
+///   enough and is not measurably worse on the hold-out. It keeps the arm's grade, or raises it where the ledger says more.
+/// - Both need a model that works and rails that hold on enough unseen bars.
+///
+/// The first of these reasons that applies is the verdict's: `mechanical`, `rails`, `disagrees_with_serving`,
+/// `worse_than_serving` reject; `supplied_metrics`, `no_stream`, `bad_ledger`, `contaminated`, `insufficient_evidence`,
+/// `rails` (too few trades), `not_comparable`, `too_early`, `same_decisions`, `no_grade`, `cooling_down` are
+/// inconclusive. Metrics that somebody supplied say nothing about an arm: whoever wires the gates hands them to
+/// [`ThresholdsGate`](crate::ThresholdsGate).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EvidenceGate {
+    /// Its rules.
+    pub rules: EvidenceRules,
+    /// Bounds that somebody set in so many words.
+    pub explicit: ExplicitRails,
+}
+
+/// A check, what its failure is called, and what it comes to.
+#[derive(Debug)]
+pub(super) struct Condition {
+    check: GateCheck,
+    reason: &'static str,
+    failed: Outcome,
+}
+
+impl Condition {
+    pub(super) fn new(check: GateCheck, reason: &'static str, failed: Outcome) -> Self {
+        Self { check, reason, failed }
+    }
+
+    /// What it comes to.
+    fn outcome(&self) -> Outcome {
+        match self.check.judgement {
+            Judgement::Pass => Outcome::Promote,
+            Judgement::Fail => self.failed,
+            Judgement::Unknown => WAITING,
+        }
+    }
+}
+
+impl Gate for EvidenceGate {
+    fn assess(&self, evidence: &Evidence) -> Verdict {
+        let verdict = self.judge(evidence);
+        let grade = verdict.grading.as_ref().and_then(|grading| grading.grade);
+        let mut warnings: Vec<String> =
+            grade.map(|grade| worth(grade, self.level(evidence))).into_iter().collect();
+        warnings.extend(falls_back(evidence, &verdict));
+        warnings.extend(unseen_champion(evidence));
+        warnings.extend(cautions(evidence));
+        Verdict { warnings, ..verdict }
+    }
+}
+
+impl EvidenceGate {
+    /// Level of the test that qualifies the arm.
+    fn level(&self, evidence: &Evidence) -> f64 {
+        let horizon = evidence.stream.as_ref().and_then(|stream| stream.horizon.as_ref());
+        horizon.map_or(self.rules.alpha_share(), |horizon| horizon.alpha)
+    }
+
+    fn judge(&self, evidence: &Evidence) -> Verdict {
+        let subject = &evidence.candidate.subject;
+        let works = works(evidence);
+        if evidence.candidate.judged_span.is_none() {
+            let sentence = format!(
+                "{subject} can't be judged: metrics that were supplied say nothing about its arm; choose the preset \
+                 thresholds for them"
+            );
+            return conclude(evidence, works, Some(("supplied_metrics", sentence)), None);
+        }
+        let Some(stream) = &evidence.stream else {
+            let sentence = format!(
+                "{subject} can't be judged: no stream of its arm is kept; let a schedule or a replay run the line, or \
+                 choose the preset thresholds"
+            );
+            return conclude(evidence, works, Some(("no_stream", sentence)), None);
+        };
+        match self.conditions(evidence, stream) {
+            Ok((conditions, meter)) => {
+                let grading = grading(stream, Some(&meter));
+                let all = works.into_iter().chain(conditions).collect();
+                conclude(evidence, all, None, Some((grading, meter.sentence)))
+            }
+            Err(error) => {
+                let sentence = format!("{subject} can't be judged: its arm's ledger can't be read: {error}");
+                let grading = grading(stream, None);
+                conclude(evidence, works, Some(("bad_ledger", sentence)), Some((grading, String::new())))
+            }
+        }
+    }
+
+    /// Everything but whether the model works.
+    fn conditions(
+        &self,
+        evidence: &Evidence,
+        stream: &StreamEvidence,
+    ) -> Result<(Vec<Condition>, Meter), LedgerError> {
+        let rules = &self.rules;
+        let pace = MarketPace::new(stream.bars_per_day, stream.bars_per_year)?;
+        let meter = Meter::of(stream, rules)?;
+        let mut conditions = rails::on_the_holdout(evidence, pace.bars_per_day(), rules, &self.explicit);
+        conditions.extend(match class(stream) {
+            PromotionClass::Takeover => takeover::conditions(stream, &meter, rules),
+            PromotionClass::Refresh => refresh::conditions(evidence, pace, rules, &stream.arm),
+        });
+        Ok((conditions, meter))
+    }
+}
+
+/// Whether the model works, and has unseen bars to show it on.
+fn works(evidence: &Evidence) -> Vec<Condition> {
+    let candidate = &evidence.candidate;
+    let bars = bars_check(evidence);
+    let enough = bars.as_ref().is_none_or(|bars| bars.judgement == Judgement::Pass);
+    let problem = mechanical_problem(candidate);
+    let check = mechanical_check(candidate, problem.as_deref());
+    // Too few bars excuse a model that did not change its mind, not one that does not run.
+    let excused = !enough && candidate.mechanical.loads;
+    let mechanical = Condition::new(check, "mechanical", if excused { WAITING } else { REJECTING });
+    let (reason, _) = too_few_bars(evidence);
+    let bars = bars.map(|check| Condition::new(check, reason, WAITING));
+    bars.into_iter().chain([mechanical]).collect()
+}
+
+/// The verdict on `conditions`: the first that rejects, else what `obstacle` says, else the first that waits.
+fn conclude(
+    evidence: &Evidence,
+    conditions: Vec<Condition>,
+    obstacle: Option<(&str, String)>,
+    graded: Option<(Grading, String)>,
+) -> Verdict {
+    let first = |outcome| conditions.iter().find(|condition| condition.outcome() == outcome);
+    let told =
+        |condition: &Condition| (condition.reason.to_owned(), sentence_of(evidence, condition, &conditions));
+    let (outcome, reason, sentence) = if let Some(condition) = first(Outcome::Reject) {
+        let (reason, sentence) = told(condition);
+        (Outcome::Reject, Some(reason), sentence)
+    } else if let Some((reason, sentence)) = obstacle {
+        (Outcome::Inconclusive, Some(reason.to_owned()), sentence)
+    } else if let Some(condition) = first(Outcome::Inconclusive) {
+        let (reason, sentence) = told(condition);
+        (Outcome::Inconclusive, Some(reason), sentence)
+    } else {
+        (Outcome::Promote, None, promotion(evidence, graded.as_ref()))
+    };
+    Verdict {
+        preset: PRESET.to_owned(),
+        outcome,
+        reason,
+        sentence,
+        checks: conditions.into_iter().map(|condition| condition.check).collect(),
+        warnings: Vec::new(),
+        grading: graded.map(|(grading, _)| grading),
+    }
+}
+
+/// Why `condition` decides, with all that goes by the same reason.
+fn sentence_of(evidence: &Evidence, condition: &Condition, all: &[Condition]) -> String {
+    let subject = &evidence.candidate.subject;
+    if condition.check.name == "unseenBars" {
+        return too_few_bars(evidence).1;
+    }
+    let outcome = condition.outcome();
+    let same = all.iter().filter(|other| other.reason == condition.reason && other.outcome() == outcome);
+    let told = same.map(|other| other.check.sentence.as_str()).collect::<Vec<_>>().join("; ");
+    match outcome {
+        Outcome::Reject => format!("{subject} may not trade: {told}"),
+        _ => format!("{subject} waits: {told}"),
+    }
+}
+
+fn promotion(evidence: &Evidence, graded: Option<&(Grading, String)>) -> String {
+    let subject = &evidence.candidate.subject;
+    let Some((grading, sentence)) = graded else {
+        return format!("{subject} may trade");
+    };
+    let grade = grading.grade.map_or_else(|| "without a grade".to_owned(), |grade| format!("as {grade}"));
+    match grading.class {
+        PromotionClass::Takeover => {
+            format!("{subject} may trade: its arm takes the line over {grade}: {sentence}")
+        }
+        PromotionClass::Refresh => {
+            format!("{subject} may trade: a safe newer snapshot of the arm that serves {grade}: {sentence}")
+        }
+    }
+}
+
+fn class(stream: &StreamEvidence) -> PromotionClass {
+    if stream.is_champions { PromotionClass::Refresh } else { PromotionClass::Takeover }
+}
+
+/// A refresh keeps the champion's grade, or raises it where the ledger says more.
+fn grading(stream: &StreamEvidence, meter: Option<&Meter>) -> Grading {
+    let earned = meter.and_then(|meter| meter.standing.grade);
+    let kept = stream.champion_grade.filter(|_| stream.is_champions);
+    Grading {
+        arm: stream.arm.clone(),
+        class: class(stream),
+        grade: earned.max(kept),
+        reference: stream.reference.clone(),
+        meter: meter.map_or(Value::Null, |meter| serde_json::to_value(meter).unwrap_or(Value::Null)),
+    }
+}
+
+/// What a grade is worth, at the default levels.
+fn worth(grade: Grade, level: f64) -> String {
+    let reached = match grade {
+        Grade::Provisional => {
+            "reaches provisional at its first look in 21 to 23 %, within a year in 93 to 95 % of the cases"
+                .to_owned()
+        }
+        Grade::Screened => {
+            "reaches screened within 30 days in 2 to 4 %, within a year in 16 to 23 % of the cases".to_owned()
+        }
+        Grade::Qualified => format!(
+            "reaches qualified within a year in 4.4 to 4.8 % of the cases at a level of 0.05 and in 1.1 % at 0.0125; here the level is {level}"
+        ),
+    };
+    format!(
+        "an arm without any skill {reached} at the default levels (measured on simulated markets, docs/evidence.md)"
+    )
+}
+
+/// A refresh of a champion that nobody could run; one that was run and failed is among the cautions.
+fn unseen_champion(evidence: &Evidence) -> Option<String> {
+    let is_refresh = evidence.stream.as_ref().is_some_and(|stream| stream.is_champions);
+    let is_unseen = is_refresh && evidence.champion.is_none();
+    is_unseen.then(|| "the serving snapshot was not compared: it no longer loads".to_owned())
+}
+
+/// A takeover by an arm with less evidence than the champion's has.
+fn falls_back(evidence: &Evidence, verdict: &Verdict) -> Option<String> {
+    let grading = verdict.grading.as_ref().filter(|_| verdict.outcome == Outcome::Promote)?;
+    let before = evidence.stream.as_ref()?.champion_grade?;
+    let now = grading.grade.filter(|now| *now < before)?;
+    Some(format!("the line's grade falls from {before} to {now}: what it may trade with falls with it"))
+}

@@ -1,0 +1,115 @@
+//! The evidence for a person who waits.
+
+use walkforward_core::{Horizon, StreamEvidence};
+use walkforward_promoter::{Chance, EvidenceRules, Gap, Meter};
+
+use crate::ledgers::{registered, stream};
+
+fn meter(stream: &StreamEvidence) -> Meter {
+    Meter::of(stream, &EvidenceRules::default()).unwrap()
+}
+
+fn chances(meter: &Meter, gap: Gap) -> Vec<Chance> {
+    meter.outlooks.iter().find(|outlook| outlook.gap == gap).unwrap().chances.clone()
+}
+
+#[test]
+fn chances_grow_with_time_with_the_gap_and_with_the_ease_of_the_grade() {
+    let meter = meter(&stream(700, 0.0, 3));
+    assert_eq!(meter.outlooks.len(), 4);
+    for outlook in &meter.outlooks {
+        let days: Vec<usize> = outlook.chances.iter().map(|chance| chance.within_days).collect();
+        assert_eq!(days, [30, 90, 365]);
+        for chance in &outlook.chances {
+            assert!(chance.provisional >= chance.screened && chance.screened >= chance.qualified);
+        }
+        for pair in outlook.chances.windows(2) {
+            assert!(pair[0].provisional <= pair[1].provisional && pair[0].qualified <= pair[1].qualified);
+        }
+    }
+    let within_a_year = [0.0, 1.0, 2.0].map(|sharpe| chances(&meter, Gap::Sharpe(sharpe))[2]);
+    assert!(within_a_year.windows(2).all(|pair| pair[0].screened < pair[1].screened), "{within_a_year:?}");
+}
+
+/// A walk with drift S over the horizon crosses b with probability Phi(S - b) + exp(2 S b) Phi(-b - S), here with
+/// b = 2.4977 of one-sided 1.25 %; looks of a day miss a little.
+#[test]
+fn chances_before_the_first_look_are_those_of_a_walk() {
+    let early = meter(&stream(0, 0.0, 1));
+    assert!(early.outlooks.iter().all(|outlook| outlook.gap != Gap::Observed));
+    for (sharpe, crossing) in [(0.0, 0.0125), (1.0, 0.1013), (2.0, 0.3843)] {
+        let chance = chances(&early, Gap::Sharpe(sharpe))[2];
+        assert!((chance.qualified - crossing).abs() < 0.04, "{sharpe}: {chance:?}");
+    }
+    // One look finds 20 % of arms without skill, and the looks of 16 days less than three independent ones.
+    let first_month = chances(&early, Gap::Sharpe(0.0))[0];
+    assert!((0.25..0.49).contains(&first_month.provisional), "{first_month:?}");
+    assert!((0.01..0.08).contains(&first_month.screened), "{first_month:?}");
+}
+
+#[test]
+fn days_that_have_gone_by_bring_the_first_look_nearer() {
+    let within_a_month = |bars| chances(&meter(&stream(bars, 0.0, 1)), Gap::Sharpe(0.0))[0].provisional;
+    assert!(within_a_month(0) < within_a_month(300));
+}
+
+#[test]
+fn a_grade_that_is_reached_is_certain() {
+    let screened = meter(&stream(2_016, 8.0, 1));
+    let chance = chances(&screened, Gap::Sharpe(0.0))[0];
+    assert_eq!((chance.provisional, chance.screened), (1.0, 1.0));
+    assert!(chance.qualified < 1.0);
+}
+
+#[test]
+fn a_test_that_is_over_leaves_no_chance() {
+    let over = Horizon { bars: 400, ..registered(0) };
+    let over = meter(&StreamEvidence { horizon: Some(over), ..stream(700, 0.0, 3) });
+    assert_eq!(chances(&over, Gap::Sharpe(2.0))[2].qualified, 0.0);
+    let mut fell = StreamEvidence { horizon: None, ..stream(700, 0.0, 3) };
+    assert!(chances(&meter(&fell), Gap::Sharpe(2.0))[2].qualified > 0.0);
+    fell.arm_return[5] = -0.3;
+    assert_eq!(chances(&meter(&fell), Gap::Sharpe(2.0))[2].qualified, 0.0);
+}
+
+#[test]
+fn the_error_that_is_spent_is_that_of_the_deciding_test() {
+    let registered_test = meter(&stream(4_392, 0.0, 2)).error;
+    assert!(registered_test.spent > 0.0 && registered_test.spent < registered_test.allowed);
+    assert_eq!((registered_test.allowed, registered_test.of_the_line), (0.0125, 0.05));
+    let e_process = meter(&StreamEvidence { horizon: None, ..stream(400, 0.0, 2) }).error;
+    assert_eq!(e_process.spent, e_process.allowed);
+    let nothing_yet = meter(&StreamEvidence { horizon: None, ..stream(10, 0.0, 2) }).error;
+    assert_eq!(nothing_yet.spent, 0.0);
+}
+
+#[test]
+fn more_trials_deflate_the_sharpe_ratio() {
+    let record = |trials| meter(&StreamEvidence { trials, ..stream(2_016, 4.0, 1) }).track_record;
+    let (one, many) = (record(1), record(1_460));
+    assert_eq!(one.deflated_sharpe, one.probabilistic_sharpe);
+    assert!(many.deflated_sharpe < one.deflated_sharpe && many.sharpe == one.sharpe);
+    assert!(one.min_track_record_bars.unwrap() > 2.0);
+    assert_eq!(meter(&stream(2_016, -8.0, 1)).track_record.min_track_record_bars, None);
+}
+
+#[test]
+fn a_meter_is_the_same_whenever_it_is_asked() {
+    let one = stream(700, 1.0, 3);
+    let later = StreamEvidence { now: one.now.plus_millis(77), ..one.clone() };
+    assert_eq!(meter(&one), meter(&later));
+    let json = serde_json::to_string(&meter(&one)).unwrap();
+    assert_eq!(serde_json::from_str::<Meter>(&json).unwrap(), meter(&one));
+}
+
+#[test]
+fn alike_decisions_have_no_outlook() {
+    let mut alike = stream(400, 0.0, 1);
+    alike.reference_position = alike.arm_position.clone();
+    assert!(meter(&alike).outlooks.is_empty());
+}
+
+#[test]
+fn the_next_look_is_told_in_hours() {
+    assert_eq!(meter(&stream(340, 0.0, 1)).next_look_in_hours, 20.0);
+}
