@@ -164,6 +164,7 @@ impl CyclePlanner for Planner {
             threads: 1,
             min_judged_bars: 100,
             auto_deploy: true,
+            overrules_evidence: false,
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
             settings: std::collections::BTreeMap::new(),
             made_for: None,

@@ -91,6 +91,8 @@ pub struct OrchestrateConfig {
     pub session: SessionConfig,
     /// Which rules judge.
     pub preset: Preset,
+    /// Whether somebody chose them.
+    pub preset_is_set: bool,
     /// The rules of the preset thresholds.
     pub thresholds: ThresholdsGate,
     /// The rules of the preset evidence.
@@ -134,6 +136,7 @@ impl OrchestrateConfig {
             threads: count(settings, "training.threads", 1..=MAX_THREADS)?,
             session: session(settings)?,
             preset: preset(settings, supplied.as_ref())?,
+            preset_is_set: settings.is_set("gate.preset"),
             thresholds,
             evidence: evidence::gate(settings)?,
             min_judged_bars,

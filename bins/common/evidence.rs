@@ -147,8 +147,23 @@ fn spec(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Value, Failure>
         "slippage_bps": session.slippage_bps,
         "initial_cash": session.initial_cash,
         "shorting": session.market.shorting,
+        "settings": settings_of(config),
         "training_semantics": TRAINING_SEMANTICS,
     }))
+}
+
+/// The settings that decide which bars come in and which program trains.
+fn settings_of(config: &OrchestrateConfig) -> Map<String, Value> {
+    let decides = |key: &str| {
+        ["data.", "alpaca.", "market.", "training.command", "training.program"]
+            .iter()
+            .any(|part| key.starts_with(part))
+            && !["data.cache", "data.max_stale_bars", "alpaca.requests_per_minute"]
+                .iter()
+                .any(|part| key.starts_with(part))
+    };
+    let kept = config.recipe.iter().filter(|(key, _)| decides(key));
+    kept.map(|(key, value)| (key.clone(), json!(value))).collect()
 }
 
 #[cfg(test)]

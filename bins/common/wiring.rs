@@ -91,6 +91,7 @@ pub fn run_request(config: &OrchestrateConfig, cadence: &Cadence) -> Result<RunR
         threads: config.threads,
         min_judged_bars: config.min_judged_bars,
         auto_deploy: config.auto_deploy,
+        overrules_evidence: config.preset_is_set,
         code_version: CODE_VERSION.to_owned(),
         settings: config.recipe.clone(),
         made_for: None,

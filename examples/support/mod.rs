@@ -47,6 +47,7 @@ pub(crate) fn small_request() -> Result<RunRequest> {
         threads: 1,
         min_judged_bars: 250,
         auto_deploy: true,
+        overrules_evidence: false,
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: std::collections::BTreeMap::new(),
         made_for: None,

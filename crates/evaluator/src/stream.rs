@@ -21,6 +21,8 @@ use crate::backtest::can_fill;
 use crate::cancellable::Cancellable;
 use crate::{Error, mechanical};
 
+/// A close that is revised by more was adjusted.
+const MAX_REVISION: f64 = 0.05;
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 /// How a stretch ended: whose bars, which was the last, and what the session had come to.
@@ -83,12 +85,23 @@ fn take_up(
     let put_away =
         PutAway::deserialize(session).map_err(|error| Error::Session { reason: error.to_string() })?;
     check_follows(&put_away, request.dataset, first)?;
+    if is_repriced(&put_away.session, request.dataset, first) {
+        return Ok(TradingSession::new(config)?);
+    }
     TradingSession::resume(config, &put_away.session).map_err(|error| match error {
         EngineError::Checkpoint { .. } | EngineError::PendingOrder(_) => {
             Error::Session { reason: error.to_string() }
         }
         error => error.into(),
     })
+}
+
+/// Whether the bar that the session ended with has quite another close by now: prices are adjusted backwards when a stock
+/// is split, and a position of before is not one of after.
+fn is_repriced(session: &SessionCheckpoint, dataset: &Dataset, first: usize) -> bool {
+    let Some(last) = first.checked_sub(1) else { return false };
+    let ratio = session.mark / dataset.bars.closes()[last];
+    !session.position.is_zero() && !(1.0 - MAX_REVISION..=1.0 + MAX_REVISION).contains(&ratio)
 }
 
 /// Refuses a session of other bars, one that has been at this bar already, and one that bars were left out since.

@@ -122,15 +122,20 @@ impl Evidence {
         let key = StreamKey::Arm(self.arm.clone());
         let head = self.store.stream_head(&key)?;
         let snapshots = self.store.snapshots(&self.arm, last_close(head.as_ref()))?;
-        self.notice_a_pause(&snapshots, dataset.window.end())?;
+        self.notice_a_pause(&snapshots, dataset)?;
         keeper.extend(&key, head, snapshots)?;
         for (model, since) in self.measured_models() {
-            let key = StreamKey::Model(model.clone());
+            let key = self.against(&model);
             let record = self.store.model(&model)?;
             let snapshot = snapshot_of(&record, since);
             keeper.extend(&key, self.store.stream_head(&key)?, vec![snapshot])?;
         }
         Ok(())
+    }
+
+    /// The stream of a model that the arm is measured against. Each arm has its own, so that both sides pay the same.
+    fn against(&self, model: &ModelId) -> StreamKey {
+        StreamKey::Reference(model.clone(), self.arm.clone())
     }
 
     /// The models whose streams are kept: the anchor, and what its own arm goes on being measured against.
@@ -156,9 +161,7 @@ impl Evidence {
         let arm = self.store.stream_bars(&key, reference.counts_after())?;
         let against = match &reference.model {
             None => None,
-            Some((model, since)) => {
-                Some(self.store.stream_bars(&StreamKey::Model(model.clone()), Some(*since))?)
-            }
+            Some((model, since)) => Some(self.store.stream_bars(&self.against(model), Some(*since))?),
         };
         let Ledger {
             bar_close,
@@ -228,12 +231,18 @@ impl Evidence {
         Ok(registered.or(known))
     }
 
-    /// A test over a fixed number of bars holds as long as nobody chooses when to go on.
-    fn notice_a_pause(&self, snapshots: &[Snapshot], now: Timestamp) -> Result<(), RunError> {
+    /// A test over a fixed number of bars holds as long as nobody chooses when to go on. Time is counted in bars, so that a
+    /// closed market is no pause.
+    fn notice_a_pause(&self, snapshots: &[Snapshot], dataset: &Dataset) -> Result<(), RunError> {
         let (Some(cadence), Some(newest)) = (self.request.cadence, snapshots.last()) else { return Ok(()) };
-        let allowed_ms = i64::try_from((cadence * PERIODS_OF_A_PAUSE).as_millis()).unwrap_or(i64::MAX);
-        if now.millis_since(newest.published_at) > allowed_ms {
-            let reason = format!("no snapshot was made between {} and {now}", newest.published_at);
+        let bar_ms = dataset.timeframe().millis();
+        let period_ms = i64::try_from(cadence.as_millis()).unwrap_or(i64::MAX).max(bar_ms);
+        let bars = &dataset.bars;
+        let passed = bars.len() - bars.index_at_or_after(newest.published_at);
+        let passed_ms = i64::try_from(passed).unwrap_or(i64::MAX).saturating_mul(bar_ms);
+        if passed_ms > period_ms.saturating_mul(i64::from(PERIODS_OF_A_PAUSE)) {
+            let (since, now) = (newest.published_at, dataset.window.end());
+            let reason = format!("{passed} bars closed between {since} and {now} without a new snapshot");
             self.store.break_horizon(&self.arm, self.reference().name(), &reason)?;
         }
         Ok(())

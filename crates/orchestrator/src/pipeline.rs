@@ -26,6 +26,9 @@ use crate::run_error::RunError;
 /// Newest models that are looked through for one whose run came to its end.
 const MAX_UNSETTLED: usize = 100;
 
+/// The preset whose champions stand on evidence.
+const EVIDENCE: &str = "evidence";
+
 /// The implementations that a pipeline runs.
 #[derive(Clone)]
 pub struct Stages {
@@ -62,6 +65,8 @@ pub struct RunRequest {
     pub min_judged_bars: usize,
     /// Promote a model that may trade; else it is held until somebody approves.
     pub auto_deploy: bool,
+    /// Promote by other rules over a champion that its arm's evidence made one; else such a model is held.
+    pub overrules_evidence: bool,
     /// The version of the program, for the record.
     pub code_version: String,
     /// Settings by key that somebody needs who makes the model again, for the record.
@@ -495,16 +500,32 @@ impl Run<'_> {
         })
     }
 
+    /// Whether a model that may trade by `verdict` is promoted at once. A champion that stands on its arm's evidence is not
+    /// displaced by weaker rules unless somebody wants that.
+    fn deploys(&self, verdict: &Verdict) -> bool {
+        let by = self.champion.as_ref().map(|champion| champion.pointer.preset.as_str());
+        let is_weaker = by == Some(EVIDENCE) && verdict.preset != EVIDENCE;
+        if is_weaker && !self.request.overrules_evidence && verdict.outcome == Outcome::Promote {
+            tracing::warn!(
+                "the champion stands on its arm's evidence, and the preset {} judged this model: it is held; approve it, or \
+                 choose the preset in so many words",
+                verdict.preset
+            );
+        }
+        self.request.auto_deploy && (self.request.overrules_evidence || !is_weaker)
+    }
+
     /// The verdict on the record, then the pointer.
     fn conclude(&self, model: &ModelId, judged: &Judged) -> Result<Option<String>, RunError> {
         self.ctx.cancel.check(Stage::Promote)?;
         self.ctx.report(Stage::Promote, 0, 1, "");
         let store = &self.pipeline.store;
         let mut record = store.model(model)?;
-        records::judged(&mut record, &judged.verdict, self.request.auto_deploy);
+        let deploys = self.deploys(&judged.verdict);
+        records::judged(&mut record, &judged.verdict, deploys);
         store.update_model(&record)?;
         self.observer.on(RunStep::Judged(&judged.verdict))?;
-        if judged.verdict.outcome != Outcome::Promote || !self.request.auto_deploy {
+        if judged.verdict.outcome != Outcome::Promote || !deploys {
             return Ok(None);
         }
         store.promote(&PromotionRequest {
@@ -536,7 +557,7 @@ impl Run<'_> {
         RunReport {
             run_id: self.id.clone(),
             model_id: record.model_id.clone(),
-            outcome: records::run_outcome(verdict.outcome, self.request.auto_deploy),
+            outcome: records::run_outcome(verdict.outcome, self.deploys(&verdict)),
             line: self.request.line.clone(),
             symbol: dataset.symbol.clone(),
             timeframe: dataset.timeframe(),

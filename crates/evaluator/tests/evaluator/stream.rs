@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use walkforward_core::{
-    ActionMap, Activation, Continued, Dataset, Evaluator, FeatureKind, FeatureSpec, GapKind, MarketRules,
-    ModelRef, NetworkSpec, Normaliser, PolicySpec, Probe, StreamRequest, StreamStretch,
+    ActionMap, Activation, Bar, BarSeries, Continued, Dataset, Evaluator, FeatureKind, FeatureSpec, GapKind,
+    MarketRules, ModelRef, NetworkSpec, Normaliser, PolicySpec, Probe, StreamRequest, StreamStretch,
 };
 use walkforward_engine::SessionConfig;
 use walkforward_evaluator::BacktestEvaluator;
@@ -205,6 +205,32 @@ fn a_model_takes_over_position_and_order_of_the_one_before() {
     assert!(held(swap) != 0.0, "the order of the model before has filled");
     let fills = (swap + 1..BARS).find(|bar| data.can_fill(*bar)).unwrap();
     assert!((fills..BARS).all(|bar| held(bar) == 0.0));
+}
+
+/// The bars of `data` as they are after a stock was split in four.
+fn split_in_four(data: &Dataset) -> Dataset {
+    let mut bars = BarSeries::new(hour());
+    for bar in data.bars.iter() {
+        let [open, high, low, close] =
+            [bar.open(), bar.high(), bar.low(), bar.close()].map(|price| price / 4.0);
+        bars.push(Bar::new(bar.open_time(), open, high, low, close, bar.volume()).unwrap()).unwrap();
+    }
+    Dataset { bars, ..data.clone() }
+}
+
+#[test]
+fn a_position_of_before_a_split_is_not_valued_at_the_prices_after_it() {
+    let folder = tempdir().unwrap();
+    let model = restless(&folder, 1, windowed());
+    let data = market(&(0..BARS).map(|bar| 0.02 * (bar as f64 * 0.7).sin()).collect::<Vec<_>>());
+    let alone = go_on(&(FROM..BARS, Some(&model)), &data, None);
+    let cut = (FROM + 20..BARS - 20).find(|bar| alone.position[bar - FROM] > 0.5).unwrap() + 1;
+    let turns = [(FROM..cut, Some(&model)), (cut..BARS, Some(&model))];
+    let after = split_in_four(&data);
+    let both = stream(&turns, |index, _| if index == 0 { data.clone() } else { after.clone() });
+    assert_eq!((both.net_return[cut - FROM], both.position[cut - FROM]), (0.0, 0.0));
+    assert!(both.net_return.iter().all(|net_return| net_return.abs() < 0.1), "no bar fell by three quarters");
+    assert!(both.position[cut - FROM..].iter().any(|position| *position != 0.0), "it trades on");
 }
 
 #[test]

@@ -202,3 +202,13 @@ async fn cycles_of_two_lines_at_once_keep_their_runs_apart() {
     assert_ne!(btc.run_id, eth.run_id);
     assert_eq!((btc.line.as_str(), eth.line.as_str()), ("btc", "eth"));
 }
+
+#[tokio::test]
+async fn weaker_rules_do_not_displace_a_champion_that_stands_on_evidence() {
+    let world = World::new(Behaviour::PromotesOnEvidence);
+    assert_eq!(world.run_cycle(1).await.status, CycleStatus::Promoted);
+    let champion = world.store.champion(&world.line()).unwrap().unwrap().record.model_id;
+    let world = world.by_other_rules();
+    assert_eq!(world.run_cycle(2).await.status, CycleStatus::Held);
+    assert_eq!(world.store.champion(&world.line()).unwrap().unwrap().record.model_id, champion);
+}

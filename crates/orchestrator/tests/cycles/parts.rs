@@ -29,6 +29,7 @@ const BARS: i64 = 40;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
     Promotes,
+    PromotesOnEvidence,
     Rejects,
     Fails,
     HasNoPlan,
@@ -113,6 +114,12 @@ impl World {
 
     pub(crate) fn held(self) -> Self {
         let planner = Planner { auto_deploy: false, ..self.planner.clone() };
+        self.again(planner, "btc")
+    }
+
+    /// From now on judged by rules that know no evidence.
+    pub(crate) fn by_other_rules(self) -> Self {
+        let planner = Planner { behaviour: Behaviour::Promotes, ..self.planner.clone() };
         self.again(planner, "btc")
     }
 
@@ -232,6 +239,7 @@ impl CyclePlanner for Planner {
             threads: 1,
             min_judged_bars: 5,
             auto_deploy: self.auto_deploy,
+            overrules_evidence: false,
             code_version: "test".to_owned(),
             settings: std::collections::BTreeMap::new(),
             made_for: None,
@@ -311,7 +319,8 @@ impl Gate for Told {
             _ => (Outcome::Promote, None),
         };
         Verdict {
-            preset: "test".to_owned(),
+            preset: if matches!(self.0, Behaviour::PromotesOnEvidence) { "evidence" } else { "test" }
+                .to_owned(),
             outcome,
             reason,
             sentence: "as it was told".to_owned(),

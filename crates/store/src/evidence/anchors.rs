@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 pub struct Anchor {
     /// Which model.
     pub model: ModelId,
-    /// When it became champion. Bars before may have been used to choose it.
+    /// When its arm came to trade, last. Bars before may have been used to choose it.
     pub taken_over_at: Timestamp,
     /// Its arm; none of a model that was promoted without one.
     pub arm: Option<ArmId>,
@@ -33,11 +33,10 @@ impl Store {
     /// The anchor of a line; none while it has no champion.
     pub fn anchor(&self, line: &LineName) -> Result<Option<Anchor>, StoreError> {
         let reigns = self.reigns(line)?;
-        let Some((model, at)) = anchor_of(&reigns) else { return Ok(None) };
-        let reign = &reigns[at];
-        let displaced =
-            anchor_of(&reigns[at + 1..]).map(|(model, before)| (model, reigns[at + 1 + before].since));
-        Ok(Some(Anchor { model, taken_over_at: reign.since, arm: reign.arm.clone(), displaced }))
+        let Some(Reigning { model, since, takeover }) = reigning(&reigns) else { return Ok(None) };
+        let arm = reigns.first().and_then(|reign| reign.arm.clone());
+        let displaced = reigning(&reigns[takeover + 1..]).map(|before| (before.model, before.since));
+        Ok(Some(Anchor { model, taken_over_at: since, arm, displaced }))
     }
 
     /// The champions of a line, the newest first.
@@ -63,13 +62,28 @@ fn reign_row(row: &Row<'_>) -> rusqlite::Result<Reign> {
     })
 }
 
-/// The takeover by which the newest champion's arm came, and where it is. A model that is champion again after a rollback
-/// has the anchor that its arm had.
-fn anchor_of(reigns: &[Reign]) -> Option<(ModelId, usize)> {
+/// The arm that the newest champion is of.
+struct Reigning {
+    /// Its anchor: the model by which it took over.
+    model: ModelId,
+    /// When its champions began to follow one another without one of another arm between: after a rollback, at the
+    /// rollback.
+    since: Timestamp,
+    /// Where it took over.
+    takeover: usize,
+}
+
+/// Who reigns at the beginning of `reigns`. A pointer that somebody changed may name an arm that never took over: then the
+/// first of its champions stands for that.
+fn reigning(reigns: &[Reign]) -> Option<Reigning> {
     let newest = reigns.first()?;
     let champion = newest.model.clone()?;
-    let Some(arm) = &newest.arm else { return Some((champion, 0)) };
-    let takeover = reigns.iter().position(|reign| reign.arm.as_ref() == Some(arm) && reign.is_takeover);
-    let model = takeover.and_then(|at| Some((reigns[at].model.clone()?, at)));
-    Some(model.unwrap_or((champion, 0)))
+    let Some(arm) = &newest.arm else {
+        return Some(Reigning { model: champion, since: newest.since, takeover: 0 });
+    };
+    let is_own = |reign: &Reign| reign.arm.as_ref() == Some(arm);
+    let first = reigns.iter().take_while(|reign| is_own(reign)).count() - 1;
+    let takeover = reigns.iter().position(|reign| is_own(reign) && reign.is_takeover).unwrap_or(first);
+    let model = reigns[takeover].model.clone().unwrap_or(champion);
+    Some(Reigning { model, since: reigns[first].since, takeover })
 }

@@ -20,15 +20,15 @@ const STREAMS: Table = Table { what: "stream", name: "streams", command: "eviden
 pub enum StreamKey {
     /// Of an arm: its newest snapshots decide.
     Arm(ArmId),
-    /// Of a model that others are measured against.
-    Model(ModelId),
+    /// Of a model that an arm is measured against, under the arm's own costs.
+    Reference(ModelId, ArmId),
 }
 
 impl fmt::Display for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arm(arm) => write!(f, "arm:{arm}"),
-            Self::Model(model) => write!(f, "model:{model}"),
+            Self::Reference(model, arm) => write!(f, "model:{model}:{arm}"),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Store {
         })
     }
 
-    /// The bars of a stream that close after `after`, in order, at most [`MAX_STREAM_BARS`].
+    /// The bars of a stream that close after `after`, in order; the newest [`MAX_STREAM_BARS`] of them.
     pub fn stream_bars(
         &self,
         key: &StreamKey,
@@ -132,10 +132,13 @@ impl Store {
             let mut query = db.prepare_cached(&format!(
                 "SELECT close_ms, net_return, position, is_known, is_replayed FROM stream_bars \
                  WHERE stream = (SELECT id FROM streams WHERE key = ?1) AND close_ms > ?2 \
-                 ORDER BY close_ms LIMIT {MAX_STREAM_BARS}"
+                 ORDER BY close_ms DESC LIMIT {MAX_STREAM_BARS}"
             ))?;
             let after = after.map_or(i64::MIN, Timestamp::as_millis);
-            query.query_map(params![key.to_string(), after], bar_row)?.collect()
+            let newest_first = query.query_map(params![key.to_string(), after], bar_row)?;
+            let mut bars: Vec<ScoredBar> = newest_first.collect::<Result<_, _>>()?;
+            bars.reverse();
+            Ok(bars)
         })
     }
 

@@ -196,8 +196,11 @@ fn the_anchor_is_the_last_takeover_and_remembers_what_it_displaced() {
     let fourth = crown(&store, &fixture, Some(&bob), takeover);
     crown(&store, &fixture, Some(&bob), refresh);
     assert_eq!(anchor(), Some((fourth.clone(), Some(first.clone()))));
+    fixture.clock.set(fixture.clock.now().plus_millis(HOUR_MS));
     store.rollback(&line, Some(&third), "worse").unwrap();
     assert_eq!(anchor(), Some((first, None)));
+    // Bars since count: those before were used to choose the arm that was taken back.
+    assert_eq!(store.anchor(&line).unwrap().unwrap().taken_over_at, fixture.clock.now());
     let bare = crown(&store, &fixture, None, None);
     assert_eq!(anchor().map(|it| it.0), Some(bare));
 }
