@@ -1,7 +1,7 @@
 //! End-to-end tests through the real binaries. In reading order: the shape of the code (`architecture`,
 //! `documents`), what a run promises (`contracts`, `settings`, `determinism`, `code_version`), real files and services (`shared_files`, `data_command`), what it
 //! refuses (`bad_input`, `disks`), what it survives (`crash`, `backup_command`), what it keeps (`models_command`, `decisions`, `upkeep`), the loop (`interval_loop`), schedules and
-//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `kill_steps`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`), the worth of the rules (`gates_command`).
+//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `kill_steps`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`), the worth of the rules (`gates_command`), the past (`replay_command`).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -31,6 +31,7 @@ mod kill_steps;
 mod lineage;
 mod live_trader;
 mod models_command;
+mod replay_command;
 mod schedules_command;
 mod serve;
 mod serve_crash;

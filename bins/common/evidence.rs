@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use walkforward_core::Gate;
-use walkforward_orchestrator::{ArmRequest, TestPlan};
+use walkforward_orchestrator::{ArmRequest, Parent, TestPlan};
 use walkforward_promoter::{EvidenceGate, EvidenceRules, EvidenceSettings, ExplicitRails};
 use walkforward_trainer::TRAINING_SEMANTICS;
 
@@ -16,6 +16,8 @@ use crate::failure::Failure;
 use crate::settings::{SETTINGS, Settings};
 
 const PREFIX: &str = "evidence.";
+const PARENT: &str = "training.parent";
+const PRESET: &str = "gate.preset";
 const DAYS_PER_YEAR: f64 = 365.0;
 
 /// Which rules judge.
@@ -103,6 +105,24 @@ pub struct Cadence {
     pub every: Option<Duration>,
 }
 
+/// Chooses what models that come again and again are judged by and continue from, where `settings` don't say: their
+/// arm's stream, and the arm's own newest model.
+///
+/// The newest and not the champion: what an arm makes is then a function of the bars alone. With the champion as parent
+/// its models would depend on verdicts and on other arms of the line, and while the line has no champion every cycle
+/// would begin with fresh weights, another procedure than the one that goes on afterwards.
+pub fn choose_for_cycles(config: &mut OrchestrateConfig, settings: &Settings) {
+    if !settings.is_set(PRESET) && config.supplied.is_none() {
+        config.preset = Preset::Evidence;
+    }
+    if !settings.is_set(PARENT) {
+        config.parent = match config.preset {
+            Preset::Evidence => Parent::Latest,
+            Preset::Thresholds => Parent::Champion,
+        };
+    }
+}
+
 /// The arm of `config`, when its preset judges arms.
 ///
 /// # Errors
@@ -158,7 +178,7 @@ fn settings_of(config: &OrchestrateConfig) -> Map<String, Value> {
         ["data.", "alpaca.", "market.", "training.command", "training.program"]
             .iter()
             .any(|part| key.starts_with(part))
-            && !["data.cache", "data.max_stale_bars", "alpaca.requests_per_minute"]
+            && !["data.path", "data.cache", "data.max_stale_bars", "alpaca.requests_per_minute"]
                 .iter()
                 .any(|part| key.starts_with(part))
     };

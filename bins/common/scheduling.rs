@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use walkforward_core::{Clock, ErrorKind, LineName, Stage, StageError};
 use walkforward_orchestrator::schedule::Timing;
-use walkforward_orchestrator::{CyclePlan, CyclePlanner, MARKET, Market, Parent, RunRequest};
+use walkforward_orchestrator::{CyclePlan, CyclePlanner, MARKET, Market, RunRequest};
 use walkforward_store::{DatasetConfigId, PackId, ScheduleRecord, Store};
 
 use crate::config::OrchestrateConfig;
-use crate::evidence::{Cadence, Preset};
+use crate::evidence::{Cadence, choose_for_cycles};
 use crate::failure::{BAD_INPUT, Failure};
 use crate::frozen::{FrozenSettings, Layers};
 use crate::settings::Settings;
@@ -23,8 +23,6 @@ pub use check::{WantedSchedule, check_base};
 
 /// Key of a schedule's configuration: it was made or started while no server ran, and waits for one.
 pub const START_WITH_SERVER: &str = "start_with_server";
-const PARENT: &str = "training.parent";
-const PRESET: &str = "gate.preset";
 
 /// What a training is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,19 +157,22 @@ impl Planner {
     }
 
     fn cycle(&self, schedule: &ScheduleRecord) -> Result<CyclePlan, Failure> {
+        let (config, request) = self.of_schedule(schedule)?;
+        Ok(CyclePlan { stages: wiring::stages(&config, &self.clock)?, request })
+    }
+
+    /// The configuration of a schedule's cycles, and what they are asked to do.
+    ///
+    /// # Errors
+    /// The schedule's configuration can't be used any more.
+    pub fn of_schedule(&self, schedule: &ScheduleRecord) -> Result<(OrchestrateConfig, RunRequest), Failure> {
         let recipe = Recipe::of_schedule(schedule)?;
         let mut config = self.config(&recipe)?;
-        let settings = self.settings(&recipe)?;
-        if !settings.is_set(PRESET) && config.supplied.is_none() {
-            config.preset = Preset::Evidence;
-        }
-        if !settings.is_set(PARENT) {
-            config.parent = Parent::Champion;
-        }
+        choose_for_cycles(&mut config, &self.settings(&recipe)?);
         let mut request = wiring::run_request(&config, &cadence_of(schedule)?)?;
         request.on_no_new_bars = config.on_no_new_bars;
         self.keep_market(schedule, &mut request)?;
-        Ok(CyclePlan { stages: wiring::stages(&config, &self.clock)?, request })
+        Ok((config, request))
     }
 
     /// A schedule keeps its market, whatever becomes of its dataset configuration.

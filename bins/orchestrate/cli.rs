@@ -5,7 +5,8 @@ use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
 use crate::{
-    backup, data, datasets, evaluate, experiments, gates, models, packs, report, schedules, serve, worker,
+    backup, data, datasets, evaluate, experiments, gates, models, packs, replay, report, schedules, serve,
+    worker,
 };
 
 /// The flag for one run.
@@ -28,6 +29,7 @@ Examples:
   orchestrate data show --path bars.csv                coverage, holes and prices of the window
   orchestrate evaluate champion --path bars.csv        a model on other bars
   orchestrate report                                   an HTML page about the champion
+  orchestrate replay --path bars.csv --line trial      84 days of daily cycles in the past
   orchestrate gates simulate                           how often the rules promote luck, and how soon skill
   orchestrate models list                              models, their weights, which one trades
   orchestrate models prune --dry-run                   which weights retention would remove, and why not others
@@ -68,6 +70,7 @@ pub(crate) fn command() -> Command {
         .subcommand(backup::restore_command())
         .subcommand(evaluate::command())
         .subcommand(gates::command())
+        .subcommand(replay::command())
         .subcommand(report::command())
         .subcommand(serve::command())
         .subcommand(schedules::command())

@@ -17,6 +17,7 @@ mod models;
 mod packs;
 mod progress;
 mod references;
+mod replay;
 mod report;
 mod reproduce;
 mod run;
@@ -56,6 +57,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("backup", inner)) => backup::backup(&settings, cli::output(matches), inner),
         Some(("restore", inner)) => backup::restore(&settings, cli::output(matches), inner),
         Some(("packs", inner)) => packs::run(&settings, cli::output(matches), inner),
+        Some(("replay", inner)) => replay::run(&settings, cli::output(matches), inner),
         Some(("report", inner)) => report::run(&settings, cli::output(matches), inner),
         Some(("schedules", inner)) => schedules::run(&settings, cli::output(matches), inner),
         Some(("serve", inner)) => serve::run(&settings, cli::output(matches), inner),

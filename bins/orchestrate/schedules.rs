@@ -17,7 +17,7 @@ mod add;
 mod history;
 mod list;
 mod offline;
-mod timing;
+pub(crate) mod timing;
 
 const ID: &str = "id";
 

@@ -96,7 +96,7 @@ fn whole_seconds(flag: &str, text: &str) -> Result<Value, Failure> {
 }
 
 /// `30s`, `90m`, `6h` or `1d`; a bare number is seconds.
-fn seconds(flag: &str, text: &str) -> Result<f64, Failure> {
+pub(crate) fn seconds(flag: &str, text: &str) -> Result<f64, Failure> {
     let trimmed = text.trim();
     let unit = UNITS.iter().find(|(unit, _)| trimmed.ends_with(*unit));
     let (number, factor) =

@@ -175,7 +175,10 @@ impl Progress for Forwarded {
 }
 
 /// The model of the training that a schedule continues from while its line has no champion.
-fn base_model(store: &Store, schedule: &ScheduleRecord) -> Result<Option<ModelId>, StoreError> {
+///
+/// # Errors
+/// The training's row can't be read.
+pub fn base_model(store: &Store, schedule: &ScheduleRecord) -> Result<Option<ModelId>, StoreError> {
     match &schedule.base_experiment_id {
         Some(base) => Ok(store.experiment(base)?.model_id),
         None => Ok(None),

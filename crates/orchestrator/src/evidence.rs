@@ -18,9 +18,9 @@ use walkforward_store::{
 
 use crate::run_error::RunError;
 
-mod keeper;
+pub(crate) mod keeper;
 mod ledger;
-mod turns;
+pub(crate) mod turns;
 
 use keeper::Keeper;
 use ledger::Ledger;
@@ -109,6 +109,12 @@ impl Evidence {
         })
     }
 
+    /// The models that the arm has made, the oldest first.
+    pub(crate) fn models(&self) -> Result<Vec<ModelId>, RunError> {
+        let snapshots = self.store.snapshots(&self.arm, None)?;
+        Ok(snapshots.into_iter().map(|snapshot| snapshot.model).collect())
+    }
+
     /// Scores what has closed since the last run: the arm's stream, and those of what it is measured against. It
     /// computes: call it where blocking is allowed.
     pub(crate) fn catch_up(
@@ -117,8 +123,13 @@ impl Evidence {
         dataset: &Arc<Dataset>,
         ctx: &StageContext,
     ) -> Result<(), RunError> {
-        let is_replayed = self.request.is_replayed;
-        let keeper = Keeper::new(&self.store, evaluator.as_ref(), dataset, ctx, is_replayed);
+        let replayed_until = match self.request.is_replayed {
+            true => Some(dataset.window.end()),
+            // Who went on with a replayed arm knew its bars until then.
+            false => self.store.replayed_until(&self.arm)?,
+        };
+        let keeper =
+            Keeper { store: &self.store, evaluator: evaluator.as_ref(), dataset, ctx, replayed_until };
         let key = StreamKey::Arm(self.arm.clone());
         let head = self.store.stream_head(&key)?;
         let snapshots = self.store.snapshots(&self.arm, last_close(head.as_ref()))?;

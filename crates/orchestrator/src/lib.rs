@@ -28,12 +28,13 @@ mod observer;
 mod pipeline;
 mod records;
 pub mod recurrence;
+pub mod replay;
 mod report;
 mod run_error;
 pub mod schedule;
 
 pub use cycle::{
-    ContinuousParts, ContinuousTrainer, CyclePlan, CyclePlanner, CycleProgress, NoCycleProgress,
+    ContinuousParts, ContinuousTrainer, CyclePlan, CyclePlanner, CycleProgress, NoCycleProgress, base_model,
 };
 pub use driver::{
     Announcer, CycleRunner, CycleStart, LedgerError, LoadedSchedule, MemoryLedger, NoAnnouncements, Overview,

@@ -7,21 +7,22 @@ use std::sync::Arc;
 use walkforward_core::{
     Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
     ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, StreamEvidence, SuppliedBy,
-    Timestamp, TrainingJob, TrainingOutcome, Verdict,
+    TrainingJob, TrainingOutcome, Verdict,
 };
 use walkforward_store::{
-    Champion, MadeFor, ModelRecord, ParentChoice, PromotionKind, PromotionRequest, RunLock, Store,
-    StoreError, pointer_path,
+    Champion, MadeFor, ModelRecord, PromotionKind, PromotionRequest, RunLock, Store, StoreError, pointer_path,
 };
 
 use crate::evidence::{ArmRequest, Evidence as ArmEvidence};
 use crate::launcher::on_blocking_thread;
-use crate::lineage::{Ancestor, JudgedSpan, MAX_GENERATIONS, Substitutes, after_training, choose_parent};
+use crate::lineage::{JudgedSpan, after_training};
 use crate::market::LineMarkets;
 use crate::observer::{NoObserver, RunObserver, RunStep};
 use crate::records;
 use crate::report::{RunReport, SubjectMetrics};
 use crate::run_error::RunError;
+
+mod parents;
 
 /// Newest models that are looked through for one whose run came to its end.
 const MAX_UNSETTLED: usize = 100;
@@ -89,7 +90,8 @@ pub enum Parent {
     None,
     /// The line's champion; when it has seen the hold-out, its nearest ancestor that has not, else none.
     Champion,
-    /// The line's newest model whose weights are there and that has not seen the hold-out, whatever the verdict on it.
+    /// The line's newest model whose weights are there and that has not seen the hold-out, whatever the verdict on it;
+    /// that of the run's own arm where arms are judged.
     Latest,
 }
 
@@ -167,12 +169,55 @@ impl Pipeline {
         ctx: &StageContext,
         observer: &dyn RunObserver,
     ) -> Result<RunReport, RunError> {
+        self.run_begun(request, ctx, observer, || self.begin(request)).await
+    }
+
+    /// The same for a run that was given its id. One that was killed goes on under it: what is on disk already is not
+    /// made again, and it comes to what it would have come to.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), or the run is another line's, or its model was judged and the verdict is in effect.
+    pub async fn run_again(
+        &self,
+        _lock: &RunLock,
+        id: &RunId,
+        request: &RunRequest,
+        ctx: &StageContext,
+    ) -> Result<RunReport, RunError> {
+        let begin = || {
+            self.stages.evaluator.admit(&ModelId::of_run(id))?;
+            self.store.begin_run_again(id, &request.line)?;
+            Ok(id.clone())
+        };
+        self.run_begun(request, ctx, &NoObserver, begin).await
+    }
+
+    /// What has not been made for the arm of `request`: the bars of the dataset that have no score get one.
+    ///
+    /// # Errors
+    /// There are no bars, a stage failed, or the records can't be read or written.
+    pub(crate) async fn catch_up(&self, request: &RunRequest, ctx: &StageContext) -> Result<(), RunError> {
+        let Some(arm) = &request.arm else { return Ok(()) };
+        let dataset = Arc::new(self.stages.datasets.build(&request.dataset, ctx).await?);
+        let champion = self.store.champion(&request.line)?;
+        let evidence = ArmEvidence::of(&self.store, &request.line, arm, champion.as_ref())?;
+        catch_up(Arc::new(evidence), &self.stages.evaluator, &dataset, ctx).await
+    }
+
+    /// Runs under the id that `begin` gives.
+    async fn run_begun(
+        &self,
+        request: &RunRequest,
+        ctx: &StageContext,
+        observer: &dyn RunObserver,
+        begin: impl FnOnce() -> Result<RunId, RunError> + Send,
+    ) -> Result<RunReport, RunError> {
         let started = ctx.clock.monotonic();
         let champion = self.store.champion(&request.line)?;
         let markets = LineMarkets::of(&self.store, &request.line, champion.as_ref())?;
         markets.admit(&request.dataset.symbol, request.dataset.timeframe)?;
         self.refuse_reused_metrics(request)?;
-        let id = self.begin(request)?;
+        let id = begin()?;
         let evidence = request.arm.as_ref();
         let evidence =
             evidence.map(|arm| ArmEvidence::of(&self.store, &request.line, arm, champion.as_ref()));
@@ -232,7 +277,10 @@ impl Run<'_> {
         let (dataset, etl_path) = self.etl().await?;
         self.observer.on(RunStep::Collected { run: &self.id, dataset: &dataset })?;
         self.catch_up(&dataset).await?;
-        let (record, training) = self.train(&dataset, &etl_path).await?;
+        let (record, training) = match self.left_behind()? {
+            Some(record) => (record.clone(), record.training),
+            None => self.train(&dataset, &etl_path).await?,
+        };
         self.observer.on(RunStep::Trained(&record))?;
         let judged = self.evaluate(&dataset, record.clone()).await?;
         let pointer = self.conclude(&record.model_id, &judged)?;
@@ -254,11 +302,16 @@ impl Run<'_> {
     /// Scores the bars that have closed since the last run, with the snapshots of that time.
     async fn catch_up(&self, dataset: &Arc<Dataset>) -> Result<(), RunError> {
         let Some(evidence) = &self.evidence else { return Ok(()) };
-        let (evidence, evaluator) = (Arc::clone(evidence), Arc::clone(&self.pipeline.stages.evaluator));
-        let (dataset, ctx) = (Arc::clone(dataset), self.ctx.clone());
-        let caught_up = tokio::task::spawn_blocking(move || evidence.catch_up(&evaluator, &dataset, &ctx));
-        let bug = |panic| RunError::from(StageError::new(Stage::Evaluate, ErrorKind::Bug, panic));
-        caught_up.await.map_err(bug)?
+        catch_up(Arc::clone(evidence), &self.pipeline.stages.evaluator, dataset, self.ctx).await
+    }
+
+    /// The model that this run had made before it was killed.
+    fn left_behind(&self) -> Result<Option<ModelRecord>, RunError> {
+        match self.pipeline.store.model(&ModelId::of_run(&self.id)) {
+            Err(StoreError::UnknownModel { .. }) => Ok(None),
+            Ok(record) if records::is_settled(&record) => Err(StoreError::RunExists(self.id.clone()).into()),
+            record => Ok(record.map(Some)?),
+        }
     }
 
     /// Dataset in, model out: trained in a staging folder, then adopted by rename.
@@ -347,67 +400,6 @@ impl Run<'_> {
             unseen_bars: span.unseen_bars,
             needed,
         })
-    }
-
-    /// The model to continue from: the one that was asked for, or the nearest to it that has not seen the hold-out.
-    fn parent(&self, dataset: &Dataset) -> Result<Option<(ParentChoice, Option<ModelRef>)>, RunError> {
-        let training_end = dataset.training_end();
-        let chosen = match (self.request.parent, &self.champion) {
-            (Parent::None, _) => None,
-            (Parent::Champion, champion) => {
-                let asked = match (champion, &self.request.base) {
-                    (Some(champion), _) => Some(champion.record.clone()),
-                    (None, Some(base)) => Some(self.pipeline.store.model(base)?),
-                    (None, None) => None,
-                };
-                let ancestors = asked.map(|asked| self.ancestors(asked, training_end));
-                choose_parent(ancestors.unwrap_or_default(), Substitutes::Ancestors, training_end)
-            }
-            (Parent::Latest, _) => {
-                choose_parent(self.newest_first()?, Substitutes::OlderModels, training_end)
-            }
-        };
-        Ok(chosen.map(|(choice, record)| {
-            if let Some(reason) = &choice.reason {
-                tracing::warn!(reason, "another parent than was asked for");
-            }
-            (choice, record.map(|record| self.reference(&record)))
-        }))
-    }
-
-    /// The model of `record`, then its parents, up to the first that will do.
-    fn ancestors(&self, record: ModelRecord, training_end: Timestamp) -> Vec<Ancestor<ModelRecord>> {
-        let mut ancestors = vec![self.ancestor(record)];
-        while let Some(parent) = ancestors.last().and_then(|last| last.model.parent_id.clone())
-            && ancestors.len() < MAX_GENERATIONS
-            && ancestors.last().is_some_and(|last| last.problem(training_end).is_some())
-        {
-            let Some(ancestor) = self.known(&parent) else { break };
-            ancestors.push(ancestor);
-        }
-        ancestors
-    }
-
-    /// The line's models, each read when it is asked for.
-    fn newest_first(&self) -> Result<impl Iterator<Item = Ancestor<ModelRecord>>, RunError> {
-        let models = self.pipeline.store.models(&self.request.line)?;
-        Ok(models.into_iter().rev().filter_map(|model| self.known(&model)))
-    }
-
-    fn known(&self, model: &ModelId) -> Option<Ancestor<ModelRecord>> {
-        match self.pipeline.store.model(model) {
-            Ok(record) => Some(self.ancestor(record)),
-            Err(error) => {
-                tracing::warn!(%model, %error, "a model that could be a parent is no longer there");
-                None
-            }
-        }
-    }
-
-    fn ancestor(&self, model: ModelRecord) -> Ancestor<ModelRecord> {
-        let damage =
-            self.pipeline.store.weights_problem(&model).unwrap_or_else(|error| Some(error.to_string()));
-        Ancestor { id: model.model_id.clone(), lineage_until: model.lineage_until, damage, model }
     }
 
     /// A trainer that says that it saw the hold-out is refused: its model could not be judged.
@@ -580,4 +572,17 @@ impl Run<'_> {
             elapsed_s: 0.0,
         }
     }
+}
+
+/// Extends the streams of `evidence` by the bars of `dataset`, where blocking is allowed.
+async fn catch_up(
+    evidence: Arc<ArmEvidence>,
+    evaluator: &Arc<dyn Evaluator>,
+    dataset: &Arc<Dataset>,
+    ctx: &StageContext,
+) -> Result<(), RunError> {
+    let (evaluator, dataset, ctx) = (Arc::clone(evaluator), Arc::clone(dataset), ctx.clone());
+    let caught_up = tokio::task::spawn_blocking(move || evidence.catch_up(&evaluator, &dataset, &ctx));
+    let bug = |panic| RunError::from(StageError::new(Stage::Evaluate, ErrorKind::Bug, panic));
+    caught_up.await.map_err(bug)?
 }

@@ -5,7 +5,7 @@
 //! drawn here, as inline SVG. Everything that a record could hold is escaped, and everything has a bound, so that a
 //! year of one-minute bars makes a page as small as a week of hours.
 //!
-//! The same report gives the same bytes.
+//! [`replay_html`] is the same for what a replay of the past came to. The same report gives the same bytes.
 //!
 //! ```
 //! use walkforward_core::ModelId;
@@ -28,6 +28,7 @@ mod markup;
 mod model;
 mod numbers;
 mod page;
+mod replay;
 mod sections;
 
 pub use annualised::{annualised, growth_bps, length_in_words};
@@ -36,3 +37,4 @@ pub use model::{
     ActionShare, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
 };
 pub use page::html;
+pub use replay::{ReplayChange, ReplayEquity, ReplayReport, replay_html};

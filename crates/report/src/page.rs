@@ -81,14 +81,24 @@ pub fn html(report: &ModelReport) -> String {
         sections::training(&view),
         sections::provenance(&view),
     ];
-    let links = sections
-        .iter()
-        .map(|section| el("li").add(el("a").attr("href", format!("#{}", section.id)).text(section.title)));
+    page(
+        &format!("{} · {} {}", report.title, report.symbol, report.timeframe),
+        sections::verdict(&view),
+        sections.into(),
+    )
+}
+
+/// The page `title` of `sections` under their header.
+pub(crate) fn page(title: &str, header: Element, sections: Vec<Section>) -> String {
+    let links = sections.iter().map(|section| {
+        let link = el("a").attr("href", format!("#{}", section.id)).text(section.title);
+        el("li").add(link)
+    });
     let navigation = el("nav").attr("aria-label", "Sections").add(el("ul").all(links));
     let shapes = el("svg").class("shapes").attr("width", 0).attr("height", 0).attr("aria-hidden", "true");
-    let body = el("body").add(shapes.constant(SHAPES)).add(sections::verdict(&view));
+    let body = el("body").add(shapes.constant(SHAPES)).add(header);
     let body = body.add(navigation).add(el("main").all(sections.into_iter().map(section)));
-    let page = el("html").attr("lang", "en").add(head(report)).add(body.add(el("script").constant(SCRIPT)));
+    let page = el("html").attr("lang", "en").add(head(title)).add(body.add(el("script").constant(SCRIPT)));
     format!("<!DOCTYPE html>\n{page}\n")
 }
 
@@ -105,7 +115,7 @@ fn section(section: Section) -> Element {
     outer.add(el("h2").attr("id", heading).text(section.title)).all(section.content)
 }
 
-fn head(report: &ModelReport) -> Element {
+fn head(title: &str) -> Element {
     let meta = |name: &str, content: &str| el("meta").attr("name", name).attr("content", content);
     let policy = format!("default-src 'none'; style-src 'unsafe-inline'; script-src '{SCRIPT_HASH}'");
     el("head")
@@ -113,7 +123,7 @@ fn head(report: &ModelReport) -> Element {
         .add(el("meta").attr("http-equiv", "Content-Security-Policy").attr("content", policy))
         .add(meta("viewport", "width=device-width, initial-scale=1"))
         .add(meta("color-scheme", "light dark"))
-        .add(el("title").text(format!("{} · {} {}", report.title, report.symbol, report.timeframe)))
+        .add(el("title").text(title))
         .add(el("style").constant(STYLE))
 }
 

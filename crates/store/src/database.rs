@@ -32,6 +32,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/004_identity.sql")),
     M::up(include_str!("schema/005_due_times_again.sql")),
     M::up(include_str!("schema/006_evidence.sql")),
+    M::up(include_str!("schema/007_replays.sql")),
 ];
 
 /// The schema version of this program.

@@ -6,9 +6,11 @@
 mod anchors;
 mod arms;
 mod horizons;
+mod replays;
 mod streams;
 
 pub use anchors::Anchor;
 pub use arms::{Arm, Snapshot, arm_id};
 pub use horizons::HorizonRequest;
+pub use replays::{MAX_REPLAY_CYCLES, NewReplay, Replay, ReplayCycle, ReplayStatus};
 pub use streams::{MAX_STREAM_BARS, ScoredBar, StreamHead, StreamKey, StreamPart};

@@ -69,8 +69,8 @@ pub use dataset_configs::{DatasetConfigRecord, MAX_DATASET_CONFIGS, NewDatasetCo
 pub use error::{PointerProblem, RunLockHeld, StoreError};
 pub use events::{Event, MAX_EVENTS};
 pub use evidence::{
-    Anchor, Arm, HorizonRequest, MAX_STREAM_BARS, ScoredBar, Snapshot, StreamHead, StreamKey, StreamPart,
-    arm_id,
+    Anchor, Arm, HorizonRequest, MAX_REPLAY_CYCLES, MAX_STREAM_BARS, NewReplay, Replay, ReplayCycle,
+    ReplayStatus, ScoredBar, Snapshot, StreamHead, StreamKey, StreamPart, arm_id,
 };
 pub use experiments::{
     ExperimentEnd, ExperimentFilter, ExperimentRecord, ExperimentStatus, MAX_TAGS, NewExperiment,

@@ -108,7 +108,8 @@ impl Store {
         self.database.read(|db| {
             db.query_row(
                 "SELECT EXISTS (SELECT 1 FROM runs WHERE id = ?1) OR EXISTS (SELECT 1 FROM models WHERE id = ?2) \
-                 OR EXISTS (SELECT 1 FROM promotions WHERE to_model = ?2)",
+                 OR EXISTS (SELECT 1 FROM promotions WHERE to_model = ?2) \
+                 OR EXISTS (SELECT 1 FROM replay_cycles WHERE run = ?1)",
                 [id.as_str(), model.as_str()],
                 |row| row.get(0),
             )
@@ -125,6 +126,22 @@ impl Store {
             )
         })?;
         if added == 0 { Err(StoreError::RunExists(id.clone())) } else { Ok(()) }
+    }
+
+    /// Records that a run goes on that a killed process left: it has no end again. One that never began begins.
+    ///
+    /// # Errors
+    /// The run is another line's.
+    pub fn begin_run_again(&self, id: &RunId, line: &LineName) -> Result<(), StoreError> {
+        let now = self.now().to_string();
+        let changed = self.database.write("record that a run goes on in", |tx| {
+            tx.execute(
+                "INSERT INTO runs (id, line, started_at) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE \
+                 SET finished_at = NULL, outcome = NULL, reason = NULL WHERE line = excluded.line",
+                params![id.as_str(), line.as_str(), now],
+            )
+        })?;
+        if changed == 0 { Err(StoreError::RunExists(id.clone())) } else { Ok(()) }
     }
 
     /// Records how a run has ended. A run ends once.

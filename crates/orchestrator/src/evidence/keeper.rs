@@ -13,45 +13,49 @@ use super::turns::{Turn, close_of, turns};
 use crate::run_error::RunError;
 
 /// Scores the bars of one dataset.
-pub(super) struct Keeper<'a> {
-    store: &'a Store,
-    evaluator: &'a dyn Evaluator,
-    dataset: &'a Dataset,
-    ctx: &'a StageContext,
-    is_replayed: bool,
+pub(crate) struct Keeper<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) evaluator: &'a dyn Evaluator,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) ctx: &'a StageContext,
+    /// Bars that close by then are marked as replayed.
+    pub(crate) replayed_until: Option<Timestamp>,
 }
 
 /// What has been scored and is not in the store yet.
-struct Scored {
-    bars: Vec<ScoredBar>,
+pub(crate) struct Scored {
+    pub(crate) bars: Vec<ScoredBar>,
     deciders: Vec<(Timestamp, Option<ModelId>)>,
     session: Option<Value>,
     /// Who decided last.
     decider: Option<Option<ModelId>>,
 }
 
-impl<'a> Keeper<'a> {
-    pub(super) fn new(
-        store: &'a Store,
-        evaluator: &'a dyn Evaluator,
-        dataset: &'a Dataset,
-        ctx: &'a StageContext,
-        is_replayed: bool,
-    ) -> Self {
-        Self { store, evaluator, dataset, ctx, is_replayed }
-    }
-
-    /// Scores the bars after the stream's head, each with the position that the newest of `snapshots` had decided on. A
-    /// snapshot that does not work leaves its bars to the one before it.
-    pub(super) fn extend(
+impl Keeper<'_> {
+    /// Scores the bars after the stream's head, each with the position that the newest of `snapshots` had decided on, and
+    /// keeps them.
+    pub(crate) fn extend(
         &self,
         key: &StreamKey,
         head: Option<StreamHead>,
-        mut snapshots: Vec<Snapshot>,
+        snapshots: Vec<Snapshot>,
     ) -> Result<(), RunError> {
         let Some(range) = self.new_bars(head.as_ref(), &snapshots) else { return Ok(()) };
         let after = head.as_ref().map(|head| head.last_close);
-        let mut scored = Scored::after(self.goes_on(head, range.start));
+        let scored = self.follow(Scored::after(self.goes_on(head, range.start)), range, snapshots)?;
+        let Some(session) = scored.session else { return Ok(()) };
+        let part = StreamPart { bars: scored.bars, deciders: scored.deciders, session };
+        Ok(self.store.extend_stream(key, after, &part)?)
+    }
+
+    /// Scores the bars of `range` after what `scored` holds. A snapshot that does not work leaves its bars to the one
+    /// before it.
+    pub(crate) fn follow(
+        &self,
+        mut scored: Scored,
+        range: Range<usize>,
+        mut snapshots: Vec<Snapshot>,
+    ) -> Result<Scored, RunError> {
         let mut next = range.start;
         while next < range.end {
             let turn = turns(&self.dataset.bars, next..range.end, &snapshots).into_iter().next();
@@ -70,9 +74,7 @@ impl<'a> Keeper<'a> {
                 }
             }
         }
-        let Some(session) = scored.session else { return Ok(()) };
-        let part = StreamPart { bars: scored.bars, deciders: scored.deciders, session };
-        Ok(self.store.extend_stream(key, after, &part)?)
+        Ok(scored)
     }
 
     /// The bars that have no score yet: all after the head, or from the first on at which a snapshot could decide.
@@ -136,7 +138,8 @@ impl<'a> Keeper<'a> {
 }
 
 impl Scored {
-    fn after(head: Option<StreamHead>) -> Self {
+    /// Nothing yet, after the last bar of `head`; without any it begins flat.
+    pub(crate) fn after(head: Option<StreamHead>) -> Self {
         let (session, decider) = match head {
             Some(head) => (Some(head.session), Some(head.decider)),
             None => (None, None),
@@ -158,12 +161,13 @@ impl Scored {
         }
         let figures = stretch.bar_close.iter().zip(&stretch.net_return).zip(&stretch.position);
         for (index, ((close, net_return), position)) in bars.clone().zip(figures) {
+            let is_replayed = keeper.replayed_until.is_some_and(|until| *close <= until);
             self.bars.push(ScoredBar {
                 close: *close,
                 net_return: *net_return,
                 position: *position,
                 is_known: keeper.dataset.is_known(index),
-                is_replayed: keeper.is_replayed,
+                is_replayed,
             });
         }
         self.session = Some(stretch.session);

@@ -4,7 +4,7 @@ use walkforward_core::Timestamp;
 use walkforward_stats::{DrawdownStats, ReturnSeries, returns_from_equity};
 
 use crate::bounds::MAX_POINTS;
-use crate::chart::{Frame, Point, Scale, TimeAxis, area, decimate, is_drawn, legend, line};
+use crate::chart::{Frame, Point, Scale, Tick, TimeAxis, area, decimate, is_drawn, legend, line};
 use crate::markup::Element;
 use crate::numbers;
 use crate::page::{Named, Section, View};
@@ -18,8 +18,9 @@ const DRAWDOWN_HEIGHT: f64 = 150.0;
 const LEAST_SPAN: f64 = 0.002;
 
 /// Somebody's growth: factors of the equity at the start.
-struct Curve<'a> {
-    named: &'a Named<'a>,
+pub(crate) struct Curve {
+    label: String,
+    class: String,
     points: Vec<(Timestamp, f64)>,
     /// Points that are no number, or too far away to be drawn.
     left_out: usize,
@@ -27,25 +28,40 @@ struct Curve<'a> {
 
 /// Equity, and under it drawdown on the same dates.
 pub(crate) fn equity(view: &View<'_>) -> Section {
-    let curves: Vec<Curve<'_>> = view.subjects.iter().filter_map(Curve::of).collect();
-    let content = match &view.axis {
+    let curves: Vec<Curve> = view.subjects.iter().filter_map(Curve::of).collect();
+    charts(view.axis.as_ref(), &view.dates, &curves, longest_spell(view))
+}
+
+/// Both charts of `curves`, the one that the page is about first.
+pub(crate) fn charts(
+    axis: Option<&TimeAxis>,
+    dates: &[Tick],
+    curves: &[Curve],
+    caption: Option<String>,
+) -> Section {
+    let content = match axis {
         Some(axis) if !curves.is_empty() => {
-            vec![equity_chart(view, axis, &curves), drawdown_chart(view, axis, &curves)]
+            vec![equity_chart(axis, dates, curves), drawdown_chart(axis, dates, curves, caption)]
         }
         _ => vec![note("There is no equity curve: nothing was traded bar by bar.")],
     };
     Section { id: "equity", title: "Equity", content }
 }
 
-impl<'a> Curve<'a> {
-    fn of(named: &'a Named<'a>) -> Option<Self> {
+impl Curve {
+    fn of(named: &Named<'_>) -> Option<Self> {
         let subject = named.subject;
-        let start = subject.equity.first().copied().filter(|start| is_drawn(*start) && *start > 0.0)?;
-        let points =
-            subject.equity_times.iter().copied().zip(subject.equity.iter().map(|value| value / start));
+        Self::new(&named.label, &named.class, &subject.equity_times, &subject.equity)
+    }
+
+    /// A curve with the style of `class`; none when it starts with nothing.
+    pub(crate) fn new(label: &str, class: &str, times: &[Timestamp], equity: &[f64]) -> Option<Self> {
+        let start = equity.first().copied().filter(|start| is_drawn(*start) && *start > 0.0)?;
+        let points = times.iter().copied().zip(equity.iter().map(|value| value / start));
         let points: Vec<_> = points.filter(|(_, factor)| is_drawn(*factor)).collect();
-        let left_out = subject.equity.len().min(subject.equity_times.len()) - points.len();
-        (!points.is_empty()).then_some(Self { named, points, left_out })
+        let left_out = equity.len().min(times.len()) - points.len();
+        let (label, class) = (label.to_owned(), class.to_owned());
+        (!points.is_empty()).then_some(Self { label, class, points, left_out })
     }
 
     fn change(&self) -> f64 {
@@ -65,22 +81,17 @@ impl<'a> Curve<'a> {
     fn deepest(&self) -> f64 {
         self.drawdown().iter().map(|(_, depth)| -depth).fold(0.0, f64::max)
     }
-
-    fn style(&self) -> String {
-        self.named.class.clone()
-    }
 }
 
-fn equity_chart(view: &View<'_>, axis: &TimeAxis, curves: &[Curve<'_>]) -> Element {
+fn equity_chart(axis: &TimeAxis, dates: &[Tick], curves: &[Curve]) -> Element {
     let factors = || curves.iter().flat_map(|curve| curve.points.iter().map(|(_, factor)| *factor));
     let (low, high) = (factors().fold(1.0, f64::min), factors().fold(1.0, f64::max));
     let scale = Scale::growth(low, high, LEAST_SPAN);
-    let each = curves
-        .iter()
-        .map(|curve| format!("{} {}", curve.named.label, numbers::signed_percent(curve.change())));
+    let each =
+        curves.iter().map(|curve| format!("{} {}", curve.label, numbers::signed_percent(curve.change())));
     let alternative =
         format!("Change of equity over the judged bars: {}.", each.collect::<Vec<_>>().join(", "));
-    let frame = Frame::new(EQUITY_HEIGHT, &scale, |tick| scale.growth_label(tick), &view.dates, alternative);
+    let frame = Frame::new(EQUITY_HEIGHT, &scale, |tick| scale.growth_label(tick), dates, alternative);
     // The model that the page is about lies on top.
     let lines = curves.iter().rev().map(|curve| {
         let place = |(time, factor): &(Timestamp, f64)| Point {
@@ -88,11 +99,11 @@ fn equity_chart(view: &View<'_>, axis: &TimeAxis, curves: &[Curve<'_>]) -> Eleme
             y: frame.y(scale.share_of_growth(*factor)),
         };
         let points: Vec<Point> = curve.points.iter().map(place).collect();
-        let line = line(&curve.style(), &decimate(&points, MAX_POINTS));
-        line.attr("data-name", &curve.named.label)
+        let line = line(&curve.class, &decimate(&points, MAX_POINTS));
+        line.attr("data-name", &curve.label)
     });
     let names = curves.iter().map(|curve| {
-        (curve.style(), curve.named.label.clone(), Some(numbers::signed_percent(curve.change())))
+        (curve.class.clone(), curve.label.clone(), Some(numbers::signed_percent(curve.change())))
     });
     let log = scale.is_log().then(|| "Equal heights are equal factors: the scale is logarithmic.".to_owned());
     let far: usize = curves.iter().map(|curve| curve.left_out).sum();
@@ -105,14 +116,13 @@ fn equity_chart(view: &View<'_>, axis: &TimeAxis, curves: &[Curve<'_>]) -> Eleme
     graphic(None, Some(legend(names)), chart, (!caption.is_empty()).then(|| caption.join(" ")))
 }
 
-fn drawdown_chart(view: &View<'_>, axis: &TimeAxis, curves: &[Curve<'_>]) -> Element {
+fn drawdown_chart(axis: &TimeAxis, dates: &[Tick], curves: &[Curve], caption: Option<String>) -> Element {
     let deepest = curves.iter().map(Curve::deepest).fold(0.0, f64::max);
     let scale = Scale::linear(-100.0 * deepest, 0.0, 100.0 * LEAST_SPAN);
     let label = |tick: f64| format!("{}\u{202f}%", scale.number(tick));
-    let each =
-        curves.iter().map(|curve| format!("{} {}", curve.named.label, numbers::percent(curve.deepest())));
+    let each = curves.iter().map(|curve| format!("{} {}", curve.label, numbers::percent(curve.deepest())));
     let alternative = format!("Largest drawdown: {}.", each.collect::<Vec<_>>().join(", "));
-    let frame = Frame::new(DRAWDOWN_HEIGHT, &scale, label, &view.dates, alternative);
+    let frame = Frame::new(DRAWDOWN_HEIGHT, &scale, label, dates, alternative);
     let mut drawing = Vec::new();
     for curve in curves.iter().rev().filter(|curve| curve.deepest() > 0.0) {
         let place = |(time, depth): &(Timestamp, f64)| Point {
@@ -121,17 +131,17 @@ fn drawdown_chart(view: &View<'_>, axis: &TimeAxis, curves: &[Curve<'_>]) -> Ele
         };
         let points: Vec<Point> = curve.drawdown().iter().map(place).collect();
         let points = decimate(&points, MAX_POINTS);
-        if curve.named.class == "candidate" {
+        if curve.class == "candidate" {
             drawing.push(area("candidate", &points, frame.y(scale.share(0.0))));
         }
-        drawing.push(line(&curve.style(), &points).attr("data-name", &curve.named.label));
+        drawing.push(line(&curve.class, &points).attr("data-name", &curve.label));
     }
     let names = curves
         .iter()
-        .map(|curve| (curve.style(), curve.named.label.clone(), Some(numbers::percent(curve.deepest()))));
+        .map(|curve| (curve.class.clone(), curve.label.clone(), Some(numbers::percent(curve.deepest()))));
     let chart = with_readout(frame.chart(drawing, []), axis, &frame, &scale, "change");
     let title = Some("Drawdown: how far below the peak so far");
-    graphic(title, Some(legend(names)), chart, longest_spell(view))
+    graphic(title, Some(legend(names)), chart, caption)
 }
 
 /// How long the candidate stayed below a peak.

@@ -17,7 +17,7 @@ mod verdict;
 
 pub(crate) use actions::actions;
 pub(crate) use data::data;
-pub(crate) use equity::equity;
+pub(crate) use equity::{Curve, charts, equity};
 pub(crate) use gate::gate;
 pub(crate) use lineage::lineage;
 pub(crate) use metrics::metrics;
@@ -31,7 +31,7 @@ pub(crate) use verdict::verdict;
 use crate::markup::{Element, el};
 
 /// A sentence about a figure.
-fn note(text: impl AsRef<str>) -> Element {
+pub(crate) fn note(text: impl AsRef<str>) -> Element {
     el("p").class("note").text(text)
 }
 
@@ -42,6 +42,6 @@ fn graphic(title: Option<&str>, legend: Option<Element>, chart: Element, caption
 }
 
 /// `count` with its noun: `1 bar`, `1,234 bars`.
-fn counted(count: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", crate::numbers::whole(count), if count == 1 { one } else { many })
 }

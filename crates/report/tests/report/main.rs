@@ -6,4 +6,5 @@ mod any_report;
 #[path = "../../examples/sample/data.rs"]
 mod data;
 mod pages;
+mod replays;
 mod well_formed;

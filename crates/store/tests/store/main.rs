@@ -17,5 +17,6 @@ mod owner;
 mod packs;
 mod pointers;
 mod recovery;
+mod replays;
 mod retention;
 mod schedules;

@@ -79,7 +79,7 @@ fn a_database_of_version_1_is_brought_to_the_present_with_its_rows() {
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let broken: i64 =
         db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, broken), (6, 0));
+    assert_eq!((version, broken), (7, 0));
 }
 
 #[test]
