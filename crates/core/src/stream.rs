@@ -73,6 +73,9 @@ pub struct Grading {
     pub class: PromotionClass,
     /// The arm's grade; none as long as there is no evidence for one.
     pub grade: Option<Grade>,
+    /// What the ledger alone says: without the grade that a refresh keeps.
+    #[serde(default)]
+    pub earned: Option<Grade>,
     /// What the arm is measured against: `flat`, or a model's id.
     pub reference: String,
     /// Where the evidence stands, figure by figure, for whoever shows it.
@@ -162,12 +165,22 @@ pub struct StreamEvidence {
     pub bars_per_year: f64,
     /// The test that was fixed before its first bar; none while there is none.
     pub horizon: Option<Horizon>,
+    /// Level of the e-process where no test was registered: the pair's share of what all arms of the account may spend,
+    /// fixed before its first bar. None leaves it to the rules.
+    pub anytime_level: Option<f64>,
+    /// The same arm against the anchor that it set itself, on bars since that took over, where the champion is of this
+    /// arm: whether newer snapshots that decide otherwise are better.
+    pub own_anchor: Option<Box<StreamEvidence>>,
     /// Whether the champion is a snapshot of this arm.
     pub is_champions: bool,
     /// The champion's grade; none when the line has no champion or its champion was never graded.
     pub champion_grade: Option<Grade>,
     /// Models that were made on this line, the candidate included: how often luck had its chance.
     pub trials: usize,
+    /// Variance of these models' Sharpe ratios per bar on their hold-outs; none where fewer than two are known.
+    pub trial_sharpe_variance: Option<f64>,
+    /// What is wrong with the ledger, in words: bars that could not be scored. Decides nothing.
+    pub caution: Option<String>,
     /// When the line's champion last came from another arm than before.
     pub last_takeover_at: Option<Timestamp>,
     /// The time of the verdict.
@@ -186,6 +199,8 @@ pub struct Horizon {
     pub alpha: f64,
     /// Why it can't be trusted any more (paused, changed); then the e-process alone counts.
     pub broken: Option<String>,
+    /// Close of the bar at which the arm was found to have crossed it; whatever breaks the test later does not undo that.
+    pub crossed_at: Option<Timestamp>,
 }
 
 /// A stretch of a stream that is to be scored.

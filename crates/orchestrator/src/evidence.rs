@@ -199,6 +199,10 @@ impl Evidence {
             last_takeover_at: self.anchor.as_ref().map(|anchor| anchor.taken_over_at),
             now,
             trials: self.store.models(&self.line)?.len(),
+            trial_sharpe_variance: None,
+            caution: None,
+            anytime_level: None,
+            own_anchor: None,
         })
     }
 

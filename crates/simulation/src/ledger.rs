@@ -238,6 +238,7 @@ mod tests {
                 bars: judge.horizon,
                 alpha: judge.rules.alpha_share(),
                 broken: None,
+                crossed_at: None,
             };
             let series =
                 LedgerSeries { horizon: Some(&horizon), ..LedgerSeries::of(&differences, judge.pace) };

@@ -219,6 +219,7 @@ fn grading(stream: &StreamEvidence, meter: Option<&Meter>) -> Grading {
         arm: stream.arm.clone(),
         class: class(stream),
         grade: earned.max(kept),
+        earned,
         reference: stream.reference.clone(),
         meter: meter.map_or(Value::Null, |meter| serde_json::to_value(meter).unwrap_or(Value::Null)),
     }

@@ -107,7 +107,11 @@ impl SequentialTest {
         rules: &EvidenceRules,
     ) -> Result<Self, LedgerError> {
         let after = walkforward_core::Timestamp::EPOCH;
-        Self::new(pace, Some(&Horizon { after, bars: horizon_bars, alpha, broken: None }), rules)
+        Self::new(
+            pace,
+            Some(&Horizon { after, bars: horizon_bars, alpha, broken: None, crossed_at: None }),
+            rules,
+        )
     }
 
     /// Before the first live bar of the e-process alone, at the level `alpha`.

@@ -55,6 +55,10 @@ pub(crate) fn stream(bars: usize, sharpe: f64, seed: u64) -> StreamEvidence {
         is_champions: false,
         champion_grade: None,
         trials: 1,
+        trial_sharpe_variance: None,
+        caution: None,
+        anytime_level: None,
+        own_anchor: None,
         last_takeover_at: None,
         now: hour(bars),
     }
@@ -62,7 +66,7 @@ pub(crate) fn stream(bars: usize, sharpe: f64, seed: u64) -> StreamEvidence {
 
 /// A test over a year that counts the bars after so many hours.
 pub(crate) fn registered(after: usize) -> Horizon {
-    Horizon { after: hour(after), bars: 8_760, alpha: 0.0125, broken: None }
+    Horizon { after: hour(after), bars: 8_760, alpha: 0.0125, broken: None, crossed_at: None }
 }
 
 /// A backtest over a hold-out with figures that no rail minds.

@@ -49,7 +49,7 @@ impl Store {
                 "INSERT INTO horizons (arm, reference, after, line, bars, alpha) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![arm.as_str(), reference, after.to_string(), line.as_str(), to_sql(bars as u64), alpha],
             )?;
-            Ok(Some(Horizon { after, bars, alpha, broken: None }))
+            Ok(Some(Horizon { after, bars, alpha, broken: None, crossed_at: None }))
         })
     }
 
@@ -95,5 +95,5 @@ fn spent(db: &Connection, line: &LineName, now: Timestamp) -> rusqlite::Result<f
 
 fn horizon_row(row: &Row<'_>) -> rusqlite::Result<Horizon> {
     let bars = usize::try_from(count(row, 1)?).unwrap_or(usize::MAX);
-    Ok(Horizon { after: parse(row, 0)?, bars, alpha: row.get(2)?, broken: row.get(3)? })
+    Ok(Horizon { after: parse(row, 0)?, bars, alpha: row.get(2)?, broken: row.get(3)?, crossed_at: None })
 }

@@ -159,6 +159,7 @@ fn crown(store: &Store, fixture: &Fixture, arm: Option<&ArmId>, class: Option<Pr
         arm: arm.clone(),
         class,
         grade: Some(Grade::Provisional),
+        earned: Some(Grade::Provisional),
         reference: "flat".to_owned(),
         meter: json!({}),
     });
