@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use walkforward_core::{BrokerError, ErrorKind, SourceError, Timestamp};
+use walkforward_core::{AggregateError, BrokerError, ErrorKind, SourceError, Timestamp};
 use walkforward_engine::EngineError;
 
 /// Why a session can't start or go on. What it had journalled is synced before it is returned.
@@ -37,6 +37,9 @@ pub enum LiveError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Short bars make no longer one.
+    #[error("the feed's bars can't be made into longer ones: {0}")]
+    Aggregate(#[from] AggregateError),
     /// The session or its features failed.
     #[error("the session failed: {0}")]
     Engine(#[from] EngineError),
@@ -70,9 +73,11 @@ impl LiveError {
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Option { .. } | Self::Hole { .. } | Self::Record { .. } | Self::Model { .. } => {
-                ErrorKind::BadInput
-            }
+            Self::Option { .. }
+            | Self::Hole { .. }
+            | Self::Aggregate(_)
+            | Self::Record { .. }
+            | Self::Model { .. } => ErrorKind::BadInput,
             Self::Feed(error) => error.kind,
             Self::Broker(error) => error.kind,
             Self::Engine(EngineError::Setting { .. }) => ErrorKind::BadInput,

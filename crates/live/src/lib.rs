@@ -27,10 +27,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod assembly;
 mod bar_loop;
 mod error;
 mod grid;
 mod journal;
+mod limits;
 mod market;
 mod options;
 mod paper;
@@ -40,12 +42,14 @@ mod summary;
 mod trader;
 mod watcher;
 
+pub use assembly::{Assembly, ClosedBar, ClosingRules, Due, MAX_WAITING_BARS, Taken};
 pub use error::LiveError;
 pub use grid::{BarGrid, GridBar, GridBars, MAX_HOLE_BARS, SkippedBar};
 pub use journal::{
     BarRecord, DecisionJournal, EventRecord, JOURNAL_LIMITS, JournalReader, JournalRecord, ModelStamp,
     SessionHeader, read_journal,
 };
+pub use limits::{Admitted, GradeCaps, HeldBack, Restriction, RiskDesk, SessionLimits, TradingMode};
 pub use options::{Speed, TraderOptions, TraderPorts};
 pub use paper::{MAX_PENDING_ORDERS, PaperBroker};
 pub use replay::{ReplayMismatch, ReplayReport, replay_journal, replay_journal_with};
