@@ -3,49 +3,37 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use walkforward_core::{Action, Bar, Broker, Clock, Fill, Observation, Target};
-use walkforward_engine::{PortfolioView, TradingSession, write_observation};
+use walkforward_core::{ApprovedOrder, Bar, Broker, Clock, Fill, Timestamp};
 
 use crate::journal::{BarRecord, EventRecord, JournalRecord, ModelStamp};
-use crate::market::MarketView;
 use crate::{
-    BarGrid, DecisionJournal, DeployedPolicy, GridBar, LiveError, ModelRefused, PolicySlot, SessionSummary,
-    TraderStatus,
+    BarGrid, Closed, Decision, DecisionJournal, DeployedPolicy, Desk, GridBar, LiveError, ModelRefused,
+    NoDecision, PolicySlot, SessionSummary, TraderStatus,
 };
 
 /// All that a session changes while it runs.
 pub(crate) struct BarLoop {
     pub(crate) slot: Arc<PolicySlot>,
-    pub(crate) session: TradingSession,
+    pub(crate) desk: Desk,
     pub(crate) broker: Box<dyn Broker>,
     pub(crate) grid: BarGrid,
-    pub(crate) market: MarketView,
     pub(crate) journal: DecisionJournal,
     pub(crate) refusals: mpsc::Receiver<ModelRefused>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) summary: SessionSummary,
-    pub(crate) peak_equity: f64,
     pub(crate) model: Option<ModelStamp>,
-}
-
-/// What a model saw and did.
-struct Decided {
-    observation: Vec<f32>,
-    action: Action,
-    /// What the action asks for with the present position.
-    target: Target,
 }
 
 impl BarLoop {
     /// Takes bars from before the session: they feed features and nothing else.
     pub(crate) fn warm_up(&mut self, bars: &[Bar]) -> Result<(), LiveError> {
         if let Some(deployed) = self.slot.load() {
-            self.market.use_features(&deployed.policy.spec().features)?;
+            self.desk.prepare(deployed.policy.as_ref())?;
         }
         for &bar in bars {
             if let Ok(grid_bars) = self.grid.push(bar)? {
                 for grid_bar in grid_bars {
-                    self.market.push(grid_bar.bar)?;
+                    self.desk.warm_up(&grid_bar.bar)?;
                 }
             }
         }
@@ -74,14 +62,14 @@ impl BarLoop {
         self.journal_refusals()?;
         self.note_model(deployed.as_deref())?;
         let mut fills = if present { self.broker.fills(&bar).await? } else { Vec::new() };
-        self.book(&bar, &mut fills)?;
-        self.market.push(bar)?;
+        let close_time = bar.close_time(self.grid.timeframe());
+        self.close(&bar, close_time, &mut fills)?;
         let mut record = self.record(&bar, present, fills);
-        if let Some(deployed) = &deployed {
-            self.decide(deployed, &bar, &mut record)?;
-        }
+        let order = match &deployed {
+            Some(deployed) => self.decide(deployed, close_time, &mut record),
+            None => None,
+        };
         self.count(&bar, &record);
-        let order = self.session.pending().copied();
         self.journal.append(&JournalRecord::Bar(Box::new(record)))?;
         if let Some(order) = order {
             self.broker.submit(order).await?;
@@ -90,16 +78,16 @@ impl BarLoop {
     }
 
     /// Books `fills`, and adds the one that closes a position which owes all that there is.
-    fn book(&mut self, bar: &Bar, fills: &mut Vec<Fill>) -> Result<(), LiveError> {
+    fn close(&mut self, bar: &Bar, close_time: Timestamp, fills: &mut Vec<Fill>) -> Result<(), LiveError> {
         for fill in fills.iter() {
-            self.session.apply_fill(fill)?;
+            self.desk.book(fill)?;
         }
-        self.session.clear_pending();
-        let marked = self.session.mark(bar);
-        fills.extend(marked.liquidation);
-        let equity = marked.equity;
-        self.peak_equity = self.peak_equity.max(equity);
-        let fall = 1.0 - equity / self.peak_equity;
+        let Closed { liquidation, restricted } = self.desk.close(bar, close_time)?;
+        fills.extend(liquidation);
+        if let Some(restriction) = restricted {
+            tracing::warn!(mode = %restriction.mode, reason = restriction.reason, "the session may do less from now on");
+        }
+        let fall = self.desk.risk().drawdown(self.desk.session().equity());
         self.summary.max_drawdown = self.summary.max_drawdown.max(fall);
         Ok(())
     }
@@ -107,36 +95,32 @@ impl BarLoop {
     fn decide(
         &mut self,
         deployed: &DeployedPolicy,
-        bar: &Bar,
+        at: Timestamp,
         record: &mut BarRecord,
-    ) -> Result<(), LiveError> {
-        let spec = deployed.policy.spec();
-        self.market.use_features(&spec.features)?;
-        record.first_history_bar = self.market.first_history_bar();
-        let Some(rows) = self.market.window(spec)? else {
-            record.problem = Some("features warm up".to_owned());
-            return Ok(());
-        };
-        let decided = match observe_and_act(deployed, &rows, self.session.portfolio()) {
-            Ok(decided) => decided,
-            Err(problem) => {
-                tracing::warn!(open_time = %bar.open_time(), %problem, "no decision on this bar");
-                record.problem = Some(problem);
-                return Ok(());
+    ) -> Option<ApprovedOrder> {
+        let policy = deployed.policy.as_ref();
+        let prepared = self.desk.prepare(policy).map_err(NoDecision::from);
+        record.first_history_bar = self.desk.first_history_bar();
+        let decided = prepared.and_then(|()| self.desk.decide(policy, None, at));
+        match decided {
+            Ok(Decision { action, order, refused, .. }) => {
+                self.summary.decisions += 1;
+                self.summary.rejected_orders += u64::from(refused.is_some());
+                record.observation = Some(self.desk.observation().to_vec());
+                record.action = Some(action);
+                record.target = policy.spec().actions.target(action);
+                record.order = order.map(|approved| *approved.order());
+                record.problem = refused.map(|rejection| rejection.to_string());
+                order
             }
-        };
-        self.summary.decisions += 1;
-        match self.session.follow(decided.target, bar.close_time(self.grid.timeframe())) {
-            Ok(order) => record.order = order.map(|approved| *approved.order()),
-            Err(rejection) => {
-                self.summary.rejected_orders += 1;
-                record.problem = Some(rejection.to_string());
+            Err(problem) => {
+                if problem != NoDecision::WarmUp {
+                    tracing::warn!(open_time = %record.open_time, %problem, "no decision on this bar");
+                }
+                record.problem = Some(problem.to_string());
+                None
             }
         }
-        record.observation = Some(decided.observation);
-        record.action = Some(decided.action);
-        record.target = spec.actions.target(decided.action);
-        Ok(())
     }
 
     fn record(&self, bar: &Bar, present: bool, fills: Vec<Fill>) -> BarRecord {
@@ -152,9 +136,9 @@ impl BarLoop {
             order: None,
             problem: None,
             fills,
-            equity: self.session.equity(),
-            cash: self.session.cash(),
-            position: self.session.position(),
+            equity: self.desk.session().equity(),
+            cash: self.desk.session().cash(),
+            position: self.desk.session().position(),
         }
     }
 
@@ -170,8 +154,8 @@ impl BarLoop {
         summary.equity = record.equity;
         summary.cash = record.cash;
         summary.position = record.position;
-        summary.fees_quote = self.session.ledger().fees();
-        summary.total_return = record.equity / self.session.config().initial_cash - 1.0;
+        summary.fees_quote = self.desk.session().ledger().fees();
+        summary.total_return = record.equity / self.desk.session().config().initial_cash - 1.0;
     }
 
     fn note_model(&mut self, deployed: Option<&DeployedPolicy>) -> Result<(), LiveError> {
@@ -182,7 +166,7 @@ impl BarLoop {
         let to = ModelStamp::from(deployed);
         self.summary.note_version(to.model_version);
         let from = self.model.replace(to.clone());
-        let position = self.session.position();
+        let position = self.desk.session().position();
         self.journal.append(&JournalRecord::Event(EventRecord::Swapped { from, to, position }))
     }
 
@@ -200,23 +184,9 @@ impl BarLoop {
         TraderStatus {
             bars: self.summary.bars,
             last_bar: self.summary.last_bar,
-            equity: self.session.equity(),
-            position_fraction: self.session.position_fraction(),
+            equity: self.desk.session().equity(),
+            position_fraction: self.desk.session().position_fraction(),
             model: self.model.clone(),
         }
     }
-}
-
-fn observe_and_act(
-    deployed: &DeployedPolicy,
-    rows: &[f32],
-    portfolio: PortfolioView,
-) -> Result<Decided, String> {
-    let spec = deployed.policy.spec();
-    let mut observation = vec![0.0; spec.obs_dim()];
-    write_observation(rows, portfolio, &mut observation).map_err(|error| error.to_string())?;
-    let action = deployed.policy.act(Observation(&observation)).map_err(|error| error.to_string())?;
-    let target = spec.actions.decide(action, portfolio.position_fraction);
-    let target = target.ok_or_else(|| format!("the policy took action {}, which means nothing", action.0))?;
-    Ok(Decided { observation, action, target })
 }

@@ -29,6 +29,7 @@
 
 mod assembly;
 mod bar_loop;
+mod desk;
 mod error;
 mod grid;
 mod journal;
@@ -43,6 +44,7 @@ mod trader;
 mod watcher;
 
 pub use assembly::{Assembly, ClosedBar, ClosingRules, Due, MAX_WAITING_BARS, Taken};
+pub use desk::{Closed, Decision, Desk, NoDecision};
 pub use error::LiveError;
 pub use grid::{BarGrid, GridBar, GridBars, MAX_HOLE_BARS, SkippedBar};
 pub use journal::{

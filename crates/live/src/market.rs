@@ -16,10 +16,18 @@ pub(crate) struct MarketView {
 struct Features {
     spec: FeatureSpec,
     engine: FeatureEngine,
-    /// Raw rows, oldest first, the last [`MAX_LOOKBACK`]: raw, so that a model with another normaliser or lookback
-    /// can take them over.
-    rows: VecDeque<Vec<f32>>,
+    rows: RecentRows,
     first_bar: Option<Timestamp>,
+}
+
+/// The last [`MAX_LOOKBACK`] rows, in a buffer that is made once: raw, so that a model with another normaliser or
+/// lookback can take them over.
+struct RecentRows {
+    /// `[MAX_LOOKBACK, width]`; a row takes the place of the oldest.
+    values: Vec<f32>,
+    width: usize,
+    /// Rows so far.
+    count: usize,
 }
 
 impl MarketView {
@@ -45,12 +53,9 @@ impl MarketView {
         if self.features.as_ref().is_some_and(|features| features.spec == *spec) {
             return Ok(());
         }
-        let mut features = Features {
-            spec: spec.clone(),
-            engine: FeatureEngine::new(spec)?,
-            rows: VecDeque::with_capacity(MAX_LOOKBACK),
-            first_bar: None,
-        };
+        let engine = FeatureEngine::new(spec)?;
+        let rows = RecentRows::new(engine.width());
+        let mut features = Features { spec: spec.clone(), engine, rows, first_bar: None };
         for bar in &self.history {
             features.push(bar)?;
         }
@@ -63,28 +68,68 @@ impl MarketView {
         self.features.as_ref()?.first_bar
     }
 
-    /// The normalised rows that `spec` looks back on, `[lookback * width]`, oldest first; none during warm-up.
-    pub(crate) fn window(&self, spec: &PolicySpec) -> Result<Option<Vec<f32>>, EngineError> {
-        let Some(features) = &self.features else { return Ok(None) };
-        let Some(start) = features.rows.len().checked_sub(spec.lookback) else { return Ok(None) };
-        let mut window = Vec::with_capacity(spec.obs_dim());
-        for row in features.rows.range(start..) {
+    /// Writes the normalised rows that `spec` looks back on, `[lookback * width]`, oldest first, into `window`; false
+    /// during warm-up.
+    pub(crate) fn window(&self, spec: &PolicySpec, window: &mut Vec<f32>) -> Result<bool, EngineError> {
+        window.clear();
+        let Some(features) = &self.features else { return Ok(false) };
+        let Some(rows) = features.rows.last(spec.lookback) else { return Ok(false) };
+        for row in rows {
             let begin = window.len();
             window.extend_from_slice(row);
             normalise_row(&spec.normaliser, &mut window[begin..])?;
         }
-        Ok(Some(window))
+        Ok(true)
     }
 }
 
 impl Features {
     fn push(&mut self, bar: &Bar) -> Result<(), EngineError> {
         self.first_bar.get_or_insert(bar.open_time());
-        let Some(row) = self.engine.push(bar)? else { return Ok(()) };
-        if self.rows.len() == MAX_LOOKBACK {
-            self.rows.pop_front();
+        if let Some(row) = self.engine.push(bar)? {
+            self.rows.push(row);
         }
-        self.rows.push_back(row.to_vec());
         Ok(())
+    }
+}
+
+impl RecentRows {
+    fn new(width: usize) -> Self {
+        Self { values: vec![0.0; MAX_LOOKBACK * width], width, count: 0 }
+    }
+
+    fn push(&mut self, row: &[f32]) {
+        let begin = self.count % MAX_LOOKBACK * self.width;
+        self.values[begin..begin + self.width].copy_from_slice(row);
+        self.count += 1;
+    }
+
+    /// The newest `count` rows, oldest first; none when there are not so many.
+    fn last(&self, count: usize) -> Option<impl Iterator<Item = &[f32]>> {
+        let start = self.count.checked_sub(count)?;
+        let row = move |index: usize| {
+            let begin = index % MAX_LOOKBACK * self.width;
+            &self.values[begin..begin + self.width]
+        };
+        (count <= MAX_LOOKBACK).then(|| (start..self.count).map(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_rows_come_oldest_first_however_many_there_were() {
+        let mut rows = RecentRows::new(2);
+        assert!(rows.last(1).is_none());
+        for number in 0..MAX_LOOKBACK + 3 {
+            rows.push(&[number as f32, -(number as f32)]);
+        }
+        let newest: Vec<f32> = rows.last(3).unwrap().flatten().copied().collect();
+        let first = MAX_LOOKBACK as f32;
+        assert_eq!(newest, [first, -first, first + 1.0, -first - 1.0, first + 2.0, -first - 2.0]);
+        assert_eq!(rows.last(MAX_LOOKBACK).unwrap().count(), MAX_LOOKBACK);
+        assert!(rows.last(MAX_LOOKBACK + 1).is_none());
     }
 }

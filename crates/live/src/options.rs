@@ -7,7 +7,7 @@ use std::time::Duration;
 use walkforward_core::{Bar, BarFeed, Broker, Clock, Symbol, Timeframe};
 use walkforward_engine::SessionConfig;
 
-use crate::{ChampionSource, LiveError};
+use crate::{ChampionSource, LiveError, SessionLimits};
 
 /// How fast bars are taken from the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -28,6 +28,8 @@ pub struct TraderOptions {
     pub timeframe: Timeframe,
     /// Cash, costs and risk limits.
     pub session: SessionConfig,
+    /// What the session may lose and hold.
+    pub limits: SessionLimits,
     /// How fast bars are taken.
     pub speed: Speed,
     /// Where decisions are journalled; a journal that exists is continued with a new session header.
@@ -69,6 +71,7 @@ impl TraderOptions {
             symbol,
             timeframe,
             session: SessionConfig::default(),
+            limits: SessionLimits::default(),
             speed: Speed::Max,
             journal,
             history_bars: Self::DEFAULT_HISTORY_BARS,
@@ -83,6 +86,7 @@ impl TraderOptions {
     /// [`LiveError::Option`] or the session's setting names the first that is wrong.
     pub fn validate(&self) -> Result<(), LiveError> {
         self.session.validate()?;
+        self.limits.validate()?;
         let wrong = |name, value: String, expected: &str| {
             Err(LiveError::Option { name, value, expected: expected.to_owned() })
         };

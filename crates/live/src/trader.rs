@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use walkforward_core::{Bar, BarFeed, CancelToken, Clock, Timestamp};
-use walkforward_engine::TradingSession;
 
 use crate::bar_loop::BarLoop;
 use crate::journal::{EventRecord, JournalRecord, ModelStamp, SessionHeader};
-use crate::market::MarketView;
 use crate::watcher::Accepts;
 use crate::{
-    BarGrid, ChampionSource, DecisionJournal, LiveError, ModelRefused, PointerWatcher, PolicySlot,
+    BarGrid, ChampionSource, DecisionJournal, Desk, LiveError, ModelRefused, PointerWatcher, PolicySlot,
     SessionSummary, Speed, StopReason, TraderOptions, TraderPorts, WatchOutcome,
 };
 
@@ -105,15 +103,13 @@ impl Trader {
         }
         let mut bar_loop = BarLoop {
             slot,
-            session: TradingSession::new(options.session)?,
+            desk: Desk::new(options.session, options.limits, options.history_bars)?,
             broker,
             grid: BarGrid::new(options.timeframe),
-            market: MarketView::new(options.history_bars),
             journal,
             refusals,
             clock,
             summary: SessionSummary::new(options.session.initial_cash),
-            peak_equity: options.session.initial_cash,
             model: None,
         };
         let watching = AbortOnDrop(tokio::spawn(watcher.run(options.poll_interval, cancel.clone())));
