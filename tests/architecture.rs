@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("launcher", &["core", "durable", "engine"]),
     ("orchestrator", &["core", "store"]),
     ("live", &["core", "durable", "engine", "policy", "stats", "store"]),
+    ("testing", &["core"]),
 ];
 
 /// Heavy dependencies and the only crates that may use them.
@@ -33,6 +34,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest", &["alpaca"]),
     ("parquet", &["etl"]),
     ("rustls", &["alpaca"]),
+    ("tokio-tungstenite", &["alpaca", "testing"]),
     ("arc-swap", &["live"]),
     ("croner", &["orchestrator"]),
     ("chrono-tz", &["orchestrator"]),
@@ -56,6 +58,7 @@ const WITHOUT_CANDLE: &[&str] = &[
     "simulation",
     "launcher",
     "orchestrator",
+    "testing",
 ];
 
 fn metadata() -> Metadata {

@@ -52,6 +52,21 @@ fn a_held_model_is_approved_with_a_reason_and_trades() {
 }
 
 #[test]
+fn a_rejected_model_trades_when_a_person_overrules_its_verdict() {
+    let world = World::new();
+    let rejected = world.once(&["--seed", "1"], &[("EVAL_WIN_RATE", "0.1")]).expect_code(0).json();
+    let model = rejected["modelId"].as_str().unwrap();
+    assert_eq!(rejected["outcome"], "rejected", "{rejected}");
+    models(&world, &["approve", model, "--reason", "x"]).expect_refusal(&["does not wait for approval"]);
+    let args = ["approve", model, "--overrule", "--reason", "a trial on paper"];
+    models(&world, &args).expect_code(0);
+    assert_eq!(champion(&world), *model);
+    let shown = models(&world, &["show", model]).expect_code(0).stdout;
+    assert!(shown.contains("promote: by hand: a trial on paper"), "{shown}");
+    models(&world, &args).expect_refusal(&["champion already"]);
+}
+
+#[test]
 fn an_approval_is_refused_once_another_champion_trades() {
     let world = World::new();
     let first = world.promote()["modelId"].clone();

@@ -51,6 +51,35 @@ fn a_large_gap_is_found_and_none_mostly_is_not() {
 }
 
 #[test]
+fn a_picture_has_every_grade_of_one_arm_and_both_kinds_of_snapshots_of_a_line() {
+    let world = World::new();
+    let drawn = |file: &str, more: &[&str]| {
+        let shown = world.orchestrate(&with(&[&["--plot", file], more].concat()), &[]).expect_code(0).stdout;
+        assert!(shown.contains(&format!("plot      {file}")), "{shown}");
+        std::fs::read_to_string(world.path(file)).unwrap()
+    };
+    let picture = drawn("gates.svg", &[]);
+    for part in [
+        "<svg xmlns=",
+        "12 worlds of 40 days for each gap",
+        "One arm with consistent snapshots",
+        ">provisional<",
+        ">qualified, e-process alone<",
+        ">screened, independent snapshots<",
+        "prefers-color-scheme:dark",
+    ] {
+        assert!(picture.contains(part), "no '{part}' in {picture}");
+    }
+    // Two gaps: four curves of one arm, and two for each kind of snapshots.
+    assert_eq!(picture.matches("class=\"error\"").count(), 2 * (4 + 2 * 2));
+    assert_eq!(drawn("again.svg", &["--threads", "3"]), picture);
+    let alone = drawn("alone.svg", &["--line-worlds", "0"]);
+    assert!(alone.contains("One arm") && !alone.contains("snapshots<"), "{alone}");
+    let nowhere = with(&["--plot", "missing/gates.svg"]);
+    world.orchestrate(&nowhere, &[]).expect_refusal(&["--plot missing/gates.svg", "no folder missing"]);
+}
+
+#[test]
 fn settings_give_the_cost_and_the_cadence() {
     let world = World::new();
     let flags = ["--json", "--line-worlds", "0", "--fee-bps", "0", "--interval-minutes", "1440"];

@@ -1,7 +1,7 @@
 //! End-to-end tests through the real binaries. In reading order: the shape of the code (`architecture`,
 //! `documents`), what a run promises (`contracts`, `settings`, `determinism`, `code_version`), real files and services (`shared_files`, `data_command`), what it
-//! refuses (`bad_input`, `disks`), what it survives (`crash`, `backup_command`), what it keeps (`models_command`, `decisions`, `upkeep`), the loop (`interval_loop`), schedules and
-//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `kill_steps`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`), the worth of the rules (`gates_command`), the past (`replay_command`).
+//! refuses (`bad_input`, `disks`), what it survives (`crash`, `backup_command`), what it keeps (`models_command`, `compare_command`, `decisions`, `upkeep`), the loop (`interval_loop`), schedules and
+//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `kill_steps`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`), the worth of the rules (`gates_command`), how far evidence has come (`evidence_command`), the past (`replay_command`), the whole on made-up markets (`selftest`, `demo`).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -15,14 +15,17 @@ mod architecture;
 mod backup_command;
 mod bad_input;
 mod code_version;
+mod compare_command;
 mod contracts;
 mod crash;
 mod data_command;
 mod decisions;
+mod demo;
 mod determinism;
 mod disks;
 mod documents;
 mod evaluate_command;
+mod evidence_command;
 mod experiments_command;
 mod gates_command;
 mod interval_loop;
@@ -33,6 +36,7 @@ mod live_trader;
 mod models_command;
 mod replay_command;
 mod schedules_command;
+mod selftest;
 mod serve;
 mod serve_crash;
 mod settings;

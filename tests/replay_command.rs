@@ -26,7 +26,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const DELAY: Duration = Duration::from_secs(600);
 
 /// A training of a few milliseconds, and rules that look after five days.
-const SETTINGS: &str = "\
+pub(crate) const SETTINGS: &str = "\
 [pack]
 iterations = 2
 num_envs = 4
@@ -45,7 +45,7 @@ slippage_bps = 0
 [line]
 name = \"trial\"
 ";
-const EAGER: &str = "\
+pub(crate) const EAGER: &str = "\
 [evidence]
 first_look_days = 4
 min_counted_bars = 90
@@ -76,7 +76,7 @@ fn line() -> LineName {
 }
 
 /// A world with `bars` bars and these settings.
-fn world(bars: usize, settings: &str) -> World {
+pub(crate) fn world(bars: usize, settings: &str) -> World {
     let world = World::new();
     world.file("bars.csv", csv(bars));
     world.file("settings.toml", settings);

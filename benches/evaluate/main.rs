@@ -4,6 +4,7 @@
 //! cargo bench --bench evaluate -- policy       JSON lines: a 66-64-64-3 network that changes its mind rarely, and often
 //! cargo bench --bench evaluate -- rule         a crossover of two moving averages
 //! cargo bench --bench evaluate -- bootstrap    two models on the same 2,000 bars, 1,999 resamples
+//! cargo bench --bench evaluate -- stream       six new bars of an arm's stream, on a year of hours
 //! cargo bench --bench evaluate                 all of them
 //! ```
 //!
@@ -18,6 +19,7 @@ mod policy;
 #[path = "../shared/process.rs"]
 mod process;
 mod rule;
+mod stream;
 
 /// Gives its JSON lines.
 type Bench = fn() -> Vec<serde_json::Value>;
@@ -26,8 +28,12 @@ fn main() {
     // cargo itself adds `--bench`.
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let wanted = wanted.as_deref().unwrap_or("all");
-    let benches: [(&str, Bench); 3] =
-        [("policy", policy::run), ("rule", rule::run), ("bootstrap", bootstrap::run)];
+    let benches: [(&str, Bench); 4] = [
+        ("policy", policy::run),
+        ("rule", rule::run),
+        ("bootstrap", bootstrap::run),
+        ("stream", stream::run),
+    ];
     for (name, bench) in benches {
         if wanted == name || wanted == "all" {
             bench().iter().for_each(|line| println!("{line}"));

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use walkforward_core::Gate;
-use walkforward_orchestrator::{ArmRequest, Parent, TestPlan};
+use walkforward_orchestrator::{AnytimeLevel, ArmRequest, Parent, TestPlan};
 use walkforward_promoter::{EvidenceGate, EvidenceRules, EvidenceSettings, ExplicitRails};
+use walkforward_stats::ELond;
 use walkforward_trainer::TRAINING_SEMANTICS;
 
 use crate::config::OrchestrateConfig;
@@ -101,7 +102,7 @@ pub fn chosen_gate(config: &OrchestrateConfig) -> Arc<dyn Gate> {
 pub struct Cadence {
     /// In words, for the arm's specification; two cadences are two arms.
     pub text: String,
-    /// Time from one snapshot to the next; none where nobody planned any.
+    /// Longest time from one snapshot to the next; none where nobody planned any.
     pub every: Option<Duration>,
 }
 
@@ -136,6 +137,8 @@ pub fn arm(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Option<ArmRe
         days: rules.horizon_years * DAYS_PER_YEAR,
         line_alpha: rules.qualified_alpha,
         max_arms: rules.max_arms,
+        rules: rules.test_text(),
+        anytime: AnytimeLevel(anytime_level),
     };
     Ok(Some(ArmRequest {
         spec: spec(config, cadence)?,
@@ -144,6 +147,12 @@ pub fn arm(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Option<ArmRe
         is_replayed: false,
         test,
     }))
+}
+
+/// The level of the next test at any time: that of e-LOND, under which tests may depend on each other in any way. 0, which
+/// no test may have, where the numbers make no sense.
+fn anytime_level(alpha: f64, tested: u32, crossed: u32) -> f64 {
+    ELond::after(alpha, tested, crossed).map_or(0.0, |sequence| sequence.level())
 }
 
 /// Everything that decides which models the arm makes and what they cost.
@@ -189,6 +198,15 @@ fn settings_of(config: &OrchestrateConfig) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_pair_that_registers_no_test_spends_less_of_what_they_share() {
+        let levels: Vec<f64> = (0..200).map(|tested| anytime_level(0.05, tested, 0)).collect();
+        assert_eq!(levels[0], 0.025);
+        assert!(levels.windows(2).all(|pair| pair[0] > pair[1]) && levels.iter().sum::<f64>() < 0.05);
+        assert_eq!(anytime_level(0.05, 9, 2), 3.0 * anytime_level(0.05, 9, 0));
+        assert_eq!(anytime_level(0.05, 1, 2), 0.0);
+    }
 
     #[test]
     fn the_defaults_are_those_of_the_rules() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use walkforward_core::{Clock, ErrorKind, LineName, Stage, StageError};
+use walkforward_core::{Clock, ErrorKind, LineName, Stage, StageError, Timestamp};
 use walkforward_orchestrator::schedule::Timing;
 use walkforward_orchestrator::{CyclePlan, CyclePlanner, MARKET, Market, RunRequest};
 use walkforward_store::{DatasetConfigId, PackId, ScheduleRecord, Store};
@@ -23,6 +23,9 @@ pub use check::{WantedSchedule, check_base};
 
 /// Key of a schedule's configuration: it was made or started while no server ran, and waits for one.
 pub const START_WITH_SERVER: &str = "start_with_server";
+
+/// Due times among which the longest wait of a schedule is looked for: more than two months of workdays.
+const GAPS: usize = 64;
 
 /// What a training is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,11 +83,12 @@ fn schedule_config(
     Ok(config)
 }
 
-/// How often a schedule makes a model.
-fn cadence_of(schedule: &ScheduleRecord) -> Result<Cadence, Failure> {
+/// How often a schedule makes a model, from `now` on.
+fn cadence_of(schedule: &ScheduleRecord, now: Timestamp) -> Result<Cadence, Failure> {
     let timing = Timing::from_config(&schedule.config)
         .map_err(|error| Failure::input(format!("schedule '{}': {error}", schedule.id)))?;
-    Ok(Cadence { text: timing.recurrence.to_string(), every: timing.recurrence.interval() })
+    let every = timing.recurrence.longest_gap(now, GAPS);
+    Ok(Cadence { text: timing.recurrence.to_string(), every })
 }
 
 /// Turns recipes into stages and requests, with the folders and secrets of this process.
@@ -169,7 +173,7 @@ impl Planner {
         let recipe = Recipe::of_schedule(schedule)?;
         let mut config = self.config(&recipe)?;
         choose_for_cycles(&mut config, &self.settings(&recipe)?);
-        let mut request = wiring::run_request(&config, &cadence_of(schedule)?)?;
+        let mut request = wiring::run_request(&config, &cadence_of(schedule, self.clock.now())?)?;
         request.on_no_new_bars = config.on_no_new_bars;
         self.keep_market(schedule, &mut request)?;
         Ok((config, request))
@@ -197,5 +201,24 @@ impl CyclePlanner for Planner {
             let kind = if failure.code == BAD_INPUT { ErrorKind::BadInput } else { ErrorKind::Retry };
             StageError::new(Stage::Etl, kind, failure.message)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_promises_its_longest_wait() {
+        let now = "2024-07-02T00:00:00Z".parse().unwrap();
+        let promised = |config: Value| {
+            let id = "btc".parse().unwrap();
+            let schedule = ScheduleRecord::idle(id, LineName::default(), config, now);
+            let Cadence { text, every } = cadence_of(&schedule, now).unwrap();
+            (text, every.unwrap().as_secs() / 3_600)
+        };
+        assert_eq!(promised(json!({ "interval_hours": 6 })), ("every 6h".to_owned(), 6));
+        let weekdays = promised(json!({ "cron": "30 9 * * 1-5" }));
+        assert_eq!(weekdays, ("cron 30 9 * * 1-5 UTC".to_owned(), 72), "over the weekend");
     }
 }

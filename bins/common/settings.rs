@@ -444,6 +444,17 @@ impl Settings {
         self.values.get(key).map(|(text, _)| text.trim()) != default
     }
 
+    /// These settings with other defaults, by key, where nobody set a value.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: &[(&'static str, &str)]) -> Self {
+        for (key, value) in defaults {
+            if !self.is_set(key) {
+                self.values.insert(key, ((*value).to_owned(), Origin::Default));
+            }
+        }
+        self
+    }
+
     /// The file's table `[pack]`, for the trainer.
     pub fn pack(&self) -> &toml::Table {
         &self.pack

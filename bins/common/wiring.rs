@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use walkforward_core::{
-    CancelToken, Clock, Dataset, DatasetBuilder, DatasetRequest, Evaluator, Progress, StageContext,
-    StageError,
+    CancelToken, Clock, DataSource, Dataset, DatasetBuilder, DatasetRequest, Evaluator, Progress,
+    StageContext, StageError,
 };
 use walkforward_etl::EtlPipeline;
 use walkforward_evaluator::BacktestEvaluator;
@@ -43,7 +43,11 @@ pub fn store_in(data_dir: &Path, models_dir: &Path, clock: &Arc<dyn Clock>) -> R
 
 /// The stages of `config`.
 pub fn stages(config: &OrchestrateConfig, clock: &Arc<dyn Clock>) -> Result<Stages, Failure> {
-    let source = config.source.open(&config.dataset.symbol, config.seed, clock)?;
+    stages_over(config.source.open(&config.dataset.symbol, config.seed, clock)?, config)
+}
+
+/// The stages of `config` over the bars of `source`.
+pub fn stages_over(source: Arc<dyn DataSource>, config: &OrchestrateConfig) -> Result<Stages, Failure> {
     let evaluator: Arc<dyn Evaluator> = match &config.supplied {
         Some(supplied) => Arc::new(supplied.clone()),
         None => Arc::new(BacktestEvaluator::new(config.session)),

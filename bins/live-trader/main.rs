@@ -14,7 +14,7 @@ use walkforward::output::finish;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
-    let _flushed_at_exit = logging::start();
+    let _flushed_at_exit = logging::start(logging::WARNINGS);
     finish(dispatch(&matches))
 }
 

@@ -5,8 +5,8 @@ use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
 use crate::{
-    backup, data, datasets, evaluate, experiments, gates, models, packs, replay, report, schedules, serve,
-    worker,
+    backup, data, datasets, demo, evaluate, evidence, experiments, gates, models, packs, replay, report,
+    schedules, selftest, serve, worker,
 };
 
 /// The flag for one run.
@@ -30,7 +30,11 @@ Examples:
   orchestrate evaluate champion --path bars.csv        a model on other bars
   orchestrate report                                   an HTML page about the champion
   orchestrate replay --path bars.csv --line trial      84 days of daily cycles in the past
+  orchestrate evidence                                 how far the evidence for each arm has come
   orchestrate gates simulate                           how often the rules promote luck, and how soon skill
+  orchestrate demo                                     two markets, three rules, four proofs, one HTML page
+  orchestrate selftest                                 an edge is found, a leak is caught, luck is not promoted
+  orchestrate models compare ID ID ID                  models on the same bars, and what choosing the best is worth
   orchestrate models list                              models, their weights, which one trades
   orchestrate models prune --dry-run                   which weights retention would remove, and why not others
   orchestrate backup DIR                               a checksummed copy of everything while it runs
@@ -65,13 +69,16 @@ pub(crate) fn command() -> Command {
                 .subcommand(Command::new("show").about("Prints every setting with its value and origin")),
         )
         .subcommand(data::command())
+        .subcommand(demo::command())
         .subcommand(models::command())
         .subcommand(backup::backup_command())
         .subcommand(backup::restore_command())
         .subcommand(evaluate::command())
+        .subcommand(evidence::command())
         .subcommand(gates::command())
         .subcommand(replay::command())
         .subcommand(report::command())
+        .subcommand(selftest::command())
         .subcommand(serve::command())
         .subcommand(schedules::command())
         .subcommand(experiments::command())

@@ -12,7 +12,7 @@ use walkforward::settings::{Output, Settings};
 use walkforward::wiring;
 use walkforward_core::{
     CancelToken, Clock, Dataset, DatasetBuilder, EvaluationReport, EvaluationWarning, Evaluator, LineName,
-    Metrics, ModelId, ModelRef, SampleFigures, StageContext, Window,
+    Metrics, ModelId, ModelRef, PolicySpec, SampleFigures, StageContext, Window,
 };
 use walkforward_etl::EtlPipeline;
 use walkforward_evaluator::BacktestEvaluator;
@@ -39,24 +39,95 @@ pub(crate) fn command() -> Command {
 
 /// Evaluates the model that `matches` name. Nothing is written.
 pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), Failure> {
-    let config = OrchestrateConfig::from_settings(settings, true)?;
-    let model = matches.get_one::<String>(MODEL).map_or("champion", String::as_str);
-    let id = find_model(&config.models_dir, &config.line, model)?;
-    let (record, reference) = read_model(&config.models_dir, &id).map_err(|error| Failure::from(&error))?;
-    let policy =
-        load_policy(&reference.dir, &reference.sha256).map_err(|error| Failure::input(chain(&error)))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let progress = progress::on_terminal(output == Output::Human);
-    let ctx = wiring::stage_context(&clock, progress, CancelToken::default(), config.data_dir.clone());
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
-    let mut dataset = runtime.block_on(dataset(config.clone(), policy.spec(), &clock, &ctx))?;
-    let measured = measure(&config, (&record, &reference), &mut dataset, &ctx)?;
-    drop(ctx);
+    let bench = Bench::open(settings, output)?;
+    let model = bench.model(matches.get_one::<String>(MODEL).map_or("champion", String::as_str))?;
+    let mut dataset = bench.dataset(&model.spec)?;
+    let measured = measure(&bench, &model, &mut dataset)?;
+    drop(bench);
+    let record = &model.record;
     match output {
-        Output::Human => say(&human(&record, &dataset, &measured)),
-        Output::Json => say(&format!("{}\n", json(&record, &dataset, &measured))),
+        Output::Human => say(&human(record, &dataset, &measured)),
+        Output::Json => say(&format!("{}\n", json(record, &dataset, &measured))),
         Output::Quiet => Ok(()),
+    }
+}
+
+/// Where models are measured: the settings of a command, and what a stage is handed. Nothing is written.
+pub(crate) struct Bench {
+    pub(crate) config: OrchestrateConfig,
+    clock: Arc<dyn Clock>,
+    ctx: StageContext,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A model whose weights are what its record says.
+pub(crate) struct Loaded {
+    pub(crate) record: ModelRecord,
+    pub(crate) reference: ModelRef,
+    pub(crate) spec: PolicySpec,
+}
+
+impl Bench {
+    /// A place with the bars and costs of `settings`.
+    pub(crate) fn open(settings: &Settings, output: Output) -> Result<Self, Failure> {
+        let config = OrchestrateConfig::from_settings(settings, true)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let progress = progress::on_terminal(output == Output::Human);
+        let ctx = wiring::stage_context(&clock, progress, CancelToken::default(), config.data_dir.clone());
+        let runtime = tokio::runtime::Runtime::new()
+            .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
+        Ok(Self { config, clock, ctx, runtime })
+    }
+
+    /// The model called `name`: an id, or the champion of the line.
+    pub(crate) fn model(&self, name: &str) -> Result<Loaded, Failure> {
+        let models_dir = &self.config.models_dir;
+        let id = find_model(models_dir, &self.config.line, name)?;
+        let (record, reference) = read_model(models_dir, &id).map_err(|error| Failure::from(&error))?;
+        let policy =
+            load_policy(&reference.dir, &reference.sha256).map_err(|error| Failure::input(chain(&error)))?;
+        Ok(Loaded { record, reference, spec: policy.spec().clone() })
+    }
+
+    /// The window with the history that the features of `spec` need.
+    pub(crate) fn dataset(&self, spec: &PolicySpec) -> Result<Dataset, Failure> {
+        let config = &self.config;
+        let mut request = config.dataset.clone();
+        request.features = spec.features.clone();
+        request.timeframe.get_or_insert(spec.timeframe);
+        let source = config.source.open(&request.symbol, config.seed, &self.clock)?;
+        let pipeline = EtlPipeline::new(source, config.etl).with_calendar(config.calendar.clone());
+        let built = self.runtime.block_on(pipeline.build(&request, &self.ctx));
+        built.map_err(|error| Failure::from(&error))
+    }
+
+    /// The model on the bars of `judged`, which lie in `dataset`; refused when it can't run there.
+    pub(crate) fn evaluate(
+        &self,
+        model: &ModelRef,
+        dataset: &Dataset,
+        judged: Window,
+    ) -> Result<EvaluationReport, Failure> {
+        let report = self.evaluator().evaluate(model, dataset, judged, &self.ctx);
+        let report = report.map_err(|error| Failure::from(&error))?;
+        if !report.mechanical.loads {
+            let problems = report.mechanical.problems.join("; ");
+            return Err(Failure::input(format!("{} can't be evaluated on these bars: {problems}", model.id)));
+        }
+        Ok(report)
+    }
+
+    /// The baselines on the bars of `judged`.
+    pub(crate) fn baselines(
+        &self,
+        dataset: &Dataset,
+        judged: Window,
+    ) -> Result<Vec<EvaluationReport>, Failure> {
+        self.evaluator().baselines(dataset, judged, &self.ctx).map_err(|error| Failure::from(&error))
+    }
+
+    fn evaluator(&self) -> BacktestEvaluator {
+        BacktestEvaluator::new(self.config.session)
     }
 }
 
@@ -83,47 +154,20 @@ pub(crate) fn find_model(models_dir: &Path, line: &LineName, name: &str) -> Resu
     Ok(pointer.ok_or_else(none)?.0.model_id)
 }
 
-/// The window with the history that the model's own features need.
-async fn dataset(
-    mut config: OrchestrateConfig,
-    spec: &walkforward_core::PolicySpec,
-    clock: &Arc<dyn Clock>,
-    ctx: &StageContext,
-) -> Result<Dataset, Failure> {
-    let request = &mut config.dataset;
-    request.features = spec.features.clone();
-    request.timeframe.get_or_insert(spec.timeframe);
-    let source = config.source.open(&request.symbol, config.seed, clock)?;
-    let pipeline = EtlPipeline::new(source, config.etl).with_calendar(config.calendar.clone());
-    pipeline.build(request, ctx).await.map_err(|error| Failure::from(&error))
-}
-
 /// The model and the baselines over all bars of `dataset`, and its figures on those that it has seen beside those on
 /// the others.
-fn measure(
-    config: &OrchestrateConfig,
-    (record, model): (&ModelRecord, &ModelRef),
-    dataset: &mut Dataset,
-    ctx: &StageContext,
-) -> Result<Measured, Failure> {
-    let evaluator = BacktestEvaluator::new(config.session);
-    let evaluate = |dataset: &Dataset, judged: Window| {
-        evaluator.evaluate(model, dataset, judged, ctx).map_err(|error| Failure::from(&error))
-    };
+fn measure(bench: &Bench, model: &Loaded, dataset: &mut Dataset) -> Result<Measured, Failure> {
     let window = dataset.window;
-    let own = evaluate(dataset, window)?;
-    if !own.mechanical.loads {
-        let problems = own.mechanical.problems.join("; ");
-        return Err(Failure::input(format!("{} can't be evaluated on these bars: {problems}", model.id)));
-    }
-    let baselines = evaluator.baselines(dataset, window, ctx).map_err(|error| Failure::from(&error))?;
-    let (seen, all) = (seen_bars(record, dataset), window_bars(dataset));
+    let own = bench.evaluate(&model.reference, dataset, window)?;
+    let baselines = bench.baselines(dataset, window)?;
+    let (seen, all) = (seen_bars(&model.record, dataset), window_bars(dataset));
     let (in_sample, out_of_sample, warnings) = if seen > 0 && seen < all {
         // The evaluator measures what lies before the split beside what is judged.
         dataset.split = dataset.bars.open_times()[dataset.history_bars + seen];
         dataset.embargo_bars = 0;
         let unseen = Window::new(dataset.split, window.end());
-        let apart = evaluate(dataset, unseen.map_err(|error| Failure::stage(error.to_string()))?)?;
+        let unseen = unseen.map_err(|error| Failure::stage(error.to_string()))?;
+        let apart = bench.evaluate(&model.reference, dataset, unseen)?;
         (apart.in_sample, apart.out_of_sample, apart.warnings)
     } else {
         (own.in_sample.clone(), own.out_of_sample.clone(), own.warnings.clone())
@@ -132,12 +176,13 @@ fn measure(
     Ok(Measured { reports, in_sample, out_of_sample, warnings })
 }
 
-fn window_bars(dataset: &Dataset) -> usize {
+/// Bars of the window, without the history before it.
+pub(crate) fn window_bars(dataset: &Dataset) -> usize {
     dataset.bars.len() - dataset.history_bars
 }
 
 /// Bars of the window that the model or an ancestor has seen: on these it is flattered.
-fn seen_bars(record: &ModelRecord, dataset: &Dataset) -> usize {
+pub(crate) fn seen_bars(record: &ModelRecord, dataset: &Dataset) -> usize {
     let seen = dataset.bars.index_at_or_after(record.lineage_until);
     seen.saturating_sub(dataset.history_bars)
 }

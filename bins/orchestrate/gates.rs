@@ -4,9 +4,12 @@ use clap::{ArgMatches, Command};
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
 
+mod plot;
 mod request;
 mod simulate;
 mod tables;
+
+pub(crate) use request::threads;
 
 /// The subcommand with its own subcommands.
 pub(crate) fn command() -> Command {

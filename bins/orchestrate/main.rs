@@ -7,7 +7,9 @@ mod config_show;
 mod control;
 mod data;
 mod datasets;
+mod demo;
 mod evaluate;
+mod evidence;
 mod experiments;
 mod figures;
 mod gates;
@@ -17,11 +19,13 @@ mod models;
 mod packs;
 mod progress;
 mod references;
+mod rehearsal;
 mod replay;
 mod report;
 mod reproduce;
 mod run;
 mod schedules;
+mod selftest;
 mod serve;
 mod stoppable;
 mod table;
@@ -37,7 +41,8 @@ use walkforward::output::finish;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();
-    let _flushed_at_exit = logging::start();
+    let is_staged = matches!(matches.subcommand_name(), Some("demo" | "selftest"));
+    let _flushed_at_exit = logging::start(if is_staged { logging::ERRORS } else { logging::WARNINGS });
     match matches.subcommand() {
         Some((launch::WORKER, inner)) => worker::run(inner),
         _ => finish(dispatch(&matches)),
@@ -50,6 +55,8 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("config", _)) => config_show::print(&settings, matches.get_flag(cli::JSON)),
         Some(("data", inner)) => data::run(&settings, cli::output(matches), inner),
         Some(("evaluate", inner)) => evaluate::run(&settings, cli::output(matches), inner),
+        Some(("evidence", inner)) => evidence::run(&settings, cli::output(matches), inner),
+        Some(("demo", inner)) => demo::run(&settings, cli::output(matches), inner),
         Some(("datasets", inner)) => datasets::run(&settings, cli::output(matches), inner),
         Some(("gates", inner)) => gates::run(&settings, cli::output(matches), inner),
         Some(("experiments", inner)) => experiments::run(&settings, cli::output(matches), inner),
@@ -60,6 +67,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("replay", inner)) => replay::run(&settings, cli::output(matches), inner),
         Some(("report", inner)) => report::run(&settings, cli::output(matches), inner),
         Some(("schedules", inner)) => schedules::run(&settings, cli::output(matches), inner),
+        Some(("selftest", inner)) => selftest::run(&settings, cli::output(matches), inner),
         Some(("serve", inner)) => serve::run(&settings, cli::output(matches), inner),
         _ => run::run(&settings, cli::output(matches), matches.get_flag(cli::ONCE)),
     }

@@ -1,6 +1,7 @@
 //! `orchestrate models`: what there is, what is kept of it, and which of it trades.
 
 mod change;
+mod compare;
 mod decide;
 mod list;
 mod prune;
@@ -37,6 +38,7 @@ pub(crate) fn command() -> Command {
         .subcommand(
             Command::new("show").about("Prints what a model was made from and what became of it").arg(of_one()),
         )
+        .subcommand(compare::command())
         .subcommand(
             Command::new("pin")
                 .about("Keeps a model's weights until it is unpinned")
@@ -84,6 +86,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
     let only = settings.is_set("line.name").then_some(&line);
     match name {
         "list" => list::run(&home, only, inner),
+        "compare" => compare::run(&home, inner),
         "show" => show::run(&home, &model(&home, &line, inner, MODEL)?),
         "pin" => change::pin(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
         "unpin" => change::unpin(&home, &model(&home, &line, inner, MODEL)?),
@@ -91,7 +94,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
             let to = inner.contains_id(TO).then(|| model(&home, &line, inner, TO)).transpose()?;
             change::rollback(&home, &line, to.as_ref(), text(inner, REASON))
         }
-        "approve" => decide::approve(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
+        "approve" => decide::approve(&home, &model(&home, &line, inner, MODEL)?, inner),
         "reject" => decide::reject(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
         "prune" => prune::run(&home, only, inner),
         _ => Err(Failure::input(format!("there is no command models {name}"))),

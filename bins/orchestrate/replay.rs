@@ -27,10 +27,10 @@ use crate::run::conclude;
 use crate::stoppable::stoppable;
 use request::Asked;
 
-mod figures;
-mod page;
+pub(crate) mod figures;
+pub(crate) mod page;
 mod print;
-mod request;
+pub(crate) mod request;
 
 /// The subcommand.
 pub(crate) fn command() -> Command {
@@ -149,7 +149,8 @@ async fn until(
     Ok(Until { at: known.unwrap_or(dataset.window.end()), timeframe: dataset.timeframe() })
 }
 
-fn failure(error: ReplayError) -> Failure {
+/// How a program ends that can't replay.
+pub(crate) fn failure(error: ReplayError) -> Failure {
     match error {
         ReplayError::Run(error) => Failure::from(error),
         error @ ReplayError::Refused { .. } => Failure::input(error.to_string()),

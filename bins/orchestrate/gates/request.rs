@@ -1,5 +1,7 @@
 //! What `orchestrate gates simulate` is asked for.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde::Serialize;
 use walkforward::evidence;
@@ -22,6 +24,7 @@ const GAP: &str = "gap";
 const MARKET: &str = "market";
 const ARMS: &str = "arms";
 const SPREAD: &str = "spread";
+const PLOT: &str = "plot";
 
 const MINUTES_PER_BAR: u32 = 60;
 const BASIS_POINT: f64 = 1e-4;
@@ -38,7 +41,8 @@ promoted falsely. Fee and slippage come from the settings, the cadence from the 
 Examples:
   orchestrate gates simulate --worlds 1500 --line-worlds 0   size and power with small errors
   orchestrate gates simulate --against flat --gap 0,2        a line without a champion
-  orchestrate gates simulate --agreement 0 --market gauss    arms that have nothing in common";
+  orchestrate gates simulate --agreement 0 --market gauss    arms that have nothing in common
+  orchestrate gates simulate --gap 0,1,2,3 --plot gates.svg  the shares with their errors as a picture";
 
 /// The subcommand.
 pub(super) fn command() -> Command {
@@ -82,6 +86,10 @@ pub(super) fn command() -> Command {
             number(SPREAD, "SHARPE", "Deviation of independent snapshots' true gaps, on lines")
                 .default_value("1.5"),
         )
+        .arg(
+            flag(PLOT, "FILE", "Also draws the shares with their errors into an SVG file")
+                .value_parser(value_parser!(PathBuf)),
+        )
 }
 
 /// The request, checked as far as a world does not check it itself.
@@ -104,6 +112,9 @@ pub(super) struct Request {
     pub(super) market: Market,
     pub(super) independent: Snapshots,
     pub(super) rules: EvidenceRules,
+    /// Where the picture goes.
+    #[serde(skip)]
+    pub(super) plot: Option<PathBuf>,
 }
 
 impl Request {
@@ -137,6 +148,7 @@ impl Request {
             market,
             independent: Snapshots::Independent { spread: number(SPREAD) },
             rules: rules(settings, matches)?,
+            plot: matches.get_one::<PathBuf>(PLOT).map(|path| writable(path)).transpose()?,
         })
     }
 }
@@ -144,6 +156,18 @@ impl Request {
 /// A simulation that can't be made is a request that can't be used.
 pub(super) fn refuse(error: &SimulationError) -> Failure {
     Failure::input(error.to_string())
+}
+
+/// `path`, when its folder is there: worlds take minutes, and their picture comes last.
+fn writable(path: &Path) -> Result<PathBuf, Failure> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Failure::input(format!(
+            "--{PLOT} {}: there is no folder {}: make it, or name another file",
+            path.display(),
+            folder.display()
+        ))),
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// The rules that are set, with what the command line says otherwise.
@@ -159,7 +183,7 @@ fn rules(settings: &Settings, matches: &ArgMatches) -> Result<EvidenceRules, Fai
 }
 
 /// All of the machine, unless somebody said how many.
-fn threads(settings: &Settings) -> Result<usize, Failure> {
+pub(crate) fn threads(settings: &Settings) -> Result<usize, Failure> {
     if settings.is_set("training.threads") {
         return settings.require("training.threads");
     }

@@ -8,12 +8,14 @@ use serde::Serialize;
 use walkforward::failure::Failure;
 use walkforward::output::say;
 use walkforward::settings::{Output, Settings};
+use walkforward_durable::write_atomic;
 use walkforward_simulation::{
     ArmOutcome, ArmStudy, LineOutcome, LineStudy, PairWorld, Restart, Snapshots, Worlds,
 };
 
 use super::request::{Request, refuse};
-use super::tables;
+use super::{plot, tables};
+use crate::text::labelled;
 
 /// What all worlds came to.
 #[derive(Debug, Serialize)]
@@ -57,14 +59,22 @@ pub(super) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
         }
     }
     progress.finish_and_clear();
-    print(output, &Report { asked, arms, lines })
+    let report = Report { asked, arms, lines };
+    if let Some(path) = &report.asked.plot {
+        write_atomic(path, plot::svg(&report).as_bytes()).map_err(|error| Failure::from_error(&error))?;
+    }
+    print(output, &report)
 }
 
 fn print(output: Output, report: &Report) -> Result<(), Failure> {
     match output {
         Output::Quiet => Ok(()),
         Output::Json => say(&format!("{}\n", serde_json::json!(report))),
-        Output::Human => say(&tables::text(report)),
+        Output::Human => {
+            let plot = report.asked.plot.as_ref();
+            let plot = plot.map(|path| format!("\n{}", labelled("plot", &path.display().to_string())));
+            say(&(tables::text(report) + &plot.unwrap_or_default()))
+        }
     }
 }
 

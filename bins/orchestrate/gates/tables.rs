@@ -23,16 +23,19 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn heading(asked: &Request) -> String {
-    let against = match asked.against {
-        Against::Flat => "cash".to_owned(),
-        Against::Anchor { agreement } => {
-            format!("an anchor that decides alike in {:.0} % of the blocks", 100.0 * agreement)
-        }
-    };
     format!(
-        "{} worlds of {} days for each gap (market {}, {:.0} bps a fill, a snapshot every {}, seed {}).\n\
-         One arm against {against}. A gap is an annual Sharpe ratio net\n\
+        "{}.\n\
+         One arm against {}. A gap is an annual Sharpe ratio net\n\
          of costs: what is promoted at a gap of 0 or less, luck promoted.\n",
+        worlds(asked),
+        against(asked),
+    )
+}
+
+/// Which worlds were made.
+pub(super) fn worlds(asked: &Request) -> String {
+    format!(
+        "{} worlds of {} days for each gap (market {}, {:.0} bps a fill, a snapshot every {}, seed {})",
         asked.worlds,
         asked.days,
         asked.market,
@@ -40,6 +43,16 @@ fn heading(asked: &Request) -> String {
         every(asked.cadence_bars),
         asked.seed,
     )
+}
+
+/// What one arm was measured against.
+pub(super) fn against(asked: &Request) -> String {
+    match asked.against {
+        Against::Flat => "cash".to_owned(),
+        Against::Anchor { agreement } => {
+            format!("an anchor that decides alike in {:.0} % of the blocks", 100.0 * agreement)
+        }
+    }
 }
 
 fn arms(asked: &Request, outcomes: &[ArmOutcome]) -> Table {
@@ -101,12 +114,8 @@ fn lines(rows: &[LineRow]) -> Table {
     header.extend(columns.into_iter().chain(more).map(|name| (name, Align::Right)));
     let mut table = Table::new(&header);
     for LineRow { gap, snapshots, outcome } in rows {
-        let kind = match snapshots {
-            Snapshots::Consistent => "consistent",
-            Snapshots::Independent { .. } => "independent",
-        };
         table.row(vec![
-            kind.to_owned(),
+            kind(*snapshots).to_owned(),
             gap.to_string(),
             mean(&outcome.takeovers),
             mean(&outcome.wrong_takeovers),
@@ -119,6 +128,14 @@ fn lines(rows: &[LineRow]) -> Table {
         ]);
     }
     table
+}
+
+/// How the snapshots of an arm hang together, in a word.
+pub(super) fn kind(snapshots: Snapshots) -> &'static str {
+    match snapshots {
+        Snapshots::Consistent => "consistent",
+        Snapshots::Independent { .. } => "independent",
+    }
 }
 
 fn percent(share: &Share) -> String {

@@ -1,15 +1,16 @@
 //! `orchestrate models approve|reject`: what becomes of a model that a gate let through and that was held.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 use walkforward::failure::Failure;
 use walkforward_core::{ModelId, SuppliedBy};
 use walkforward_store::ModelRecord;
 
-use super::refuse;
+use super::{REASON, refuse, text};
 use crate::home::Home;
 
 const REUSE: &str = "evaluation.allow_reused_metrics";
+const OVERRULE: &str = "overrule";
 
 /// The subcommand that says yes.
 pub(super) fn approve_command(model: Arg, reason: Arg) -> Command {
@@ -17,10 +18,17 @@ pub(super) fn approve_command(model: Arg, reason: Arg) -> Command {
         .about("Makes a model that waits for approval the champion of its line; traders take it between two bars")
         .after_help(
             "A verdict holds against the champion that the model was compared with: once another one trades, the \
-             approval is refused, and a new cycle has to judge.",
+             approval is refused, and a new cycle has to judge. With --overrule a model trades that no gate let through; \
+             the history says who answers for it, and its grade stays what its arm has earned.",
         )
         .arg(model)
         .arg(reason)
+        .arg(
+            Arg::new(OVERRULE)
+                .long(OVERRULE)
+                .action(ArgAction::SetTrue)
+                .help("Against its verdict: for a model that was rejected or is inconclusive"),
+        )
 }
 
 /// The subcommand that says no.
@@ -32,9 +40,14 @@ pub(super) fn reject_command(model: Arg, reason: Arg) -> Command {
 }
 
 /// Puts a held model on its line.
-pub(super) fn approve(home: &Home, id: &ModelId, reason: &str) -> Result<(), Failure> {
+pub(super) fn approve(home: &Home, id: &ModelId, matches: &ArgMatches) -> Result<(), Failure> {
+    let reason = text(matches, REASON);
     refuse_reused_metrics(home, &home.store.model(id).map_err(refuse)?)?;
-    let done = home.store.approve(id, reason).map_err(refuse)?;
+    let done = match matches.get_flag(OVERRULE) {
+        true => home.store.overrule(id, reason),
+        false => home.store.approve(id, reason),
+    };
+    let done = done.map_err(refuse)?;
     let line = &done.pointer().line;
     let json = || {
         json!({

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use walkforward::failure::Failure;
 use walkforward_core::{Grade, Grading, ModelId, Timestamp};
+use walkforward_report::{MeterReport, worth};
 use walkforward_store::{
     CycleRecord, ModelRecord, ModelSummary, PromotionRow, PromotionState, Store, StoreError,
 };
@@ -92,7 +93,7 @@ impl About {
         if let Some(verdict) = &record.verdict {
             lines
                 .push(("verdict", format!("{} ({}): {}", verdict.outcome, verdict.preset, verdict.sentence)));
-            lines.extend(verdict.grading.iter().map(|grading| ("arm", arm(grading))));
+            lines.extend(verdict.grading.iter().flat_map(graded));
         }
         if let Some(cycle) = &self.cycle {
             lines.push(("cycle", format!("{} of schedule '{}'", cycle.number, cycle.schedule_id)));
@@ -165,8 +166,13 @@ fn ancestors(store: &Store, record: &ModelRecord) -> Vec<ModelId> {
     ancestors
 }
 
-/// An arm with how far the evidence for it has come.
-fn arm(grading: &Grading) -> String {
+/// An arm with how far the evidence for it has come, and what its grade is worth.
+fn graded(grading: &Grading) -> Vec<(&'static str, String)> {
     let grade = grading.grade.map_or("no grade yet", Grade::as_str);
-    format!("{}, {grade}, measured against {}", grading.arm, grading.reference)
+    let arm = format!("{}, {grade}, measured against {}", grading.arm, grading.reference);
+    let sentence = MeterReport::of(grading).map(|meter| meter.sentence).filter(|words| !words.is_empty());
+    let worth = grading.grade.map(worth);
+    let rest = [("evidence", sentence), ("worth", worth)];
+    let rest = rest.into_iter().filter_map(|(label, text)| Some((label, text?)));
+    std::iter::once(("arm", arm)).chain(rest).collect()
 }

@@ -14,19 +14,19 @@ const LEAST_POSITION: f64 = 1e-9;
 /// An equity in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct EquityFigures {
-    pub(super) name: String,
-    pub(super) bars: usize,
-    pub(super) total_return: Option<f64>,
+pub(crate) struct EquityFigures {
+    pub(crate) name: String,
+    pub(crate) bars: usize,
+    pub(crate) total_return: Option<f64>,
     /// Annualised.
-    pub(super) sharpe: Option<f64>,
-    pub(super) max_drawdown: Option<f64>,
+    pub(crate) sharpe: Option<f64>,
+    pub(crate) max_drawdown: Option<f64>,
     /// Share of the bars at whose ends it held a position.
-    pub(super) exposure: f64,
+    pub(crate) exposure: f64,
 }
 
 impl EquityFigures {
-    pub(super) fn of(curve: &ReplayCurve, bars_per_year: f64) -> Self {
+    pub(crate) fn of(curve: &ReplayCurve, bars_per_year: f64) -> Self {
         let series = ReturnSeries::new(&curve.net_return, bars_per_year).ok();
         let summary = series.map(|series| ReturnSummary::of(&series));
         let held = curve.position.iter().filter(|position| position.abs() > LEAST_POSITION).count();
@@ -44,19 +44,19 @@ impl EquityFigures {
 /// How the cycles ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Counts {
-    pub(super) cycles: usize,
-    pub(super) takeovers: usize,
-    pub(super) refreshes: usize,
-    pub(super) rollbacks: usize,
+pub(crate) struct Counts {
+    pub(crate) cycles: usize,
+    pub(crate) takeovers: usize,
+    pub(crate) refreshes: usize,
+    pub(crate) rollbacks: usize,
     /// Cycles that promoted nothing, by the word for why.
-    pub(super) refusals: BTreeMap<String, usize>,
+    pub(crate) refusals: BTreeMap<String, usize>,
     /// What the gate beside would have let through.
-    pub(super) thresholds: usize,
+    pub(crate) thresholds: usize,
 }
 
 impl Counts {
-    pub(super) fn of(summary: &ReplaySummary) -> Self {
+    pub(crate) fn of(summary: &ReplaySummary) -> Self {
         let mut counts = Self { cycles: summary.cycles.len(), ..Self::default() };
         for cycle in &summary.cycles {
             match cycle.outcome {
@@ -77,17 +77,17 @@ impl Counts {
 /// A change of champion.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Change {
-    pub(super) at: Timestamp,
+pub(crate) struct Change {
+    pub(crate) at: Timestamp,
     /// `takeover`, `refresh`, `rollback` or `adopted`.
-    pub(super) kind: &'static str,
-    pub(super) model: Option<ModelId>,
-    pub(super) grade: Option<String>,
-    pub(super) sentence: String,
+    pub(crate) kind: &'static str,
+    pub(crate) model: Option<ModelId>,
+    pub(crate) grade: Option<String>,
+    pub(crate) sentence: String,
 }
 
 /// How the champion changed, the oldest first.
-pub(super) fn changes(summary: &ReplaySummary) -> Vec<Change> {
+pub(crate) fn changes(summary: &ReplaySummary) -> Vec<Change> {
     let cycle_of = |model: &ModelId| summary.cycles.iter().find(|cycle| cycle.model.as_ref() == Some(model));
     let change = |row: &walkforward_store::PromotionRow| {
         let cycle = row.to.as_ref().and_then(cycle_of);
@@ -109,7 +109,7 @@ pub(super) fn changes(summary: &ReplaySummary) -> Vec<Change> {
 }
 
 /// At most `max` of `changes`, in order, takeovers and rollbacks before refreshes; how many there are besides.
-pub(super) fn most_telling(mut changes: Vec<Change>, max: usize) -> (Vec<Change>, usize) {
+pub(crate) fn most_telling(mut changes: Vec<Change>, max: usize) -> (Vec<Change>, usize) {
     let total = changes.len();
     changes.sort_by_key(|change| change.kind == "refresh");
     changes.truncate(max);
@@ -118,11 +118,11 @@ pub(super) fn most_telling(mut changes: Vec<Change>, max: usize) -> (Vec<Change>
     (changes, left_out)
 }
 
-pub(super) fn class(cycle: &ReplayedCycle) -> Option<PromotionClass> {
+pub(crate) fn class(cycle: &ReplayedCycle) -> Option<PromotionClass> {
     Some(cycle.verdict.as_ref()?.grading.as_ref()?.class)
 }
 
-pub(super) fn grade(cycle: &ReplayedCycle) -> Option<String> {
+pub(crate) fn grade(cycle: &ReplayedCycle) -> Option<String> {
     Some(cycle.verdict.as_ref()?.grading.as_ref()?.grade?.to_string())
 }
 

@@ -5,11 +5,11 @@ use walkforward_core::{Symbol, Timeframe, Window};
 use walkforward_orchestrator::replay::{ReplayCurve, ReplaySummary};
 use walkforward_report::{ReplayChange, ReplayEquity, ReplayReport, replay_html};
 
-use super::figures::{Counts, EquityFigures, changes, most_telling};
+use super::figures::{Change, Counts, EquityFigures, changes, most_telling};
 use super::print::name_of;
 
 /// Changes of champion on the page.
-const MAX_CHANGES: usize = 200;
+pub(crate) const MAX_CHANGES: usize = 200;
 /// What each equity means.
 const EXPLANATIONS: [(&str, &str); 5] = [
     ("line", "the champion of each time; nothing before the first"),
@@ -35,13 +35,15 @@ pub(super) fn html(summary: &ReplaySummary, market: &(Symbol, Timeframe)) -> Res
         changes: changed.into_iter().map(change).collect(),
         changes_left_out,
         refusals: counts.refusals.iter().map(|(reason, count)| (reason.clone(), *count as u64)).collect(),
+        grading: summary.cycles.iter().rev().find_map(|cycle| cycle.verdict.as_ref()?.grading.clone()),
         settings: settings(summary, &counts),
         notes: notes(summary),
     };
     Ok(replay_html(&report))
 }
 
-fn equity(curve: &ReplayCurve, bars_per_year: f64) -> ReplayEquity {
+/// An equity on a page.
+pub(crate) fn equity(curve: &ReplayCurve, bars_per_year: f64) -> ReplayEquity {
     let figures = EquityFigures::of(curve, bars_per_year);
     let explanation = EXPLANATIONS.iter().find(|(name, _)| *name == curve.name);
     ReplayEquity {
@@ -56,7 +58,8 @@ fn equity(curve: &ReplayCurve, bars_per_year: f64) -> ReplayEquity {
     }
 }
 
-fn change(change: super::figures::Change) -> ReplayChange {
+/// A change of champion on a page.
+pub(crate) fn change(change: Change) -> ReplayChange {
     ReplayChange {
         at: change.at,
         kind: change.kind.to_owned(),
@@ -95,7 +98,8 @@ fn notes(summary: &ReplaySummary) -> Vec<String> {
     [replayed.to_owned(), fills.to_owned()].into_iter().chain(broken).collect()
 }
 
-fn capital(text: &str) -> String {
+/// `text` with a capital at its beginning.
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

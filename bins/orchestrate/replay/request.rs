@@ -165,7 +165,8 @@ impl Asked {
     }
 }
 
-fn recurrence(every: &str) -> Result<Recurrence, Failure> {
+/// Due times that lie `every` apart.
+pub(crate) fn recurrence(every: &str) -> Result<Recurrence, Failure> {
     let minutes = seconds(EVERY, every)? / SECONDS_PER_MINUTE;
     Recurrence::every_minutes(minutes).map_err(|error| Failure::input(format!("--{EVERY} {every}: {error}")))
 }

@@ -17,9 +17,7 @@ use walkforward_orchestrator::{
     CycleEnd, CycleRunner, CycleStart, LedgerError, LoadedSchedule, MemoryLedger, NoAnnouncements, Pipeline,
     RunError, RunReport, RunRequest, ScheduleLedger, SchedulerOptions, SchedulerParts, SchedulerService,
 };
-use walkforward_store::{
-    CycleStatus, NewCycle, ScheduleChange, ScheduleId, ScheduleRecord, ScheduleStatus, Store,
-};
+use walkforward_store::{CycleStatus, NewCycle, ScheduleChange, ScheduleId, ScheduleRecord, Store};
 
 use super::{conclude, context, print};
 use crate::stoppable::{STOP_GRACE, stop_requested};
@@ -67,24 +65,7 @@ fn record(cycles: &Loop) -> Result<ScheduleRecord, Failure> {
     let id: ScheduleId = DEFAULT.parse().map_err(|error| Failure::stage(format!("{error}")))?;
     let config = serde_json::to_value(Timing::new(Recurrence::Every(cycles.interval)))
         .map_err(|error| Failure::stage(error.to_string()))?;
-    Ok(ScheduleRecord {
-        name: id.to_string(),
-        id,
-        line: cycles.line.clone(),
-        status: ScheduleStatus::Idle,
-        base_experiment_id: None,
-        dataset_id: None,
-        hp_pack_id: None,
-        config,
-        current_checkpoint_path: None,
-        anchor_at: None,
-        current_cycle: 0,
-        last_cycle_at: None,
-        next_cycle_at: None,
-        consecutive_failures: 0,
-        created_at: now,
-        updated_at: now,
-    })
+    Ok(ScheduleRecord::idle(id, cycles.line.clone(), config, now))
 }
 
 impl Loop {

@@ -72,7 +72,7 @@ impl AlpacaClient {
         let mut next = None;
         loop {
             let page_url = page_url(&url, next.as_deref());
-            let page = self.http.get(&page_url, parse_page, &mut effort).await?;
+            let page = self.http.get(&page_url, |body| Ok(parse_page(body)?), &mut effort).await?;
             next = answer.take(page, self.config.limits.max_bars)?;
             let Some(token) = &next else { break };
             check_token(token, &mut tokens).map_err(|reason| answer.wrong(reason))?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::page::MAX_BARS_PER_PAGE;
 use crate::{Adjustment, AlpacaError, Market, StockFeed};
@@ -14,6 +14,19 @@ pub struct Keys {
     pub id: SecretString,
     /// The secret, from `APCA_API_SECRET_KEY` or `ALPACA_SECRET_KEY`.
     pub secret: SecretString,
+}
+
+impl Keys {
+    /// `text` without the keys, should the other side have sent them back.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for key in [self.id.expose_secret(), self.secret.expose_secret()] {
+            if !key.is_empty() && text.contains(key) {
+                text = text.replace(key, "[key]");
+            }
+        }
+        text
+    }
 }
 
 /// Settings of a client.

@@ -43,6 +43,8 @@ pub enum AlpacaError {
         request: String,
         /// HTTP status.
         status: u16,
+        /// The service's own code, where it gives one.
+        code: Option<u64>,
         /// What the service says, shortened.
         message: String,
         /// What to do about it.
@@ -149,6 +151,20 @@ pub enum AlpacaError {
         symbol: Symbol,
         /// What is wrong with them.
         source: AggregateError,
+    },
+    /// Real money without the words that ask for it, or other words.
+    #[error("trading with real money has to be confirmed by the words '{expected}'")]
+    NotConfirmed {
+        /// The words.
+        expected: &'static str,
+    },
+    /// What is asked for is data and research only.
+    #[error(
+        "{symbol} is a stock: orders are for currency pairs such as BTC/USD; stocks are data and research only"
+    )]
+    Stock {
+        /// What was asked for.
+        symbol: Symbol,
     },
     /// The client can't be made.
     #[error("the HTTP client can't be made: {reason}; are there certificates on this machine?")]

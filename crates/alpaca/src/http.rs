@@ -1,17 +1,19 @@
-//! One request to the service, asked again while that makes sense.
+//! Requests to the service. Questions are asked again while that makes sense; an order is sent once.
+
+mod build;
+mod post;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
-use rustls::crypto::{CryptoProvider, ring};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use walkforward_core::Clock;
+
+pub(crate) use build::ensure_tls;
+pub(crate) use post::{PostAnswer, PostFailure};
 
 use crate::limiter::RateLimiter;
 use crate::page::PageError;
-use crate::query::is_local;
 use crate::refusal;
 use crate::retry::{Backoff, told_wait};
 use crate::{AlpacaConfig, AlpacaError, Keys, RetryPolicy};
@@ -46,6 +48,25 @@ pub(crate) struct Http {
     keys: Option<Keys>,
 }
 
+/// Why the bytes of an answer are not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BodyError {
+    /// They are cut or come from somebody on the way: the next attempt may give all of it.
+    Cut(String),
+    /// They are something else.
+    Foreign(String),
+}
+
+impl From<PageError> for BodyError {
+    fn from(error: PageError) -> Self {
+        let text = error.to_string();
+        match error {
+            PageError::NotJson { .. } => Self::Cut(text),
+            PageError::NotAPage { .. } => Self::Foreign(text),
+        }
+    }
+}
+
 /// Why one attempt gave nothing.
 enum Failure {
     /// The next one may; with the wait that the service asks for.
@@ -67,7 +88,7 @@ impl Http {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AlpacaError> {
         Ok(Self {
-            client: client(config, base_url)?,
+            client: build::client(config, base_url)?,
             limiter: RateLimiter::new(clock.clone(), config.requests_per_minute),
             clock,
             policy: config.retry,
@@ -99,7 +120,22 @@ impl Http {
     pub(crate) async fn get<T>(
         &self,
         url: &Url,
-        parse: fn(&[u8]) -> Result<T, PageError>,
+        parse: impl Fn(&[u8]) -> Result<T, BodyError>,
+        effort: &mut Effort,
+    ) -> Result<T, AlpacaError> {
+        self.ask(&Method::GET, url, parse, effort).await
+    }
+
+    /// Ends what is at `url`; asked again as a question is, because once or twice is the same.
+    pub(crate) async fn delete(&self, url: &Url, effort: &mut Effort) -> Result<(), AlpacaError> {
+        self.ask(&Method::DELETE, url, |_| Ok(()), effort).await
+    }
+
+    async fn ask<T>(
+        &self,
+        method: &Method,
+        url: &Url,
+        parse: impl Fn(&[u8]) -> Result<T, BodyError>,
         effort: &mut Effort,
     ) -> Result<T, AlpacaError> {
         let mut attempts = 0;
@@ -111,7 +147,7 @@ impl Http {
             let left = self.left(url, effort, Duration::ZERO)?;
             attempts += 1;
             effort.requests += 1;
-            let (reason, told) = match self.attempt(url, parse, left.min(self.max_request)).await {
+            let (reason, told) = match self.attempt(method, url, &parse, left.min(self.max_request)).await {
                 Ok(value) => return Ok(value),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Again { reason, told }) => (reason, told),
@@ -125,7 +161,7 @@ impl Http {
                         format!("{reason}; the next attempt would have to wait {:.1} s", wait.as_secs_f64())
                     }
                 };
-                let (request, waited) = (describe(url), effort.waited);
+                let (request, waited) = (describe_as(method, url), effort.waited);
                 return Err(AlpacaError::Unavailable { request, attempts, waited, reason });
             }
             self.left(url, effort, wait)?;
@@ -148,22 +184,25 @@ impl Http {
 
     async fn attempt<T>(
         &self,
+        method: &Method,
         url: &Url,
-        parse: fn(&[u8]) -> Result<T, PageError>,
+        parse: impl Fn(&[u8]) -> Result<T, BodyError>,
         longest: Duration,
     ) -> Result<T, Failure> {
-        let response = self.client.get(url.clone()).timeout(longest).send().await;
+        let response = self.client.request(method.clone(), url.clone()).timeout(longest).send().await;
         let mut response = response.map_err(|error| Failure::again(self.hide(&reason(error))))?;
         let status = response.status();
-        if status != StatusCode::OK {
-            return Err(self.failure(url, response).await);
+        let is_done =
+            status == StatusCode::OK || *method == Method::DELETE && status == StatusCode::NO_CONTENT;
+        if !is_done {
+            return Err(self.failure(method, url, response).await);
         }
         let body = self.body(url, &mut response).await?;
         parse(&body).map_err(|error| match error {
-            PageError::NotJson { .. } => Failure::again(self.hide(&error.to_string())),
-            PageError::NotAPage { .. } => Failure::Final(AlpacaError::Answer {
+            BodyError::Cut(reason) => Failure::again(self.hide(&reason)),
+            BodyError::Foreign(reason) => Failure::Final(AlpacaError::Answer {
                 request: describe(url),
-                reason: self.hide(&refusal::one_line(&error.to_string())),
+                reason: self.hide(&refusal::one_line(&reason)),
             }),
         })
     }
@@ -187,7 +226,7 @@ impl Http {
     }
 
     /// What an answer that isn't 200 means.
-    async fn failure(&self, url: &Url, mut response: Response) -> Failure {
+    async fn failure(&self, method: &Method, url: &Url, mut response: Response) -> Failure {
         let status = response.status();
         let told = told_wait(status, response.headers(), self.clock.now());
         let mut body = Vec::new();
@@ -203,71 +242,19 @@ impl Http {
         if may_pass {
             return Failure::Again { reason: format!("the service answers {status}, '{message}'"), told };
         }
-        let advice = refusal::advice(status, self.keys.is_some());
         Failure::Final(AlpacaError::Refused {
-            request: describe(url),
+            request: describe_as(method, url),
             status: status.as_u16(),
+            code: refusal::code(&body),
             message,
-            advice,
+            advice: refusal::advice(status, self.keys.is_some()),
         })
     }
 
     /// `text` without keys, should the other side send them back.
     fn hide(&self, text: &str) -> String {
-        let Some(Keys { id, secret }) = &self.keys else { return text.to_owned() };
-        let mut text = text.to_owned();
-        for key in [id.expose_secret(), secret.expose_secret()] {
-            if !key.is_empty() && text.contains(key) {
-                text = text.replace(key, "[key]");
-            }
-        }
-        text
+        self.keys.as_ref().map_or_else(|| text.to_owned(), |keys| keys.hide(text))
     }
-}
-
-fn client(config: &AlpacaConfig, base_url: &Url) -> Result<Client, AlpacaError> {
-    // TLS asks for one provider in the process; whoever comes second finds it there.
-    if CryptoProvider::get_default().is_none() {
-        drop(ring::default_provider().install_default());
-    }
-    let mut builder = Client::builder()
-        .user_agent(concat!("walkforward/", env!("CARGO_PKG_VERSION")))
-        .default_headers(key_headers(config.keys.as_ref())?)
-        .redirect(reqwest::redirect::Policy::none())
-        // Attempts are counted here.
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .connect_timeout(config.timeouts.connect)
-        .read_timeout(config.timeouts.read);
-    if base_url.scheme() == "http" {
-        // Redirects are not followed, so nothing is encrypted and no certificates are needed.
-        builder = builder.tls_certs_only([]);
-    }
-    if let Some(proxy) = config.proxy.as_ref().filter(|_| !is_local(base_url)) {
-        let expected = "an address such as http://proxy:3128";
-        // Not of http: the proxy would read the keys.
-        let proxy = reqwest::Proxy::https(proxy.expose_secret())
-            .map_err(|_| AlpacaError::setting("proxy", "no address", expected))?;
-        builder = builder.proxy(proxy);
-    }
-    builder.build().map_err(|error| AlpacaError::Client { reason: reason(error) })
-}
-
-fn key_headers(keys: Option<&Keys>) -> Result<HeaderMap, AlpacaError> {
-    let mut headers = HeaderMap::new();
-    let Some(Keys { id, secret }) = keys else { return Ok(headers) };
-    let value = |name, key: &SecretString| {
-        let value = HeaderValue::from_str(key.expose_secret()).ok().filter(|value| !value.is_empty());
-        let mut value = value.ok_or_else(|| {
-            AlpacaError::setting(name, "empty or not printable", "the key as it was given out")
-        })?;
-        value.set_sensitive(true);
-        Ok::<_, AlpacaError>(value)
-    };
-    headers.insert("apca-api-key-id", value("the key id", id)?);
-    headers.insert("apca-api-secret-key", value("the secret key", secret)?);
-    Ok(headers)
 }
 
 /// An error and its causes in one line, without the address.
@@ -288,9 +275,13 @@ fn reason(error: reqwest::Error) -> String {
     refusal::one_line(&text)
 }
 
-/// The request as an error shows it. It holds no key: those travel in headers.
+/// The question as an error shows it. It holds no key: those travel in headers.
 pub(crate) fn describe(url: &Url) -> String {
-    let shown = format!("GET {url}");
+    describe_as(&Method::GET, url)
+}
+
+fn describe_as(method: &Method, url: &Url) -> String {
+    let shown = format!("{method} {url}");
     match shown.char_indices().nth(MAX_SHOWN_URL_CHARS) {
         Some((end, _)) => format!("{}...", &shown[..end]),
         None => shown,

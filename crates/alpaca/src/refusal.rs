@@ -12,6 +12,12 @@ struct ErrorBody {
     message: String,
 }
 
+/// The service's own code in an error's body: it tells that the service itself has answered, and not somebody on the
+/// way to it.
+pub(crate) fn code(body: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<ErrorBody>(body).ok()?.code
+}
+
 /// The message of an error's body: of JSON its `message` and `code`, of anything else its text without markup,
 /// shortened to one line.
 pub(crate) fn message(body: &[u8]) -> String {
@@ -65,9 +71,9 @@ pub(crate) fn advice(status: StatusCode, has_keys: bool) -> &'static str {
         }
         401 => "keys are needed: set APCA_API_KEY_ID and APCA_API_SECRET_KEY",
         403 => {
-            "the account's plan does not allow this; for stocks take the feed iex, or bars older than 15 minutes"
+            "the account or its plan does not allow this; for bars of stocks take the feed iex, or older than 15 minutes"
         }
-        404 => "check base_url and crypto_location",
+        404 => "check base_url (rest_url for orders) and crypto_location",
         400 | 422 => "correct what the message names; nothing was asked again",
         _ => "the request has to change before it is asked again",
     }

@@ -26,6 +26,7 @@ mod clock;
 mod dataset;
 mod evaluation;
 mod features;
+mod feed;
 mod gate;
 mod ids;
 mod network;
@@ -42,6 +43,7 @@ mod time;
 mod timeframe;
 mod training;
 mod units;
+mod venue;
 mod window;
 
 pub use actions::{Action, ActionMap, ActionMapError, MarketRules, SizedTargets, Target};
@@ -56,6 +58,7 @@ pub use evaluation::{
     SampleFigures, SuppliedBy, TradeRecord, named_shares,
 };
 pub use features::{Feature, FeatureKind, FeatureSpec, FeatureSpecError, Normalisation};
+pub use feed::{Backfill, FeedEvent, MarketFeed};
 pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};
 pub use ids::{IdError, LineName, ModelId, ModelRef, RunId};
 pub use network::{Activation, NetworkSpec};
@@ -76,4 +79,9 @@ pub use time::{TimeError, Timestamp};
 pub use timeframe::{Timeframe, TimeframeError};
 pub use training::{Launcher, Trainer, TrainingJob, TrainingOutcome};
 pub use units::{Cash, Price, Quantity, UnitError};
+pub use venue::{
+    ClientOrderId, DecimalError, Instrument, OrderKind, OrderOrigin, OrderState, OrderStatus, RejectReason,
+    Rejection, SubmitError, Venue, VenueAccount, VenueError, VenueFill, VenueOrder, VenueOrderError,
+    VenuePosition, VenueUpdate, VenueUpdates,
+};
 pub use window::{Window, WindowError};

@@ -27,7 +27,7 @@ pub const BUY_AND_HOLD: &str = "buy_and_hold";
 /// The session starts flat at the first judged bar and decides at its close; features are computed from the dataset's
 /// first bar on, so the bars before the judged span are their history. A model that does not load, was made for
 /// another market, or does not answer is reported with `mechanical.loads = false` and undefined metrics: a verdict on
-/// it is a rejection, not a failed run. The bars that training could use are measured beside the judged ones. The same
+/// it is a rejection, not a failed run. One that the system does not let be read is an error that may pass. The bars that training could use are measured beside the judged ones. The same
 /// model and dataset give the same report, bit for bit; only a decision time at the budget's edge may turn out otherwise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BacktestEvaluator {
@@ -59,7 +59,7 @@ impl BacktestEvaluator {
 
     /// The model ready to run; else what keeps it from it.
     fn prepare(&self, model: &ModelRef, dataset: &Dataset) -> Result<Result<Subject, String>, Error> {
-        let policy = match mechanical::load(model, dataset) {
+        let policy = match mechanical::load(model, dataset)? {
             Ok(policy) => policy,
             Err(problem) => return Ok(Err(problem)),
         };

@@ -1,5 +1,7 @@
 //! Why a model can't be measured at all.
 
+use std::path::PathBuf;
+
 use walkforward_core::{ErrorKind, ModelId, Stage, StageError, Timestamp, Window};
 use walkforward_engine::EngineError;
 
@@ -60,6 +62,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The system does not let a model be read, which may be otherwise the next time.
+    #[error("{model} can't be read: '{}': {reason}; check its permissions, the disk and the limit of open files", path.display())]
+    Unreadable {
+        /// The model.
+        model: ModelId,
+        /// Its file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
     /// The bars, the settings or the session can't be used.
     #[error("the backtest can't run: {0}")]
     Engine(#[from] EngineError),
@@ -83,6 +95,7 @@ pub enum Error {
 impl From<Error> for StageError {
     fn from(error: Error) -> Self {
         let kind = match &error {
+            Error::Unreadable { .. } => ErrorKind::Retry,
             Error::NoBars { .. }
             | Error::OtherModel { .. }
             | Error::OutsideDataset { .. }

@@ -8,15 +8,26 @@ use walkforward_core::{
     Action, Clock, Dataset, MarketCalendar, MechanicalCheck, ModelRef, Observation, Policy, PolicySpec,
 };
 use walkforward_engine::{NormalisedRows, PortfolioView, write_observation};
+use walkforward_policy::BundleError;
+
+use crate::Error;
 
 /// Decisions whose mean time is held against the budget.
 const TIMED_DECISIONS: u32 = 64;
 
 /// The model's policy; else what is wrong with it: it does not load, or was made for another market.
-pub(crate) fn load(model: &ModelRef, dataset: &Dataset) -> Result<Arc<dyn Policy>, String> {
-    let policy = walkforward_policy::load(&model.dir, &model.sha256).map_err(|error| error.to_string())?;
-    made_for(policy.spec(), dataset)?;
-    Ok(policy)
+///
+/// # Errors
+/// The system does not let its file be read now: that says nothing about the model.
+pub(crate) fn load(model: &ModelRef, dataset: &Dataset) -> Result<Result<Arc<dyn Policy>, String>, Error> {
+    let policy = match walkforward_policy::load(&model.dir, &model.sha256) {
+        Err(BundleError::Read { path, source }) if source.raw_os_error().is_some() => {
+            let (model, reason) = (model.id.clone(), source.to_string());
+            return Err(Error::Unreadable { model, path, reason });
+        }
+        policy => policy.map_err(|error| error.to_string()),
+    };
+    Ok(policy.and_then(|policy| made_for(policy.spec(), dataset).map(|()| policy)))
 }
 
 /// Refuses a policy that was made for another market.

@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use walkforward_core::{
     BarSeries, CancelToken, Continued, Dataset, ModelRef, Policy, PolicySpec, Stage, StageError,
     StreamRequest, StreamStretch, Symbol, Timeframe, Timestamp, Window,
@@ -46,20 +45,31 @@ pub(crate) fn continue_stream(
     let dataset = request.dataset;
     let range = scored_range(dataset, request.span)?;
     let mut session = take_up(config, request, range.start)?;
-    let until = close_of(&dataset.bars, range.end - 1);
-    let record = match request.model {
-        None => stay_flat(&mut session, dataset, range)?,
+    let Followed { record, problem } = match request.model {
+        None => Followed { record: stay_flat(&mut session, dataset, range.clone())?, problem: None },
         Some(model) => {
             check_unseen(model, dataset.bars.open_times()[range.start])?;
-            match follow(&mut session, model, dataset, range, cancel)? {
-                Ok(record) => record,
+            match follow(&mut session, model, dataset, range.clone(), cancel)? {
+                Ok(followed) => followed,
                 Err(problem) => return Ok(Continued::Broken(problem)),
             }
         }
     };
-    let session = put_away(dataset, until, &session)?;
-    let SessionRecord { bar_close, net_return, position, .. } = record;
-    Ok(Continued::Scored(StreamStretch { bar_close, net_return, position, session }))
+    let scored = match record.bar_close.last() {
+        Some(until) => Some(stretch(dataset, *until, &session, record)?),
+        None => None,
+    };
+    Ok(match (problem, scored) {
+        (None, Some(stretch)) => Continued::Scored(stretch),
+        (None, None) => return Err(Error::NoBars { judged: request.span }.into()),
+        (Some(problem), scored) => Continued::Silent { scored, problem },
+    })
+}
+
+/// How far a model got: what was recorded, and what it failed at then.
+struct Followed {
+    record: SessionRecord,
+    problem: Option<String>,
 }
 
 /// Indices of the bars that start inside `span`, all of which the dataset has.
@@ -141,29 +151,52 @@ fn stay_flat(
     Ok(continue_target(session, |_| 0.0, &dataset.bars, &present, range)?)
 }
 
-/// Lets `model` decide at the close of each bar in `range`; else what is wrong with it.
+/// Lets `model` decide at the close of each bar in `range`, up to one at which it gives no answer; else why it does not
+/// load. The session is that after the last bar that was scored.
 fn follow(
     session: &mut TradingSession,
     model: &ModelRef,
     dataset: &Dataset,
     range: Range<usize>,
     cancel: &CancelToken,
-) -> Result<Result<SessionRecord, String>, StageError> {
-    let policy = match mechanical::load(model, dataset) {
+) -> Result<Result<Followed, String>, StageError> {
+    let policy = match mechanical::load(model, dataset)? {
         Ok(policy) => policy,
         Err(problem) => return Ok(Err(problem)),
     };
+    if let Err(error) = session.config().admit(policy.spec().actions) {
+        return Ok(Err(error.to_string()));
+    }
     let policy = Cancellable { policy: policy.as_ref(), cancel };
     let mut record = SessionRecord::default();
     for day in days(&dataset.bars, range) {
-        let scored = score(session, &policy, dataset, day);
+        let scored = score(session, &policy, dataset, day.clone());
         cancel.check(Stage::Evaluate)?;
-        match scored? {
-            Ok(more) => record.append(more),
-            Err(problem) => return Ok(Err(problem)),
+        if let Ok(more) = scored? {
+            record.append(more);
+        } else if let Some(problem) = score_until_silent(session, &policy, dataset, day, &mut record)? {
+            cancel.check(Stage::Evaluate)?;
+            return Ok(Ok(Followed { record, problem: Some(problem) }));
         }
     }
-    Ok(Ok(record))
+    Ok(Ok(Followed { record, problem: None }))
+}
+
+/// Scores the bars of a day one by one up to that at which the model gives no answer; what it fails at there.
+fn score_until_silent(
+    session: &mut TradingSession,
+    policy: &dyn Policy,
+    dataset: &Dataset,
+    day: Range<usize>,
+    record: &mut SessionRecord,
+) -> Result<Option<String>, Error> {
+    for bar in day {
+        match score(session, policy, dataset, bar..bar + 1)? {
+            Ok(more) => record.append(more),
+            Err(problem) => return Ok(Some(problem)),
+        }
+    }
+    Ok(None)
 }
 
 /// The bars of one UTC day; else what is wrong with the model.
@@ -233,14 +266,23 @@ fn close_of(bars: &BarSeries, bar: usize) -> Timestamp {
     bars.open_times()[bar].plus_millis(bars.timeframe().millis())
 }
 
-fn put_away(dataset: &Dataset, until: Timestamp, session: &TradingSession) -> Result<Value, Error> {
+/// What `record` says, and how `session` ended with the bar that closes at `until`.
+fn stretch(
+    dataset: &Dataset,
+    until: Timestamp,
+    session: &TradingSession,
+    record: SessionRecord,
+) -> Result<StreamStretch, Error> {
     let put_away = PutAway {
         symbol: dataset.symbol.clone(),
         timeframe: dataset.timeframe(),
         until,
         session: session.checkpoint(),
     };
-    serde_json::to_value(put_away).map_err(|error| Error::Session { reason: error.to_string() })
+    let session =
+        serde_json::to_value(put_away).map_err(|error| Error::Session { reason: error.to_string() })?;
+    let SessionRecord { bar_close, net_return, position, .. } = record;
+    Ok(StreamStretch { bar_close, net_return, position, session })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! A decision allocates nothing.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::collections::BTreeMap;
 
 use walkforward_core::{

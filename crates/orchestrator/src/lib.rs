@@ -41,7 +41,7 @@ pub use driver::{
     ScheduleLedger, ScheduleView, Scheduler, SchedulerError, SchedulerOptions, SchedulerParts,
     SchedulerService, Slot,
 };
-pub use evidence::{ArmRequest, FLAT, TestPlan};
+pub use evidence::{AnytimeLevel, ArmRequest, FLAT, TestPlan};
 pub use launcher::InProcessLauncher;
 pub use market::{MARKET, Market};
 pub use observer::{NoObserver, RunObserver, RunStep};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use walkforward_core::{
     Dataset, DatasetBuilder, DatasetRequest, ErrorKind, Evaluator, Evidence, Gate, Launcher, LineName,
-    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, StreamEvidence, SuppliedBy,
-    TrainingJob, TrainingOutcome, Verdict,
+    ModelId, ModelRef, Outcome, RunId, Stage, StageContext, StageError, SuppliedBy, TrainingJob,
+    TrainingOutcome, Verdict,
 };
 use walkforward_store::{
     Champion, MadeFor, ModelRecord, PromotionKind, PromotionRequest, RunLock, Store, StoreError, pointer_path,
@@ -23,6 +23,7 @@ use crate::report::{RunReport, SubjectMetrics};
 use crate::run_error::RunError;
 
 mod parents;
+mod streams;
 
 /// Newest models that are looked through for one whose run came to its end.
 const MAX_UNSETTLED: usize = 100;
@@ -201,7 +202,7 @@ impl Pipeline {
         let dataset = Arc::new(self.stages.datasets.build(&request.dataset, ctx).await?);
         let champion = self.store.champion(&request.line)?;
         let evidence = ArmEvidence::of(&self.store, &request.line, arm, champion.as_ref())?;
-        catch_up(Arc::new(evidence), &self.stages.evaluator, &dataset, ctx).await
+        streams::catch_up(Arc::new(evidence), &self.stages.evaluator, &dataset, ctx).await.map(drop)
     }
 
     /// Runs under the id that `begin` gives.
@@ -276,13 +277,13 @@ impl Run<'_> {
         self.observer.on(RunStep::Began(&self.id))?;
         let (dataset, etl_path) = self.etl().await?;
         self.observer.on(RunStep::Collected { run: &self.id, dataset: &dataset })?;
-        self.catch_up(&dataset).await?;
+        let caution = self.catch_up(&dataset).await?;
         let (record, training) = match self.left_behind()? {
             Some(record) => (record.clone(), record.training),
             None => self.train(&dataset, &etl_path).await?,
         };
         self.observer.on(RunStep::Trained(&record))?;
-        let judged = self.evaluate(&dataset, record.clone()).await?;
+        let judged = self.evaluate(&dataset, record.clone(), caution).await?;
         let pointer = self.conclude(&record.model_id, &judged)?;
         Ok(self.report(&dataset, &record, training, judged, pointer))
     }
@@ -297,12 +298,6 @@ impl Run<'_> {
         let record = records::etl(&self.id, &dataset, self.ctx.clock.now());
         let path = self.pipeline.store.write_etl(&record)?;
         Ok((Arc::new(dataset), path))
-    }
-
-    /// Scores the bars that have closed since the last run, with the snapshots of that time.
-    async fn catch_up(&self, dataset: &Arc<Dataset>) -> Result<(), RunError> {
-        let Some(evidence) = &self.evidence else { return Ok(()) };
-        catch_up(Arc::clone(evidence), &self.pipeline.stages.evaluator, dataset, self.ctx).await
     }
 
     /// The model that this run had made before it was killed.
@@ -422,33 +417,23 @@ impl Run<'_> {
     }
 
     /// Candidate, champion and baselines on the same bars, then the gate.
-    async fn evaluate(&self, dataset: &Arc<Dataset>, mut record: ModelRecord) -> Result<Judged, RunError> {
+    async fn evaluate(
+        &self,
+        dataset: &Arc<Dataset>,
+        mut record: ModelRecord,
+        caution: Option<String>,
+    ) -> Result<Judged, RunError> {
         self.ctx.cancel.check(Stage::Evaluate)?;
         let store = &self.pipeline.store;
         let mut evidence = self.measure(dataset, self.reference(&record)).await?;
-        evidence.stream = self.stream(dataset, &record, &evidence)?;
+        evidence.stream = self.stream(dataset, &record, &evidence, caution)?;
         let verdict = self.pipeline.stages.gate.assess(&evidence);
+        self.keep_crossing(&evidence, &verdict)?;
         let now = self.ctx.clock.now();
         store.write_evaluation(&records::evaluation(&record.model_id, &evidence, dataset, now))?;
         records::evaluated(&mut record, &evidence, self.champion.as_ref(), now);
         store.update_model(&record)?;
         Ok(Judged { evidence, verdict })
-    }
-
-    /// Makes a model that works the newest snapshot of its arm; what the arm has come to.
-    fn stream(
-        &self,
-        dataset: &Dataset,
-        record: &ModelRecord,
-        evidence: &Evidence,
-    ) -> Result<Option<StreamEvidence>, RunError> {
-        let Some(arm) = &self.evidence else { return Ok(None) };
-        let now = self.ctx.clock.now();
-        let mechanical = &evidence.candidate.mechanical;
-        if mechanical.loads && mechanical.problems.is_empty() {
-            arm.publish(record, now)?;
-        }
-        arm.ledger(dataset, now).map(Some)
     }
 
     fn reference(&self, record: &ModelRecord) -> ModelRef {
@@ -572,17 +557,4 @@ impl Run<'_> {
             elapsed_s: 0.0,
         }
     }
-}
-
-/// Extends the streams of `evidence` by the bars of `dataset`, where blocking is allowed.
-async fn catch_up(
-    evidence: Arc<ArmEvidence>,
-    evaluator: &Arc<dyn Evaluator>,
-    dataset: &Arc<Dataset>,
-    ctx: &StageContext,
-) -> Result<(), RunError> {
-    let (evaluator, dataset, ctx) = (Arc::clone(evaluator), Arc::clone(dataset), ctx.clone());
-    let caught_up = tokio::task::spawn_blocking(move || evidence.catch_up(&evaluator, &dataset, &ctx));
-    let bug = |panic| RunError::from(StageError::new(Stage::Evaluate, ErrorKind::Bug, panic));
-    caught_up.await.map_err(bug)?
 }

@@ -137,6 +137,15 @@ impl Recurrence {
         }
     }
 
+    /// The longest time between two of the next `count` due times after `from`; none where fewer than two are left.
+    pub fn longest_gap(&self, from: Timestamp, count: usize) -> Option<Duration> {
+        let first = self.next_after(from, from);
+        let due: Vec<Timestamp> =
+            std::iter::successors(first, |due| self.next_after(from, *due)).take(count).collect();
+        let longest_ms = due.windows(2).map(|pair| pair[1].millis_since(pair[0])).max()?;
+        u64::try_from(longest_ms).ok().map(Duration::from_millis)
+    }
+
     /// `anchor`, moved back until it is not after `time`, and the due times after it stay the same.
     pub fn anchor_before(&self, anchor: Timestamp, time: Timestamp) -> Timestamp {
         let ahead_ms = anchor.millis_since(time);

@@ -45,8 +45,8 @@ mod thresholds;
 
 pub use evidence::{
     Chance, Decider, ErrorBudget, EvidenceGate, EvidenceRules, EvidenceSettings, ExplicitRails, Gap,
-    LedgerError, LedgerSeries, Looks, MarketPace, Meter, NextGrade, Outlook, Recent, RulesError, Sequential,
-    SequentialTest, Shortfall, Standing, TrackRecord,
+    LedgerError, LedgerSeries, Levels, Looks, MarketPace, Meter, NextGrade, Outlook, OwnAnchor, Recent,
+    RulesError, Sequential, SequentialTest, Shortfall, Standing, TrackRecord, grade_for_takeover,
 };
 pub use thresholds::{ThresholdError, ThresholdsGate};
 pub use walkforward_core::Gate;

@@ -10,6 +10,12 @@ pub(crate) const MAX_MARKS: usize = 80;
 pub(crate) const MAX_COLUMNS: usize = 300;
 /// Characters of one text; a sentence is shorter, and a broken record can't fill the page.
 pub(crate) const MAX_TEXT_CHARS: usize = 2_000;
+/// Plots of one picture.
+pub(crate) const MAX_PANELS: usize = 6;
+/// Curves of one plot.
+pub(crate) const MAX_SERIES: usize = 8;
+/// Arms whose whole meter is shown.
+pub(crate) const MAX_METERS: usize = 40;
 /// Models that are compared.
 pub(crate) const MAX_SUBJECTS: usize = 8;
 /// Rows of every other table and list.

@@ -5,7 +5,9 @@
 //! drawn here, as inline SVG. Everything that a record could hold is escaped, and everything has a bound, so that a
 //! year of one-minute bars makes a page as small as a week of hours.
 //!
-//! [`replay_html`] is the same for what a replay of the past came to. The same report gives the same bytes.
+//! [`replay_html`] is the same for what a replay of the past came to, [`demo_html`] for two of them beside what was
+//! shown to hold, [`evidence_html`] for how far the evidence for arms has come ([`MeterReport`]),
+//! and [`rates_svg`] a picture of rates with their errors. The same report gives the same bytes.
 //!
 //! ```
 //! use walkforward_core::ModelId;
@@ -20,21 +22,37 @@
 #![forbid(unsafe_code)]
 
 mod annualised;
+mod arms;
 mod bounds;
 mod cautions;
 mod chart;
 mod dates;
+mod demo;
+mod equities;
+mod gauges;
 mod markup;
+mod meter;
 mod model;
 mod numbers;
 mod page;
+mod plot;
 mod replay;
 mod sections;
+mod wrap;
 
 pub use annualised::{annualised, growth_bps, length_in_words};
+pub use arms::{ArmReport, EvidenceReport, JudgedSnapshot, evidence_html};
 pub use cautions::{Warned, cautions};
+pub use demo::{DemoEquity, DemoMarket, DemoProof, DemoReport, DemoRows, demo_html};
+pub use gauges::{Gauge, gauges};
+pub use meter::{
+    MeterChance, MeterError, MeterGap, MeterLevels, MeterOutlook, MeterOwnAnchor, MeterReport,
+    MeterSequential, MeterStanding, MeterTrackRecord, MeterWindow, worth,
+};
 pub use model::{
     ActionShare, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,
 };
 pub use page::html;
+pub use plot::{RatePanel, RatePlot, RatePoint, RateSeries, RateStyle, rates_svg};
 pub use replay::{ReplayChange, ReplayEquity, ReplayReport, replay_html};
+pub use wrap::wrap;

@@ -92,6 +92,11 @@ pub(crate) fn figure(text: Option<String>) -> Element {
     }
 }
 
+/// A figure in a table as `write` has it; what is no number is a dash.
+pub(crate) fn known(value: Option<f64>, write: fn(f64) -> String) -> Element {
+    figure(value.filter(|value| value.is_finite()).map(write))
+}
+
 /// What stands for an undefined figure.
 pub(crate) fn dash() -> Element {
     let mark = el("span").attr("aria-hidden", "true").text("–");

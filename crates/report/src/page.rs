@@ -68,7 +68,7 @@ impl<'a> View<'a> {
 /// same bytes.
 pub fn html(report: &ModelReport) -> String {
     let view = View::new(report);
-    let sections = [
+    let before = [
         sections::metrics(&view),
         sections::samples(&view),
         sections::equity(&view),
@@ -76,16 +76,16 @@ pub fn html(report: &ModelReport) -> String {
         sections::actions(&view),
         sections::trades(&view),
         sections::gate(&view),
+    ];
+    let after = [
         sections::data(&view),
         sections::lineage(&view),
         sections::training(&view),
         sections::provenance(&view),
     ];
-    page(
-        &format!("{} · {} {}", report.title, report.symbol, report.timeframe),
-        sections::verdict(&view),
-        sections.into(),
-    )
+    let sections = before.into_iter().chain(sections::evidence(&view)).chain(after).collect();
+    let title = format!("{} · {} {}", report.title, report.symbol, report.timeframe);
+    page(&title, sections::verdict(&view), sections)
 }
 
 /// The page `title` of `sections` under their header.

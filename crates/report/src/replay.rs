@@ -1,19 +1,17 @@
 //! A page about a replay: who would have traded, and what that would have earned.
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{LineName, Symbol, Timeframe, Timestamp, Window};
+use walkforward_core::{Grading, LineName, Symbol, Timeframe, Timestamp, Window};
 
 use crate::annualised::annualised;
 use crate::bounds::{MAX_ROWS, bounded};
 use crate::chart::TimeAxis;
 use crate::dates;
-use crate::markup::{Element, el, figure, header, left_out, row_header, table};
+use crate::equities::{axis, curves};
+use crate::markup::{Element, el, figure, header, known, left_out, row_header, table};
 use crate::numbers;
 use crate::page::{Section, page};
-use crate::sections::{Curve, charts, counted, note};
-
-/// Line styles of the equities, in order.
-const STYLES: [&str; 5] = ["candidate", "champion", "baseline-2", "baseline-1", "baseline-0"];
+use crate::sections::{charts, counted, evidence_section, facts, marked, note};
 
 /// What a replay came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +35,8 @@ pub struct ReplayReport {
     pub changes_left_out: usize,
     /// Why cycles changed nothing, in a word, and how many did not for it.
     pub refusals: Vec<(String, u64)>,
+    /// What the last judged cycle said about the arm; none before the first.
+    pub grading: Option<Grading>,
     /// What was replayed, and how: name and value.
     pub settings: Vec<(String, String)>,
     /// What a reader has to know before believing the figures, a sentence each.
@@ -85,38 +85,17 @@ pub struct ReplayChange {
 /// bytes.
 pub fn replay_html(report: &ReplayReport) -> String {
     let title = format!("Replay of line {} · {} {}", report.line, report.symbol, report.timeframe);
-    let axis = axis(report);
+    let axis = axis(&report.equities, report.timeframe);
     let ticks = axis.as_ref().map(TimeAxis::ticks).unwrap_or_default();
-    let sections = vec![
-        charts(axis.as_ref(), &ticks, &curves(report), None),
+    let before = [
+        charts(axis.as_ref(), &ticks, &curves(&report.equities, report.timeframe), None),
         figures(report),
         champions(report),
         refusals(report),
-        settings(report),
     ];
+    let evidence = report.grading.as_ref().map(evidence_section);
+    let sections = before.into_iter().chain(evidence).chain([settings(report)]).collect();
     page(&title, top(report), sections)
-}
-
-fn axis(report: &ReplayReport) -> Option<TimeAxis> {
-    let closes = report.equities.iter().map(|it| &it.bar_close).find(|closes| !closes.is_empty())?;
-    let start = closes.first()?.plus_millis(-report.timeframe.millis());
-    TimeAxis::over(std::iter::once(start).chain(closes.iter().copied()))
-}
-
-/// Equities, 1 before the first bar.
-fn curves(report: &ReplayReport) -> Vec<Curve> {
-    let curve = |(equity, class): (&ReplayEquity, &&str)| {
-        let start = equity.bar_close.first()?.plus_millis(-report.timeframe.millis());
-        let times: Vec<Timestamp> = std::iter::once(start).chain(equity.bar_close.iter().copied()).collect();
-        let mut level = 1.0;
-        let grown = equity.net_return.iter().map(|change| {
-            level *= 1.0 + change;
-            level
-        });
-        let grown: Vec<f64> = std::iter::once(1.0).chain(grown).collect();
-        Curve::new(&equity.name, class, &times, &grown)
-    };
-    report.equities.iter().zip(&STYLES).filter_map(curve).collect()
 }
 
 fn top(report: &ReplayReport) -> Element {
@@ -128,19 +107,11 @@ fn top(report: &ReplayReport) -> Element {
         counted(report.cycles, "cycle", "cycles"),
         dates::span(report.span)
     );
-    let item = |text: &String| {
-        let mark = el("span").class("icon").attr("aria-hidden", "true").text("!");
-        el("li").add(mark).add(el("span").text(text))
-    };
-    let (shown, rest) = bounded(&report.notes, MAX_ROWS);
-    let notes = el("ul").class("warnings").attr("aria-label", "Notes").all(shown.iter().map(item));
-    let notes = (!shown.is_empty()).then_some(notes);
     el("header")
         .add(el("p").class("eyebrow").text(line))
         .add(el("h1").text(format!("Replay of line {}", report.line)))
         .add(el("p").class("sentence").text(answer(report)))
-        .all(notes)
-        .all(left_out(rest, "notes are"))
+        .all(marked(&report.notes, "Notes"))
 }
 
 /// What it came to, in a sentence.
@@ -168,9 +139,6 @@ fn figures(report: &ReplayReport) -> Section {
     ];
     let row = |equity: &ReplayEquity| {
         let name = row_header(&equity.name).add(el("span").class("sub").text(&equity.explanation));
-        let known = |value: Option<f64>, write: fn(f64) -> String| {
-            figure(value.filter(|value| value.is_finite()).map(write))
-        };
         el("tr")
             .add(name)
             .add(known(equity.total_return, numbers::signed_percent))
@@ -191,7 +159,13 @@ fn figures(report: &ReplayReport) -> Section {
 }
 
 fn champions(report: &ReplayReport) -> Section {
-    let (shown, rest) = bounded(&report.changes, MAX_ROWS);
+    let content = changes_table(&report.changes, report.changes_left_out);
+    Section { id: "champions", title: "Who traded", content }
+}
+
+/// A table of `changes`; `left_out` more are not among them.
+pub(crate) fn changes_table(changes: &[ReplayChange], left_out_before: usize) -> Vec<Element> {
+    let (shown, rest) = bounded(changes, MAX_ROWS);
     let columns =
         [("At, UTC", false), ("What", false), ("Grade", false), ("Champion", false), ("Why", false)];
     let row = |change: &ReplayChange| {
@@ -203,39 +177,32 @@ fn champions(report: &ReplayReport) -> Section {
             .add(el("td").add(el("code").text(change.model.as_deref().unwrap_or("none"))))
             .add(text(&change.sentence))
     };
-    let content = match shown.is_empty() {
-        true => vec![note("No model ever traded.")],
-        false => {
-            let rows = table("Changes of the champion", header(&columns), shown.iter().map(row));
-            std::iter::once(rows).chain(left_out(rest + report.changes_left_out, "changes are")).collect()
-        }
-    };
-    Section { id: "champions", title: "Who traded", content }
+    if shown.is_empty() {
+        return vec![note("No model ever traded.")];
+    }
+    let rows = table("Changes of the champion", header(&columns), shown.iter().map(row));
+    std::iter::once(rows).chain(left_out(rest.saturating_add(left_out_before), "changes are")).collect()
 }
 
 fn refusals(report: &ReplayReport) -> Section {
-    let (shown, rest) = bounded(&report.refusals, MAX_ROWS);
+    Section { id: "refusals", title: "What was refused", content: refusals_table(&report.refusals) }
+}
+
+/// A table of reasons with the number of cycles that changed nothing for each.
+pub(crate) fn refusals_table(refusals: &[(String, u64)]) -> Vec<Element> {
+    let (shown, rest) = bounded(refusals, MAX_ROWS);
     let row = |(reason, count): &(String, u64)| {
         let name = el("th").attr("scope", "row").add(el("code").text(reason));
         el("tr").add(name).add(figure(Some(numbers::whole(*count))))
     };
     let columns = [("Reason", false), ("Cycles", true)];
-    let content = match shown.is_empty() {
-        true => vec![note("Every cycle's model was let through.")],
-        false => {
-            let rows = table("Cycles that changed nothing", header(&columns), shown.iter().map(row));
-            std::iter::once(rows.attr("data-narrow", "")).chain(left_out(rest, "reasons are")).collect()
-        }
-    };
-    Section { id: "refusals", title: "What was refused", content }
+    if shown.is_empty() {
+        return vec![note("Every cycle's model was let through.")];
+    }
+    let rows = table("Cycles that changed nothing", header(&columns), shown.iter().map(row));
+    std::iter::once(rows.attr("data-narrow", "")).chain(left_out(rest, "reasons are")).collect()
 }
 
 fn settings(report: &ReplayReport) -> Section {
-    let (shown, rest) = bounded(&report.settings, MAX_ROWS);
-    let fact = |(name, value): &(String, String)| {
-        el("div").add(el("dt").text(name)).add(el("dd").add(el("code").text(value)))
-    };
-    let facts = el("dl").class("facts").all(shown.iter().map(fact));
-    let content = std::iter::once(facts).chain(left_out(rest, "settings are")).collect();
-    Section { id: "settings", title: "How it was made", content }
+    Section { id: "settings", title: "How it was made", content: facts(&report.settings, "settings are") }
 }

@@ -1,6 +1,7 @@
 //! The ledger of an arm against its reference under the product's rules, and when it first came to each grade.
 
-use walkforward_promoter::{EvidenceRules, Looks, MarketPace, Recent, SequentialTest};
+use walkforward_core::Grade;
+use walkforward_promoter::{Decider, EvidenceRules, Looks, MarketPace, Recent, Sequential, SequentialTest};
 use walkforward_stats::{exceeded_with, paired_p_value_is_at_most};
 
 use crate::SimulationError;
@@ -107,6 +108,12 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// A ledger before its first bar without a registered test: the e-process may qualify it, at `level`.
+    pub(crate) fn anytime(judge: &'a Judge, seed: u64, level: f64) -> Result<Self, SimulationError> {
+        let shared = SequentialTest::e_process(judge.pace, level, &judge.rules)?;
+        Ok(Self { shared, ..Self::new(judge, seed)? })
+    }
+
     /// The same with the tests of a line's only arm.
     pub(crate) fn with_both_levels(self) -> Result<Self, SimulationError> {
         Ok(Self { alone: Some(self.judge.registered(self.judge.rules.qualified_alpha)?), ..self })
@@ -128,6 +135,12 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Whether it has no registered test, and its e-process has crossed its level.
+    pub(crate) fn is_crossed_anytime(&self) -> bool {
+        let Sequential { decider, qualified_at, .. } = self.shared.standing();
+        decider == Decider::EProcess && qualified_at.is_some()
+    }
+
     /// Bars so far, the replayed ones included.
     pub(crate) fn bars(&self) -> usize {
         self.differences.len()
@@ -138,9 +151,27 @@ impl<'a> Ledger<'a> {
         self.judge.looks.last(self.bars()) == Some(self.bars())
     }
 
-    /// Whether luck alone does as well with a probability of at most `level`, at a look.
+    /// Whether luck alone does as well with a probability of at most `level`, at the last look; not before the first.
     pub(crate) fn reaches(&self, level: f64) -> Result<bool, SimulationError> {
-        self.judge.p_is_at_most(&self.differences, level, self.seed ^ self.bars() as u64)
+        let Some(look) = self.judge.looks.last(self.bars()) else { return Ok(false) };
+        self.judge.p_is_at_most(&self.differences[..look], level, self.seed ^ look as u64)
+    }
+
+    /// The grade at the last look, if it is `least` or a higher one.
+    pub(crate) fn grade_from(&self, least: Grade) -> Result<Option<Grade>, SimulationError> {
+        let live = self.judge.looks.last(self.bars()).map(|look| look - self.replayed);
+        if self.shared.qualified_at().is_some_and(|bars| live.is_some_and(|live| bars <= live)) {
+            return Ok(Some(Grade::Qualified));
+        }
+        let mut reached = None;
+        // The lower levels first: most ledgers reach none.
+        for grade in Grade::ALL.into_iter().filter(|grade| *grade >= least) {
+            match self.judge.rules.needed_p(grade) {
+                Some(p) if self.reaches(p)? => reached = Some(grade),
+                _ => break,
+            }
+        }
+        Ok(reached)
     }
 
     /// Takes the next bar, and at a look notes what it first came to.
@@ -172,6 +203,15 @@ impl<'a> Ledger<'a> {
             betting_alone: self.alone.as_ref().and_then(SequentialTest::e_process_crossed_at),
             ..self.milestones
         }
+    }
+}
+
+#[cfg(test)]
+impl Ledger<'_> {
+    /// Level of the test that qualifies, and whether that is a registered one.
+    pub(crate) fn deciding_level(&self) -> (f64, bool) {
+        let Sequential { decider, alpha, .. } = self.shared.standing();
+        (alpha, decider == Decider::RegisteredTest)
     }
 }
 

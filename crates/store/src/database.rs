@@ -33,6 +33,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/005_due_times_again.sql")),
     M::up(include_str!("schema/006_evidence.sql")),
     M::up(include_str!("schema/007_replays.sql")),
+    M::up(include_str!("schema/008_tests_that_stay.sql")),
 ];
 
 /// The schema version of this program.

@@ -1,7 +1,7 @@
 //! Dataset configurations: where a training's bars come from and what is made of them. The store keeps them as they
 //! are; whoever builds the dataset checks them.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use walkforward_core::Timestamp;
@@ -93,6 +93,14 @@ impl NewDatasetConfig {
             split: DATASETS.object(id, "split_config", &self.split_config)?,
         })
     }
+
+    /// Runs `sql` with its columns as ?1 to ?7 and the time as ?8.
+    fn write(&self, tx: &Transaction<'_>, sql: &str, texts: &Texts, now: &str) -> rusqlite::Result<usize> {
+        let description = bounded(&self.description);
+        let Texts { source, features, split } = texts;
+        let (id, name, source_type) = (self.id.as_str(), &self.name, &self.source_type);
+        tx.execute(sql, params![id, name, description, source_type, source, features, split, now])
+    }
 }
 
 impl Store {
@@ -111,19 +119,12 @@ impl Store {
             DATASETS.check_free(tx, id)?;
             DATASETS.check_room(tx, id, "true", MAX_DATASET_CONFIGS)?;
             DATASETS.check_unique_name(tx, id, &dataset.name)?;
-            tx.execute(
+            dataset.write(
+                tx,
                 "INSERT INTO dataset_configs (id, name, description, source_type, source_config, features, \
                  split_config, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-                params![
-                    id,
-                    dataset.name,
-                    bounded(&dataset.description),
-                    dataset.source_type,
-                    texts.source,
-                    texts.features,
-                    texts.split,
-                    now
-                ],
+                &texts,
+                &now,
             )?;
             DATASETS.get(tx, DATASET_COLUMNS, id, dataset_row)
         })
@@ -160,19 +161,12 @@ impl Store {
         self.database.write_checked("change a dataset configuration in", |tx| {
             DATASETS.require(tx, id)?;
             DATASETS.check_unique_name(tx, id, &dataset.name)?;
-            tx.execute(
+            dataset.write(
+                tx,
                 "UPDATE dataset_configs SET name = ?2, description = ?3, source_type = ?4, source_config = ?5, \
                  features = ?6, split_config = ?7, updated_at = ?8 WHERE id = ?1",
-                params![
-                    id,
-                    dataset.name,
-                    bounded(&dataset.description),
-                    dataset.source_type,
-                    texts.source,
-                    texts.features,
-                    texts.split,
-                    now
-                ],
+                &texts,
+                &now,
             )?;
             DATASETS.get(tx, DATASET_COLUMNS, id, dataset_row)
         })

@@ -4,12 +4,14 @@
 //! away.
 
 mod anchors;
+mod anytime;
 mod arms;
 mod horizons;
 mod replays;
 mod streams;
 
 pub use anchors::Anchor;
+pub use anytime::{AnytimePair, AnytimeTest};
 pub use arms::{Arm, Snapshot, arm_id};
 pub use horizons::HorizonRequest;
 pub use replays::{MAX_REPLAY_CYCLES, NewReplay, Replay, ReplayCycle, ReplayStatus};

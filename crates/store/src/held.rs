@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use walkforward_core::{LineName, ModelId, Timestamp};
+use walkforward_core::{LineName, ModelId, Outcome, Timestamp, Verdict};
 
 use crate::events::insert_event;
 use crate::pins::MODELS;
@@ -46,6 +46,11 @@ impl HeldModel {
         self.judged_against == self.champion
     }
 }
+
+/// Preset of a promotion that a person made against a verdict.
+pub const BY_HAND: &str = "by_hand";
+/// Why a verdict rejects a model that does not work.
+const MECHANICAL: &str = "mechanical";
 
 /// The condition under which a row of `models` waits for approval.
 pub(crate) const IS_HELD: &str = "models.status = 'evaluated' AND models.weights_removed_at IS NULL \
@@ -121,6 +126,38 @@ impl Store {
         })
     }
 
+    /// Makes a model champion that no gate let through, because a person takes that upon themselves. The promotion keeps
+    /// the verdict's words, its preset is [`BY_HAND`], and its grade is what its arm has earned itself: capital follows
+    /// evidence, whoever decides.
+    ///
+    /// # Errors
+    /// It has no verdict, does not work, was declined, the reason is empty, and all that [`promote`](Self::promote)
+    /// refuses.
+    pub fn overrule(&self, id: &ModelId, reason: &str) -> Result<Promotion, StoreError> {
+        let reason = required(id, reason)?;
+        let record = self.model(id)?;
+        let refuse = |why: &str| Err(MODELS.refuse(id.as_str(), why));
+        let Some(verdict) = &record.verdict else {
+            return refuse("it was never judged: nothing is known of it that could be overruled");
+        };
+        if verdict.reason.as_deref() == Some(MECHANICAL) {
+            return refuse(&format!("{}: a model that does not work can't trade", verdict.sentence));
+        }
+        let reason = format!("by hand: {reason}");
+        self.promote(&PromotionRequest {
+            line: &record.line,
+            expected_current: self
+                .champion(&record.line)?
+                .as_ref()
+                .map(|champion| &champion.pointer.model_id),
+            to: id,
+            kind: PromotionKind::Promote,
+            reason: &reason,
+            verdict: &overruled(verdict),
+            metrics: &record.metrics.clone().unwrap_or_default(),
+        })
+    }
+
     /// Says no to a model that waits for approval: it is `rejected`, and ages as such.
     ///
     /// # Errors
@@ -160,6 +197,18 @@ impl std::fmt::Display for Declined {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "it was declined on {}: {}", self.at, self.reason)
     }
+}
+
+/// What a person made of `verdict`.
+fn overruled(verdict: &Verdict) -> Verdict {
+    let mut verdict = verdict.clone();
+    verdict.sentence = format!("a person decided; the verdict was {}: {}", verdict.outcome, verdict.sentence);
+    verdict.preset = BY_HAND.to_owned();
+    verdict.outcome = Outcome::Promote;
+    if let Some(grading) = &mut verdict.grading {
+        grading.grade = grading.earned;
+    }
+    verdict
 }
 
 fn required(id: &ModelId, reason: &str) -> Result<String, StoreError> {

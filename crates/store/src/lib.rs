@@ -69,14 +69,14 @@ pub use dataset_configs::{DatasetConfigRecord, MAX_DATASET_CONFIGS, NewDatasetCo
 pub use error::{PointerProblem, RunLockHeld, StoreError};
 pub use events::{Event, MAX_EVENTS};
 pub use evidence::{
-    Anchor, Arm, HorizonRequest, MAX_REPLAY_CYCLES, MAX_STREAM_BARS, NewReplay, Replay, ReplayCycle,
-    ReplayStatus, ScoredBar, Snapshot, StreamHead, StreamKey, StreamPart, arm_id,
+    Anchor, AnytimePair, AnytimeTest, Arm, HorizonRequest, MAX_REPLAY_CYCLES, MAX_STREAM_BARS, NewReplay,
+    Replay, ReplayCycle, ReplayStatus, ScoredBar, Snapshot, StreamHead, StreamKey, StreamPart, arm_id,
 };
 pub use experiments::{
     ExperimentEnd, ExperimentFilter, ExperimentRecord, ExperimentStatus, MAX_TAGS, NewExperiment,
 };
 pub use hash::sha256_file;
-pub use held::{Declined, HeldModel};
+pub use held::{BY_HAND, Declined, HeldModel};
 pub use history::PromotionRow;
 pub use iterations::{IterationRecord, MAX_ITERATION_BATCH, MAX_ITERATIONS};
 pub use layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};

@@ -150,6 +150,16 @@ impl Store {
             query.query_map([line.as_str()], |row| parse(row, 0))?.collect()
         })
     }
+
+    /// The annualised Sharpe ratios on their hold-outs of a line's models, oldest first; those whose ratio is not defined
+    /// are left out.
+    pub fn holdout_sharpes(&self, line: &LineName) -> Result<Vec<(ModelId, f64)>, StoreError> {
+        self.database.read(|db| {
+            let sql = "SELECT id, sharpe FROM models WHERE line = ?1 AND sharpe IS NOT NULL ORDER BY created_at, id";
+            let mut query = db.prepare_cached(sql)?;
+            query.query_map([line.as_str()], |row| Ok((parse(row, 0)?, row.get(1)?)))?.collect()
+        })
+    }
 }
 
 /// The files of a bundle in order; refused when the weights are missing or something is no plain file.
@@ -247,11 +257,12 @@ pub(crate) fn upsert_model(
     settle_declined(tx, record)?;
     tx.execute(
         "INSERT INTO models (id, run_id, line, status, created_at, sha256, used_until, lineage_until, metadata_path, \
-         promoted_at, seen, parent_id, weights_removed_at, weights_removed_by) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+         promoted_at, seen, parent_id, weights_removed_at, weights_removed_by, sharpe) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
          ON CONFLICT (id) DO UPDATE SET line = excluded.line, status = excluded.status, sha256 = excluded.sha256, \
          used_until = excluded.used_until, lineage_until = excluded.lineage_until, \
          promoted_at = excluded.promoted_at, seen = excluded.seen, parent_id = excluded.parent_id, \
+         sharpe = excluded.sharpe, \
          weights_removed_at = coalesce(excluded.weights_removed_at, weights_removed_at), \
          weights_removed_by = coalesce(excluded.weights_removed_by, weights_removed_by)",
         params![
@@ -269,6 +280,7 @@ pub(crate) fn upsert_model(
             record.parent_id.as_ref().map(ModelId::as_str),
             record.weights_removed.map(|removed| removed.at.to_string()),
             record.weights_removed.map(|removed| removed.by.as_str()),
+            record.metrics.as_ref().and_then(|metrics| metrics.sharpe),
         ],
     )?;
     Ok(())

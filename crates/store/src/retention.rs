@@ -11,7 +11,7 @@ mod work;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{LineName, ModelId, Timestamp};
+use walkforward_core::{ArmId, LineName, ModelId, Timestamp};
 
 use crate::ScheduleId;
 
@@ -68,6 +68,8 @@ pub enum KeepReason {
     Held,
     /// The next cycle of this schedule continues from it.
     NextParent(ScheduleId),
+    /// The stream of this arm goes on with it.
+    Deciding(ArmId),
     /// It is among the newest of its line.
     Newest,
     /// It is younger than a model has to be to go.
@@ -101,6 +103,7 @@ impl fmt::Display for KeepReason {
             Self::NextParent(schedule) => {
                 write!(f, "the next cycle of schedule '{schedule}' continues from it")
             }
+            Self::Deciding(arm) => write!(f, "the stream of arm {arm} goes on with it"),
             Self::Newest => f.write_str("among the newest of its line"),
             Self::Young { days } => write!(f, "not {days} days old"),
             Self::Parent { days } => write!(f, "parent of a model not {days} days old"),

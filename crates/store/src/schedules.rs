@@ -64,6 +64,15 @@ impl NewSchedule {
         }
         Ok(())
     }
+
+    /// Runs `sql` with its columns as ?1 to ?7 and the time as ?8.
+    fn write(&self, tx: &Transaction<'_>, sql: &str, config: &str, now: &str) -> rusqlite::Result<usize> {
+        let base = self.base_experiment_id.as_ref().map(ExperimentId::as_str);
+        let dataset = self.dataset_id.as_ref().map(DatasetConfigId::as_str);
+        let pack = self.hp_pack_id.as_ref().map(PackId::as_str);
+        let (id, line) = (self.id.as_str(), self.line.as_str());
+        tx.execute(sql, params![id, self.name, line, base, dataset, pack, config, now])
+    }
 }
 
 impl Store {
@@ -81,20 +90,9 @@ impl Store {
             SCHEDULES.check_free(tx, id)?;
             SCHEDULES.check_room(tx, id, "status <> 'removed'", MAX_SCHEDULES)?;
             schedule.check_references(tx)?;
-            tx.execute(
-                "INSERT INTO continuous_training_schedules (id, name, line, base_experiment_id, dataset_id, \
-                 hp_pack_id, config, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
-                params![
-                    id,
-                    schedule.name,
-                    schedule.line.as_str(),
-                    schedule.base_experiment_id.as_ref().map(ExperimentId::as_str),
-                    schedule.dataset_id.as_ref().map(DatasetConfigId::as_str),
-                    schedule.hp_pack_id.as_ref().map(PackId::as_str),
-                    config,
-                    now
-                ],
-            )?;
+            let sql = "INSERT INTO continuous_training_schedules (id, name, line, base_experiment_id, dataset_id, \
+                       hp_pack_id, config, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
+            schedule.write(tx, sql, &config, &now)?;
             get(tx, &schedule.id)
         })
     }
@@ -158,19 +156,9 @@ impl Store {
                 return Err(SCHEDULES.refuse(id, reason).into());
             }
             schedule.check_references(tx)?;
-            tx.execute(
-                "UPDATE continuous_training_schedules SET name = ?2, base_experiment_id = ?3, dataset_id = ?4, \
-                 hp_pack_id = ?5, config = ?6, updated_at = ?7 WHERE id = ?1",
-                params![
-                    id,
-                    schedule.name,
-                    schedule.base_experiment_id.as_ref().map(ExperimentId::as_str),
-                    schedule.dataset_id.as_ref().map(DatasetConfigId::as_str),
-                    schedule.hp_pack_id.as_ref().map(PackId::as_str),
-                    config,
-                    now
-                ],
-            )?;
+            let sql = "UPDATE continuous_training_schedules SET name = ?2, line = ?3, base_experiment_id = ?4, \
+                       dataset_id = ?5, hp_pack_id = ?6, config = ?7, updated_at = ?8 WHERE id = ?1";
+            schedule.write(tx, sql, &config, &now)?;
             get(tx, &schedule.id)
         })
     }

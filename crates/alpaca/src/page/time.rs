@@ -21,6 +21,10 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
             f.write_str("a time such as \"2024-01-01T00:00:00Z\"")
         }
 
+        fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
+            self.visit_bytes(text.as_bytes())
+        }
+
         fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<Timestamp, E> {
             parse(text).ok_or_else(|| {
                 let shown: String = String::from_utf8_lossy(text).chars().take(MAX_SHOWN_CHARS).collect();

@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod backfill;
+mod feed;
 mod keys;
+mod live;
 mod merging;
+mod once;
 mod pages;
 mod refusals;
 mod retries;
@@ -12,3 +16,5 @@ mod samples;
 mod server;
 mod source;
 mod support;
+mod updates;
+mod venue;

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
-use walkforward_core::ErrorKind;
+use serde_json::Value;
+use walkforward_alpaca::{MarketMessage, TradeMessage, parse_market_frame, parse_order, parse_trade_frame};
+use walkforward_core::{ErrorKind, OrderOrigin, OrderStatus, Quantity, SubmitError, Venue};
+use walkforward_testing::{FakeAlpaca, RestFault, Route};
 
+use crate::live::{buy, quantity, venue};
 use crate::server::Reply;
 use crate::support::{Rig, query};
 
@@ -58,5 +62,76 @@ async fn recorded_errors_are_told_shared_data() {
         let message = error["body"]["message"].as_str().unwrap_or(&body);
         let told = rig.expect_error(&[message], if may_pass { 6 } else { 1 }).await;
         assert_eq!(told.kind(), if may_pass { ErrorKind::Retry } else { ErrorKind::BadInput });
+    }
+}
+
+#[test]
+fn recorded_orders_and_fills_are_read_shared_data() {
+    let Some(folder) = samples("recorded_orders_and_fills_are_read_shared_data") else { return };
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let btc = "BTC/USD".parse().unwrap();
+    let accepted = parse_order(&read("order_accepted.json"), &btc).unwrap();
+    assert_eq!(accepted.origin, OrderOrigin::External("cycle42-bar-20240101T000100Z".to_owned()));
+    assert_eq!((accepted.status, accepted.filled), (OrderStatus::Pending, Quantity::ZERO));
+    let filled = parse_order(&read("order_filled.json"), &btc).unwrap();
+    assert_eq!((filled.status, filled.filled), (OrderStatus::Filled, quantity("0.0125")));
+    let update = parse_trade_frame(&read("trade_update_fill.json"), &btc).unwrap();
+    let TradeMessage::Fill(fill) = update else { panic!("{update:?}") };
+    assert_eq!((fill.quantity, fill.price.get()), (quantity("0.0125"), 42_301.5));
+    assert_eq!(fill.fee_in_asset(Quantity::ZERO), Some(quantity("0.00003125")));
+    assert_eq!(fill.order, filled);
+}
+
+#[test]
+fn a_recorded_session_of_the_stream_is_read_shared_data() {
+    let Some(folder) = samples("a_recorded_session_of_the_stream_is_read_shared_data") else { return };
+    let text = std::fs::read_to_string(folder.join("ws_session.json")).unwrap();
+    let frames: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let of_server = frames.iter().filter(|frame| frame["dir"] == "server");
+    let messages: Vec<MarketMessage> = of_server
+        .flat_map(|frame| parse_market_frame(frame["frame"].to_string().as_bytes()).unwrap())
+        .collect();
+    let kinds: Vec<&str> = messages
+        .iter()
+        .map(|message| match message {
+            MarketMessage::Connected => "connected",
+            MarketMessage::Authenticated => "authenticated",
+            MarketMessage::Subscribed { .. } => "subscribed",
+            MarketMessage::Bar { .. } => "bar",
+            MarketMessage::UpdatedBar { .. } => "updated bar",
+            MarketMessage::Other => "other",
+            MarketMessage::Error { .. } => "error",
+            MarketMessage::Unknown(_) | MarketMessage::Unreadable(_) => "unknown",
+        })
+        .collect();
+    let expected =
+        ["connected", "authenticated", "subscribed", "bar", "updated bar", "other", "bar", "error"];
+    assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn recorded_errors_never_hide_an_order_shared_data() {
+    let Some(folder) = samples("recorded_errors_never_hide_an_order_shared_data") else { return };
+    let position = std::fs::read_to_string(folder.join("position.json")).unwrap();
+    let fake = FakeAlpaca::start().await;
+    let list = RestFault::Answer { status: 200, headers: Vec::new(), body: format!("[{position}]") };
+    fake.fail(Route::Positions, list, 1);
+    let held = venue(&fake).position().await.unwrap();
+    assert_eq!((held.quantity, held.available), (quantity("0.01246875"), quantity("0.01246875")));
+
+    let text = std::fs::read_to_string(folder.join("errors.json")).unwrap();
+    let errors: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for error in errors {
+        let status = u16::try_from(error["status"].as_u64().unwrap()).unwrap();
+        let body = error["text"].as_str().map_or_else(|| error["body"].to_string(), str::to_owned);
+        fake.fail(Route::Submit, RestFault::Answer { status, headers: Vec::new(), body }, 1);
+        let told = venue(&fake).submit(&buy("wf-1", 100.0)).await.unwrap_err();
+        let expected = match (status, error["body"]["code"].as_u64()) {
+            (429, _) => matches!(told, SubmitError::NotPlaced { .. }),
+            (500.., _) | (_, None) => matches!(told, SubmitError::Unknown { .. }),
+            (_, Some(40_010_001)) => matches!(told, SubmitError::DuplicateId { .. }),
+            (_, Some(_)) => matches!(told, SubmitError::Rejected(_)),
+        };
+        assert!(expected, "{error}: {told}");
     }
 }

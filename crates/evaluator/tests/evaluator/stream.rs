@@ -1,7 +1,6 @@
 //! A stream: one session over stretches, models and datasets.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -92,7 +91,7 @@ fn go_on(turn: &Turn<'_>, data: &Dataset, session: Option<&Value>) -> StreamStre
     let request = StreamRequest { model: *model, dataset: data, span: window(bars.start, bars.end), session };
     match evaluator().continue_stream(&request, &context()).unwrap() {
         Continued::Scored(stretch) => stretch,
-        Continued::Broken(problem) => panic!("{problem}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -282,29 +281,4 @@ fn a_stream_without_a_model_holds_nothing_and_needs_no_history() {
     assert!(flat.net_return.iter().chain(&flat.position).all(|&value| value == 0.0));
     let cut = stream(&[(0..1, None), (1..60, None)], |_, bars| part(&data, bars.clone()));
     assert_eq!(exactly(&cut), exactly(&flat));
-}
-
-/// `cargo test --release -p walkforward-evaluator --test evaluator -- --ignored --nocapture six_new_bars`
-#[test]
-#[ignore = "a measurement"]
-#[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
-fn what_six_new_bars_of_a_year_cost() {
-    const YEAR: usize = 9_096;
-    const CYCLES: usize = 1_000;
-    let folder = tempdir().unwrap();
-    let kinds = FeatureKind::catalogue();
-    let model = restless(&folder, 1, kinds);
-    let data = market(&(0..YEAR).map(|bar| 0.01 * (bar as f64 * 0.7).sin()).collect::<Vec<_>>());
-    let started = Instant::now();
-    for cycle in 0..CYCLES {
-        let from = YEAR - 6 - cycle % 18;
-        go_on(&(from..from + 6, Some(&model)), &data, None);
-    }
-    let stretch_us = started.elapsed().as_secs_f64() * 1e6 / CYCLES as f64;
-    let started = Instant::now();
-    for _ in 0..CYCLES {
-        walkforward_policy::load(&model.dir, &model.sha256).unwrap();
-    }
-    let load_us = started.elapsed().as_secs_f64() * 1e6 / CYCLES as f64;
-    eprintln!("six bars of {YEAR}: {stretch_us:.0} us, of which {load_us:.0} us to load the model");
 }

@@ -32,7 +32,7 @@ fn refused(model: Option<&ModelRef>, span: (usize, usize), session: Option<&Valu
 fn broken(model: &ModelRef) -> String {
     match ask(SessionConfig::default(), Some(model), (100, 110), None).unwrap() {
         Continued::Broken(problem) => problem,
-        Continued::Scored(stretch) => panic!("{stretch:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -42,7 +42,7 @@ fn session() -> Value {
     let model = write_model(dir.path(), 1.0, 0.0);
     match ask(SessionConfig::default(), Some(&model), (100, 110), None).unwrap() {
         Continued::Scored(stretch) => stretch.session,
-        Continued::Broken(problem) => panic!("{problem}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -132,7 +132,7 @@ fn a_session_of_another_market_is_refused() {
 }
 
 #[test]
-fn a_model_that_does_not_work_is_said_and_nothing_is_scored() {
+fn a_model_that_does_not_load_is_said_and_nothing_is_scored() {
     let dir = tempdir().unwrap();
     let model = write_model(dir.path(), 1.0, 0.0);
     contains(&broken(&ModelRef { dir: dir.path().join("gone"), ..model.clone() }), &["does not exist"]);
@@ -141,11 +141,6 @@ fn a_model_that_does_not_work_is_said_and_nothing_is_scored() {
     let mut other = spec.clone();
     other.symbol = "ETH/USD".parse().unwrap();
     contains(&broken(&write_spec(dir.path(), &other, 1.0, 0.0)), &["made for 1h bars of ETH/USD"]);
-    let mut failing = spec.clone();
-    failing.normaliser.std = vec![1e-38];
-    failing.normaliser.clip = f32::MAX;
-    let problem = broken(&write_spec(dir.path(), &failing, 1e38, 0.0));
-    contains(&problem, &["did not answer at the bar of 2024-01-05T04:00:00", "is not finite"]);
     let mut short = spec;
     short.actions = ActionMap::ShortFlatLong;
     short.network = walkforward_core::NetworkSpec::Mlp {
@@ -156,6 +151,62 @@ fn a_model_that_does_not_work_is_said_and_nothing_is_scored() {
     };
     let short = write_linear(dir.path(), &short, vec![0.5; 9], vec![0.0; 3]);
     contains(&broken(&short), &["short positions"]);
+}
+
+/// A model that answers as long as its feature is small, and the spec it was made of.
+fn failing_on_large_moves(dir: &std::path::Path) -> ModelRef {
+    let model = write_model(dir, 1.0, 0.0);
+    let mut spec = load(&model.dir, &model.sha256).unwrap().spec().clone();
+    // A step of 5 % is normalised to more than a float can hold once it is weighed.
+    spec.normaliser.mean = vec![0.0];
+    spec.normaliser.std = vec![1e-20];
+    spec.normaliser.clip = f32::MAX;
+    write_spec(dir, &spec, 1e20, 0.0)
+}
+
+#[test]
+fn the_bars_before_one_without_an_answer_are_scored_as_if_it_had_not_come() {
+    let dir = tempdir().unwrap();
+    let model = failing_on_large_moves(dir.path());
+    let mut closes = vec![100.0; 200];
+    for (bar, close) in closes.iter_mut().enumerate().skip(150) {
+        *close = if bar < 157 { 100.0 } else { 105.0 };
+    }
+    let data = dataset(&closes);
+    let go_on = |from, to, session: Option<&Value>| {
+        let request = StreamRequest { model: Some(&model), dataset: &data, span: window(from, to), session };
+        BacktestEvaluator::new(SessionConfig::default()).continue_stream(&request, &context()).unwrap()
+    };
+    let Continued::Silent { scored: Some(whole), problem } = go_on(100, 180, None) else {
+        panic!("it answers everything")
+    };
+    contains(&problem, &["did not answer at the bar of 2024-01-07T13:00:00", "is not finite"]);
+    let Continued::Scored(cut) = go_on(100, 157, None) else { panic!("it does not answer before") };
+    assert_eq!(whole, cut);
+    let Continued::Silent { scored: None, problem: again } = go_on(157, 180, Some(&whole.session)) else {
+        panic!("it answers the first")
+    };
+    assert_eq!(again, problem);
+    assert!(matches!(go_on(158, 180, None), Continued::Scored(rest) if rest.bar_close.len() == 22));
+}
+
+#[test]
+fn a_model_that_the_system_does_not_let_be_read_is_not_called_broken() {
+    let dir = tempdir().unwrap();
+    let model = write_model(dir.path(), 1.0, 0.0);
+    // A link to itself stands for what is there and can't be read, whoever runs the test.
+    let file = model.dir.join("policy.safetensors");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let error = ask(SessionConfig::default(), Some(&model), (100, 110), None).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Retry);
+    contains(&error.to_string(), &[model.id.as_str(), "policy.safetensors", "check its permissions"]);
+    let evaluator = BacktestEvaluator::new(SessionConfig::default());
+    let error = evaluator.evaluate(&model, &dataset(&waves(200)), window(100, 110), &context()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Retry);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    contains(&broken(&model), &["no regular file"]);
 }
 
 #[test]

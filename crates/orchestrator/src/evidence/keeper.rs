@@ -7,10 +7,22 @@ use walkforward_core::{
     Continued, Dataset, ErrorKind, Evaluator, ModelId, ModelRef, Stage, StageContext, StageError,
     StreamRequest, StreamStretch, Timestamp, Window,
 };
-use walkforward_store::{ScoredBar, Snapshot, Store, StreamHead, StreamKey, StreamPart};
+use walkforward_store::{
+    ModelRecord, ScoredBar, Snapshot, Store, StoreError, StreamHead, StreamKey, StreamPart,
+};
 
 use super::turns::{Turn, close_of, turns};
 use crate::run_error::RunError;
+
+/// Whose stream it is that is extended: what becomes of bars that its snapshots can't decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// An arm's: they are left to the snapshot before.
+    Arm,
+    /// Of what arms are measured against: they stay without a score. Another position, none included, would be another
+    /// reference.
+    Reference,
+}
 
 /// Scores the bars of one dataset.
 pub(crate) struct Keeper<'a> {
@@ -18,6 +30,7 @@ pub(crate) struct Keeper<'a> {
     pub(crate) evaluator: &'a dyn Evaluator,
     pub(crate) dataset: &'a Dataset,
     pub(crate) ctx: &'a StageContext,
+    pub(crate) role: Role,
     /// Bars that close by then are marked as replayed.
     pub(crate) replayed_until: Option<Timestamp>,
 }
@@ -29,27 +42,73 @@ pub(crate) struct Scored {
     session: Option<Value>,
     /// Who decided last.
     decider: Option<Option<ModelId>>,
+    /// Why the bars after these have no score; none when all have one.
+    pub(crate) stopped: Option<RunError>,
+}
+
+/// What became of a turn.
+enum Turned {
+    /// So many of its bars were scored, all or those before one without an answer.
+    Scored(usize),
+    /// Its snapshot gave no answer at its first bar.
+    Silent,
+    /// Its snapshot does not load.
+    Broken,
+    /// It could not be scored.
+    Stopped(RunError),
 }
 
 impl Keeper<'_> {
     /// Scores the bars after the stream's head, each with the position that the newest of `snapshots` had decided on, and
-    /// keeps them.
+    /// keeps them. Why the stream stops before the dataset does, where it does.
+    ///
+    /// # Errors
+    /// An arm's bars can't be scored, the run was cancelled, or the store can't be read or written.
     pub(crate) fn extend(
         &self,
         key: &StreamKey,
         head: Option<StreamHead>,
         snapshots: Vec<Snapshot>,
-    ) -> Result<(), RunError> {
-        let Some(range) = self.new_bars(head.as_ref(), &snapshots) else { return Ok(()) };
+    ) -> Result<Option<RunError>, RunError> {
+        let Some(range) = self.new_bars(head.as_ref(), &snapshots) else { return Ok(None) };
         let after = head.as_ref().map(|head| head.last_close);
-        let scored = self.follow(Scored::after(self.goes_on(head, range.start)), range, snapshots)?;
-        let Some(session) = scored.session else { return Ok(()) };
-        let part = StreamPart { bars: scored.bars, deciders: scored.deciders, session };
-        Ok(self.store.extend_stream(key, after, &part)?)
+        let goes_on = self.goes_on(head, range.start);
+        let has_begun = goes_on.is_some();
+        let mut scored = self.follow(Scored::after(goes_on), range.clone(), snapshots.clone())?;
+        if scored.bars.is_empty() && self.role == Role::Arm {
+            scored = self.begin_anew(scored, has_begun, range, snapshots)?;
+        }
+        if let (Some(session), false) = (scored.session, scored.bars.is_empty()) {
+            let part = StreamPart { bars: scored.bars, deciders: scored.deciders, session };
+            self.store.extend_stream(key, after, &part)?;
+        }
+        Ok(scored.stopped)
     }
 
-    /// Scores the bars of `range` after what `scored` holds. A snapshot that does not work leaves its bars to the one
-    /// before it.
+    /// A second try for an arm none of whose bars could be scored: without the position of before, and no earlier than the
+    /// hold-out, which has all the history that a policy may want. Else its stream would stand still for ever.
+    fn begin_anew(
+        &self,
+        scored: Scored,
+        has_begun: bool,
+        range: Range<usize>,
+        snapshots: Vec<Snapshot>,
+    ) -> Result<Scored, RunError> {
+        let Some(problem) = scored.stopped else { return Ok(scored) };
+        let start = range.start.max(self.dataset.split_index());
+        if start >= range.end || (start == range.start && !has_begun) {
+            return Err(problem);
+        }
+        tracing::warn!(%problem, from = %self.dataset.bars.open_times()[start], "a stream begins anew, without a position");
+        let scored = self.follow(Scored::after(None), start..range.end, snapshots)?;
+        match scored.stopped {
+            Some(problem) if scored.bars.is_empty() => Err(problem),
+            _ => Ok(scored),
+        }
+    }
+
+    /// Scores the bars of `range` after what `scored` holds. In an arm's stream a snapshot that does not load leaves all
+    /// bars, and one that gives no answer that bar to the one before it.
     pub(crate) fn follow(
         &self,
         mut scored: Scored,
@@ -57,24 +116,69 @@ impl Keeper<'_> {
         mut snapshots: Vec<Snapshot>,
     ) -> Result<Scored, RunError> {
         let mut next = range.start;
+        let mut silent: Vec<ModelId> = Vec::new();
         while next < range.end {
-            let turn = turns(&self.dataset.bars, next..range.end, &snapshots).into_iter().next();
-            let Some(Turn { bars, snapshot }) = turn else { break };
-            match self.score(&bars, snapshot, scored.session.as_ref())? {
-                Continued::Scored(stretch) => {
-                    scored.take(&bars, snapshot, stretch, self);
-                    next = bars.end;
+            let end = if silent.is_empty() { range.end } else { next + 1 };
+            let able: Vec<Snapshot> =
+                snapshots.iter().filter(|snapshot| !silent.contains(&snapshot.model)).cloned().collect();
+            let turn = turns(&self.dataset.bars, next..end, &able).into_iter().next();
+            let Some(turn) = turn else { break };
+            let decider = turn.snapshot.map(|snapshot| snapshot.model.clone());
+            match self.take_turn(&mut scored, &turn)? {
+                Turned::Scored(bars) => {
+                    next += bars;
+                    silent.clear();
                 }
-                Continued::Broken(problem) => {
-                    let Some(broken) = snapshot.map(|snapshot| snapshot.model.clone()) else {
-                        return Err(bug("holding no position does not work", &problem));
-                    };
-                    tracing::warn!(model = %broken, problem, "a snapshot does not work, and decides nothing");
-                    snapshots.retain(|snapshot| snapshot.model != broken);
+                Turned::Silent => silent.extend(decider),
+                Turned::Broken => snapshots.retain(|snapshot| Some(&snapshot.model) != decider.as_ref()),
+                Turned::Stopped(problem) => {
+                    scored.stopped = Some(problem);
+                    break;
                 }
             }
         }
         Ok(scored)
+    }
+
+    fn take_turn(&self, scored: &mut Scored, turn: &Turn<'_>) -> Result<Turned, RunError> {
+        let Turn { bars, snapshot } = turn;
+        let (turned, problem) = match self.score(bars, *snapshot, scored.session.as_ref()) {
+            Ok(Continued::Scored(stretch)) => {
+                scored.take(bars, *snapshot, stretch, self);
+                return Ok(Turned::Scored(bars.len()));
+            }
+            Ok(Continued::Silent { scored: Some(stretch), .. }) if !stretch.bar_close.is_empty() => {
+                let before = bars.start..bars.start + stretch.bar_close.len();
+                scored.take(&before, *snapshot, stretch, self);
+                return Ok(Turned::Scored(before.len()));
+            }
+            Ok(Continued::Silent { problem, .. }) => (Turned::Silent, problem),
+            Ok(Continued::Broken(problem)) => (Turned::Broken, problem),
+            Err(error) if self.leaves(&error) => return Ok(Turned::Stopped(error)),
+            Err(error) => return Err(error),
+        };
+        match (snapshot, self.role) {
+            (None, _) => Err(bug("holding no position does not work", &problem)),
+            (Some(_), Role::Reference) => {
+                Ok(Turned::Stopped(StageError::new(Stage::Evaluate, ErrorKind::BadInput, problem).into()))
+            }
+            (Some(snapshot), Role::Arm) => {
+                tracing::warn!(model = %snapshot.model, problem, "a snapshot does not work, and decides nothing");
+                Ok(turned)
+            }
+        }
+    }
+
+    /// Whether bars stay without a score for `error`, and the run goes on: of a reference whatever is wrong with it alone,
+    /// of an arm what the next try would come to as well.
+    fn leaves(&self, error: &RunError) -> bool {
+        match error {
+            RunError::Stage(error) => {
+                error.kind == ErrorKind::BadInput
+                    || (error.kind == ErrorKind::Retry && self.role == Role::Reference)
+            }
+            _ => false,
+        }
     }
 
     /// The bars that have no score yet: all after the head, or from the first on at which a snapshot could decide.
@@ -116,8 +220,8 @@ impl Keeper<'_> {
             .map_err(|error| bug("a turn is no window", &error.to_string()))?;
         let model = match snapshot {
             None => None,
-            Some(snapshot) => match self.reference(snapshot) {
-                Ok(model) => Some(model),
+            Some(snapshot) => match model_of(self.store, &snapshot.model)? {
+                Ok(record) => Some(self.reference(record)),
                 Err(problem) => return Ok(Continued::Broken(problem)),
             },
         };
@@ -125,15 +229,28 @@ impl Keeper<'_> {
         Ok(self.evaluator.continue_stream(&request, self.ctx)?)
     }
 
-    /// Where a snapshot is; else why it is not there.
-    fn reference(&self, snapshot: &Snapshot) -> Result<ModelRef, String> {
-        let record = self.store.model(&snapshot.model).map_err(|error| error.to_string())?;
-        Ok(ModelRef {
+    fn reference(&self, record: ModelRecord) -> ModelRef {
+        ModelRef {
             dir: self.store.model_dir(&record.model_id),
             id: record.model_id,
             sha256: record.sha256,
             lineage_until: record.lineage_until,
-        })
+        }
+    }
+}
+
+/// The record of a model; else what is wrong with it.
+///
+/// # Errors
+/// It can't be read now, which says nothing about the model.
+pub(super) fn model_of(store: &Store, model: &ModelId) -> Result<Result<ModelRecord, String>, RunError> {
+    match store.model(model) {
+        Ok(record) => Ok(Ok(record)),
+        Err(error @ (StoreError::UnknownModel { .. } | StoreError::BadModel { .. })) => {
+            Ok(Err(error.to_string()))
+        }
+        Err(StoreError::Files(error)) if error.is_not_found() => Ok(Err(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -144,7 +261,7 @@ impl Scored {
             Some(head) => (Some(head.session), Some(head.decider)),
             None => (None, None),
         };
-        Self { bars: Vec::new(), deciders: Vec::new(), session, decider }
+        Self { bars: Vec::new(), deciders: Vec::new(), session, decider, stopped: None }
     }
 
     fn take(

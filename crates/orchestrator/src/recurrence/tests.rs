@@ -294,3 +294,17 @@ proptest! {
         prop_assert_eq!(recurrence.span(anchor, first, until), Span { count, is_exact: true, last, next });
     }
 }
+
+#[test]
+fn the_longest_gap_is_that_of_the_weekend() {
+    let gap = |recurrence: &str, from: &str| {
+        let recurrence: Recurrence = recurrence.parse().unwrap();
+        recurrence.longest_gap(at(from), 64).map(|gap| gap.as_secs_f64() / 3_600.0)
+    };
+    assert_eq!(gap("every 6h", "2024-07-05"), Some(6.0));
+    assert_eq!(gap("cron 0 */4 * * * UTC", "2024-07-05"), Some(4.0));
+    assert_eq!(gap("cron 30 9 * * 1-5 UTC", "2024-07-02"), Some(72.0));
+    // The clocks are set back in the night to 27 October 2024.
+    assert_eq!(gap("cron 0 12 * * * Europe/Berlin", "2024-10-01"), Some(25.0));
+    assert_eq!(gap("cron 0 12 * * * UTC", "9999-12-30T13:00:00Z"), None);
+}

@@ -13,7 +13,7 @@ use walkforward_store::{
 
 use super::{ReplayError, Replayer, StreamAudit, audit_stream};
 use crate::RunError;
-use crate::evidence::keeper::{Keeper, Scored};
+use crate::evidence::keeper::{Keeper, Role, Scored};
 
 const DAY_MS: i64 = 86_400_000;
 /// The check of a verdict that counts the bars it was given on.
@@ -209,9 +209,14 @@ impl Replayer {
         let snapshots = models.into_iter().map(snapshot).collect::<Result<Vec<_>, StoreError>>()?;
         let ctx = self.context();
         let evaluator = self.parts.stages.evaluator.as_ref();
-        let keeper = Keeper { store, evaluator, dataset, ctx: &ctx, replayed_until: Some(span.end()) };
+        let (ctx, role, replayed_until) = (&ctx, Role::Arm, Some(span.end()));
+        let keeper = Keeper { store, evaluator, dataset, ctx, role, replayed_until };
         let range = dataset.bars.index_at_or_after(span.start())..dataset.bars.index_at_or_after(span.end());
-        Ok(keeper.follow(Scored::after(None), range, snapshots)?.bars)
+        let scored = keeper.follow(Scored::after(None), range, snapshots)?;
+        match scored.stopped {
+            Some(problem) => Err(problem.into()),
+            None => Ok(scored.bars),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Cycles of a schedule over a real store: which rows they leave.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod arm_tests;
 mod parts;
+mod stream_parts;
+mod streams;
 
 use parts::{Behaviour, World};
 use walkforward_core::CancelToken;

@@ -23,7 +23,7 @@ use walkforward_store::{
 };
 
 const HOUR_MS: i64 = 3_600_000;
-const BARS: i64 = 40;
+pub(crate) const BARS: i64 = 40;
 
 /// What the stages do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ struct Planner {
     hour: Arc<AtomicI64>,
 }
 
-fn at(hour: i64) -> Timestamp {
+pub(crate) fn at(hour: i64) -> Timestamp {
     Timestamp::EPOCH.plus_millis(hour * HOUR_MS)
 }
 
@@ -251,7 +251,8 @@ impl CyclePlanner for Planner {
     }
 }
 
-struct Bars;
+/// Forty hours up to the time that is asked for.
+pub(crate) struct Bars;
 
 #[async_trait]
 impl DatasetBuilder for Bars {

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 use walkforward_core::{
-    Evidence, Gate, GateCheck, Grade, Grading, Judgement, Outcome, PromotionClass, StreamEvidence, Verdict,
+    Evidence, Gate, GateCheck, Grading, Judgement, Outcome, PromotionClass, StreamEvidence, Verdict,
 };
 
-use super::{EvidenceRules, ExplicitRails, LedgerError, MarketPace, Meter, rails, refresh, takeover};
-use crate::holdout::{bars_check, cautions, mechanical_check, mechanical_problem, too_few_bars};
+use super::{
+    EvidenceRules, ExplicitRails, LedgerError, MarketPace, Meter, rails, refresh, takeover, warnings,
+};
+use crate::holdout::{bars_check, mechanical_check, mechanical_problem, too_few_bars};
 
 const PRESET: &str = "evidence";
 
@@ -18,16 +20,18 @@ pub(super) const WAITING: Outcome = Outcome::Inconclusive;
 /// Promotes a snapshot whose arm has earned it.
 ///
 /// - A *takeover* (the champion is of another arm, or there is none) needs a grade: the arm's stream has to lead its
-///   reference by more than luck explains, over enough trades and enough separate stretches, and a day has to have gone
-///   by since the last takeover.
+///   reference by more than luck explains, over enough trades and enough separate stretches. The grade is at least the
+///   champion's, and a day has to have gone by since the last takeover.
 /// - A *refresh* (the champion is of the candidate's own arm) needs to be safe: it agrees with the serving snapshot often
-///   enough and is not measurably worse on the hold-out. It keeps the arm's grade, or raises it where the ledger says more.
+///   enough, or its arm leads its own anchor, and it is not measurably worse on the hold-out. It keeps the arm's grade, or
+///   raises it where the ledger says more.
 /// - Both need a model that works and rails that hold on enough unseen bars.
 ///
-/// The first of these reasons that applies is the verdict's: `mechanical`, `rails`, `disagrees_with_serving`,
-/// `worse_than_serving` reject; `supplied_metrics`, `no_stream`, `bad_ledger`, `contaminated`, `insufficient_evidence`,
-/// `rails` (too few trades), `not_comparable`, `too_early`, `same_decisions`, `no_grade`, `cooling_down` are
-/// inconclusive. Metrics that somebody supplied say nothing about an arm: whoever wires the gates hands them to
+/// The first of these reasons that applies is the verdict's: `mechanical`, `rails`, `disagrees_with_serving` (without a
+/// ledger against the arm's own anchor), `worse_than_serving` reject; `supplied_metrics`, `no_stream`, `bad_ledger`,
+/// `contaminated`, `insufficient_evidence`, `rails` (too few trades), `not_comparable`, `too_early`, `same_decisions`,
+/// `no_grade`, `below_champions_grade`, `cooling_down`, `disagrees_with_serving` (with such a ledger, that shows no lead
+/// yet) are inconclusive. Metrics that somebody supplied say nothing about an arm: whoever wires the gates hands them to
 /// [`ThresholdsGate`](crate::ThresholdsGate).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EvidenceGate {
@@ -62,25 +66,15 @@ impl Condition {
 
 impl Gate for EvidenceGate {
     fn assess(&self, evidence: &Evidence) -> Verdict {
-        let verdict = self.judge(evidence);
-        let grade = verdict.grading.as_ref().and_then(|grading| grading.grade);
-        let mut warnings: Vec<String> =
-            grade.map(|grade| worth(grade, self.level(evidence))).into_iter().collect();
-        warnings.extend(falls_back(evidence, &verdict));
-        warnings.extend(unseen_champion(evidence));
-        warnings.extend(cautions(evidence));
+        let (verdict, meter) = self.judge(evidence);
+        let warnings = warnings::of(evidence, &verdict, meter.as_ref(), &self.rules);
         Verdict { warnings, ..verdict }
     }
 }
 
 impl EvidenceGate {
-    /// Level of the test that qualifies the arm.
-    fn level(&self, evidence: &Evidence) -> f64 {
-        let horizon = evidence.stream.as_ref().and_then(|stream| stream.horizon.as_ref());
-        horizon.map_or(self.rules.alpha_share(), |horizon| horizon.alpha)
-    }
-
-    fn judge(&self, evidence: &Evidence) -> Verdict {
+    /// The verdict without its warnings, and the meter that it rests on.
+    fn judge(&self, evidence: &Evidence) -> (Verdict, Option<Meter>) {
         let subject = &evidence.candidate.subject;
         let works = works(evidence);
         if evidence.candidate.judged_span.is_none() {
@@ -88,25 +82,27 @@ impl EvidenceGate {
                 "{subject} can't be judged: metrics that were supplied say nothing about its arm; choose the preset \
                  thresholds for them"
             );
-            return conclude(evidence, works, Some(("supplied_metrics", sentence)), None);
+            return (conclude(evidence, works, Some(("supplied_metrics", sentence)), None), None);
         }
         let Some(stream) = &evidence.stream else {
             let sentence = format!(
                 "{subject} can't be judged: no stream of its arm is kept; let a schedule or a replay run the line, or \
                  choose the preset thresholds"
             );
-            return conclude(evidence, works, Some(("no_stream", sentence)), None);
+            return (conclude(evidence, works, Some(("no_stream", sentence)), None), None);
         };
         match self.conditions(evidence, stream) {
             Ok((conditions, meter)) => {
                 let grading = grading(stream, Some(&meter));
                 let all = works.into_iter().chain(conditions).collect();
-                conclude(evidence, all, None, Some((grading, meter.sentence)))
+                let graded = Some((grading, meter.sentence.clone()));
+                (conclude(evidence, all, None, graded), Some(meter))
             }
             Err(error) => {
                 let sentence = format!("{subject} can't be judged: its arm's ledger can't be read: {error}");
                 let grading = grading(stream, None);
-                conclude(evidence, works, Some(("bad_ledger", sentence)), Some((grading, String::new())))
+                let graded = Some((grading, String::new()));
+                (conclude(evidence, works, Some(("bad_ledger", sentence)), graded), None)
             }
         }
     }
@@ -123,7 +119,7 @@ impl EvidenceGate {
         let mut conditions = rails::on_the_holdout(evidence, pace.bars_per_day(), rules, &self.explicit);
         conditions.extend(match class(stream) {
             PromotionClass::Takeover => takeover::conditions(stream, &meter, rules),
-            PromotionClass::Refresh => refresh::conditions(evidence, pace, rules, &stream.arm),
+            PromotionClass::Refresh => refresh::conditions(evidence, stream, &meter, pace, rules),
         });
         Ok((conditions, meter))
     }
@@ -223,38 +219,4 @@ fn grading(stream: &StreamEvidence, meter: Option<&Meter>) -> Grading {
         reference: stream.reference.clone(),
         meter: meter.map_or(Value::Null, |meter| serde_json::to_value(meter).unwrap_or(Value::Null)),
     }
-}
-
-/// What a grade is worth, at the default levels.
-fn worth(grade: Grade, level: f64) -> String {
-    let reached = match grade {
-        Grade::Provisional => {
-            "reaches provisional at its first look in 21 to 23 %, within a year in 93 to 95 % of the cases"
-                .to_owned()
-        }
-        Grade::Screened => {
-            "reaches screened within 30 days in 2 to 4 %, within a year in 16 to 23 % of the cases".to_owned()
-        }
-        Grade::Qualified => format!(
-            "reaches qualified within a year in 4.4 to 4.8 % of the cases at a level of 0.05 and in 1.1 % at 0.0125; here the level is {level}"
-        ),
-    };
-    format!(
-        "an arm without any skill {reached} at the default levels (measured on simulated markets, docs/evidence.md)"
-    )
-}
-
-/// A refresh of a champion that nobody could run; one that was run and failed is among the cautions.
-fn unseen_champion(evidence: &Evidence) -> Option<String> {
-    let is_refresh = evidence.stream.as_ref().is_some_and(|stream| stream.is_champions);
-    let is_unseen = is_refresh && evidence.champion.is_none();
-    is_unseen.then(|| "the serving snapshot was not compared: it no longer loads".to_owned())
-}
-
-/// A takeover by an arm with less evidence than the champion's has.
-fn falls_back(evidence: &Evidence, verdict: &Verdict) -> Option<String> {
-    let grading = verdict.grading.as_ref().filter(|_| verdict.outcome == Outcome::Promote)?;
-    let before = evidence.stream.as_ref()?.champion_grade?;
-    let now = grading.grade.filter(|now| *now < before)?;
-    Some(format!("the line's grade falls from {before} to {now}: what it may trade with falls with it"))
 }

@@ -22,6 +22,8 @@ pub struct LedgerSeries<'a> {
     pub first_live_bar: usize,
     /// The registered test; none while there is none.
     pub horizon: Option<&'a Horizon>,
+    /// Level of the e-process without a registered test; none leaves it to the rules.
+    pub anytime_level: Option<f64>,
     /// Source of the bootstrap's draws.
     pub seed: u64,
 }
@@ -57,9 +59,9 @@ pub enum LedgerError {
         /// Position in the ledger, from 0.
         bar: usize,
     },
-    /// The market's pace is none.
+    /// The market's pace is none, or a test's level is no probability.
     #[error(transparent)]
-    Pace(#[from] RulesError),
+    Setting(#[from] RulesError),
     /// A statistic refused its input, such as a horizon that ends before the first look.
     #[error(transparent)]
     Statistic(#[from] walkforward_stats::Error),
@@ -68,7 +70,8 @@ pub enum LedgerError {
 impl<'a> LedgerSeries<'a> {
     /// Differences that are all live, without a registered test, under seed 0.
     pub fn of(differences: &'a [f64], pace: MarketPace) -> Self {
-        Self { differences, differs: None, pace, first_live_bar: 0, horizon: None, seed: 0 }
+        let (horizon, anytime_level) = (None, None);
+        Self { differences, differs: None, pace, first_live_bar: 0, horizon, anytime_level, seed: 0 }
     }
 
     /// Seed of the draws at the look after `look_bars`: another one for each look.
@@ -122,6 +125,7 @@ impl StreamLedger {
             pace: self.pace,
             first_live_bar: self.first_live_bar,
             horizon: stream.horizon.as_ref(),
+            anytime_level: stream.anytime_level,
             seed: self.seed,
         }
     }

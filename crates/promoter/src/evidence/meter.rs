@@ -9,7 +9,7 @@ use walkforward_stats::{
 
 use super::ledger::StreamLedger;
 use super::outlook::Start;
-use super::{EvidenceRules, LedgerError, MarketPace, Outlook, Recent, Standing, sentences};
+use super::{EvidenceRules, LedgerError, MarketPace, Outlook, OwnAnchor, Recent, Standing, sentences};
 
 /// Where the evidence for an arm stands, what it may still come to, and what it has cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,23 @@ pub struct Meter {
     pub error: ErrorBudget,
     /// What the difference's Sharpe ratio is worth. It decides nothing.
     pub track_record: TrackRecord,
+    /// What the figures are held against.
+    pub levels: Levels,
+    /// The champion's own arm against the anchor that it set; none of other arms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_anchor: Option<OwnAnchor>,
+}
+
+/// The limits that the figures of a meter have to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Levels {
+    /// Provisional at a bootstrap p of at most this.
+    pub provisional_p: f64,
+    /// Screened at a bootstrap p of at most this.
+    pub screened_p: f64,
+    /// Fewer separate stretches on which the two differ decide nothing.
+    pub min_stretches: usize,
 }
 
 /// The chance of a false qualification that an arm may take in a year.
@@ -53,6 +70,10 @@ pub struct TrackRecord {
     pub probabilistic_sharpe: Option<f64>,
     /// Models that were made on the line.
     pub trials: usize,
+    /// The variance that their Sharpe ratios per bar are taken to have: the one that they have, and no less than that of
+    /// estimates without skill, one over the bars less one. None without a Sharpe ratio.
+    #[serde(default)]
+    pub trial_sharpe_variance: Option<f64>,
     /// Probability that it is above the best that so many trials without skill are expected to show.
     pub deflated_sharpe: Option<f64>,
     /// Bars after which it would be above 0 with 95 % confidence.
@@ -63,7 +84,7 @@ impl Meter {
     /// The meter of `stream`.
     ///
     /// # Errors
-    /// As [`Standing::of`].
+    /// As [`Standing::of`], of the stream and of the one against its own anchor.
     pub fn of(stream: &StreamEvidence, rules: &EvidenceRules) -> Result<Self, LedgerError> {
         let ledger = StreamLedger::of(stream, rules)?;
         let series = ledger.series(stream);
@@ -72,6 +93,7 @@ impl Meter {
         let arm = recent_deviation(stream, standing.recent.as_ref(), look, series.pace);
         let start = Start::of(&standing, series.differences, arm, series.pace, rules);
         let sequential = &standing.sequential;
+        let own_anchor = stream.own_anchor.as_deref().filter(|_| stream.is_champions);
         Ok(Self {
             reference: stream.reference.clone(),
             sentence: sentences::evidence(&standing, &stream.reference, series.pace, rules),
@@ -82,7 +104,13 @@ impl Meter {
                 allowed: sequential.alpha,
                 of_the_line: rules.qualified_alpha,
             },
-            track_record: TrackRecord::of(&series.differences[..look], series.pace, stream.trials),
+            track_record: TrackRecord::of(&series.differences[..look], series.pace, stream),
+            own_anchor: own_anchor.map(|own| OwnAnchor::of(own, rules)).transpose()?,
+            levels: Levels {
+                provisional_p: rules.provisional_p,
+                screened_p: rules.screened_p,
+                min_stretches: rules.min_stretches,
+            },
             standing,
         })
     }
@@ -102,17 +130,20 @@ fn recent_deviation(
 }
 
 impl TrackRecord {
-    fn of(differences: &[f64], pace: MarketPace, trials: usize) -> Self {
+    fn of(differences: &[f64], pace: MarketPace, stream: &StreamEvidence) -> Self {
         let summary =
             ReturnSeries::new(differences, pace.bars_per_year()).map(|series| ReturnSummary::of(&series));
         let summary = summary.ok();
         let moments = summary.as_ref().and_then(SharpeMoments::of);
-        // The other trials' Sharpe ratios are not known: theirs vary at least as much as estimates without skill do.
-        let luck = Trials { count: trials.max(1), sharpe_variance: 0.0 }.with_floor(differences.len());
+        // Near copies of one model hide how often luck had its chance.
+        let known = stream.trial_sharpe_variance.filter(|variance| variance.is_finite()).unwrap_or(0.0);
+        let luck =
+            Trials { count: stream.trials.max(1), sharpe_variance: known }.with_floor(differences.len());
         Self {
             sharpe: summary.and_then(|summary| summary.sharpe),
             probabilistic_sharpe: moments.and_then(|moments| probabilistic_sharpe(&moments, 0.0)),
-            trials,
+            trials: stream.trials,
+            trial_sharpe_variance: moments.map(|_| luck.sharpe_variance),
             deflated_sharpe: moments
                 .and_then(|moments| deflated_sharpe(&moments, &luck))
                 .map(|it| it.probability),

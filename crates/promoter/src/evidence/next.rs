@@ -53,21 +53,12 @@ pub(super) fn next_grade(standing: &Standing, pace: MarketPace, rules: &Evidence
     if standing.same_decisions {
         return lacking(Shortfall::SameDecisions, None);
     }
-    match level(grade, rules) {
+    match rules.needed_p(grade) {
         Some(p) => lacking(Shortfall::LuckIsLikely, days_until(p, recent, rules)),
         None => {
             let (shortfall, days) = before_crossing(&standing.sequential, pace);
             lacking(shortfall, days)
         }
-    }
-}
-
-/// The bootstrap p of a grade; none of the one that a sequential test gives.
-pub(super) fn level(grade: Grade, rules: &EvidenceRules) -> Option<f64> {
-    match grade {
-        Grade::Provisional => Some(rules.provisional_p),
-        Grade::Screened => Some(rules.screened_p),
-        Grade::Qualified => None,
     }
 }
 

@@ -4,6 +4,8 @@ use super::rules::{EvidenceRules, RulesError, in_range};
 
 /// Days in a year of the calendar, for a span of bars in time.
 const CALENDAR_DAYS: f64 = 365.0;
+/// Days of the market between two looks.
+pub(super) const LOOK_EVERY_DAYS: f64 = 1.0;
 /// Most bars in a day: one a second.
 const MAX_BARS_PER_DAY: f64 = 86_400.0;
 
@@ -70,7 +72,7 @@ impl Looks {
     /// The looks that `rules` allow in a market of this pace.
     pub fn new(pace: MarketPace, rules: &EvidenceRules) -> Self {
         let earliest = pace.bars_in(rules.first_look_days).max(rules.min_counted_bars);
-        Self { every: pace.bars_in(1.0), earliest }
+        Self { every: pace.bars_in(LOOK_EVERY_DAYS), earliest }
     }
 
     /// Bars between two looks.

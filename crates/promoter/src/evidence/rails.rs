@@ -60,6 +60,17 @@ pub(super) fn on_the_holdout(
 
 /// The rails on how much the stream has to say: too little of it never rejects.
 pub(super) fn on_the_stream(standing: &Standing, trades: usize, rules: &EvidenceRules) -> Vec<Condition> {
+    let checks = enough_decisions(standing, trades, rules);
+    checks.into_iter().map(|check| Condition::new(check, REASON, WAITING)).collect()
+}
+
+/// Why the stream says too little, a sentence each.
+pub(super) fn shortfalls(standing: &Standing, trades: usize, rules: &EvidenceRules) -> Vec<String> {
+    let checks = enough_decisions(standing, trades, rules).into_iter();
+    checks.filter(|check| check.judgement != Judgement::Pass).map(|check| check.sentence).collect()
+}
+
+fn enough_decisions(standing: &Standing, trades: usize, rules: &EvidenceRules) -> [GateCheck; 2] {
     let enough = |name, found: usize, needed: usize, what: &str| {
         let check = check(name, Some(found as f64), Comparison::AtLeast, needed as f64);
         let is_enough = check.judgement == Judgement::Pass;
@@ -68,9 +79,9 @@ pub(super) fn on_the_stream(standing: &Standing, trades: usize, rules: &Evidence
             true => format!("{found} {what} are enough to judge by"),
             false => format!("{found} {what} are too few to judge by, {needed} are needed"),
         };
-        Condition::new(GateCheck { judgement, sentence, ..check }, REASON, WAITING)
+        GateCheck { judgement, sentence, ..check }
     };
-    vec![
+    [
         enough("armTrades", trades, rules.min_trades, "closed trades of the arm"),
         enough(
             "differingStretches",

@@ -1,20 +1,21 @@
 //! A newer snapshot of the champion's own arm: safe enough to take over from the one that serves?
 
-use walkforward_core::{ArmId, Comparison, EvaluationReport, Evidence, GateCheck, Judgement};
+use walkforward_core::{ArmId, Comparison, EvaluationReport, Evidence, GateCheck, Judgement, StreamEvidence};
 use walkforward_stats::{PairedTest, paired_bootstrap};
 
 use super::gate::{Condition, REJECTING, WAITING};
 use super::ledger::seed_of;
 use super::sentences::{beside, odds, one_in, percent};
-use super::{EvidenceRules, MarketPace, Recent};
+use super::{EvidenceRules, MarketPace, Meter, OwnAnchor, Recent};
 use crate::checks::{check, suspended};
 
 /// The comparison of the candidate with the serving snapshot on the hold-out; nothing to ask where that does not load.
 pub(super) fn conditions(
     evidence: &Evidence,
+    stream: &StreamEvidence,
+    meter: &Meter,
     pace: MarketPace,
     rules: &EvidenceRules,
-    arm: &ArmId,
 ) -> Vec<Condition> {
     let candidate = &evidence.candidate;
     let Some(serving) = evidence.champion.as_ref().filter(|champion| champion.mechanical.loads) else {
@@ -28,16 +29,21 @@ pub(super) fn conditions(
         };
         return vec![Condition::new(check, "not_comparable", WAITING)];
     }
-    let seed = seed(arm, candidate);
-    let mut checks = vec![
-        (agreement(candidate, serving, rules), "disagrees_with_serving"),
-        (not_worse(candidate, serving, pace, rules, seed), "worse_than_serving"),
+    let seed = seed(&stream.arm, candidate);
+    let own = meter.own_anchor.as_ref();
+    // A ledger that goes on may come to a lead yet.
+    let disagrees = if own.is_some() { WAITING } else { REJECTING };
+    let conditions = [
+        (agreement(candidate, serving, own, rules), "disagrees_with_serving", disagrees),
+        (not_worse(candidate, serving, pace, rules, seed), "worse_than_serving", REJECTING),
     ];
-    if evidence.unseen_bars < evidence.min_judged_bars {
-        let too_little = format!("{} unseen bars", evidence.unseen_bars);
-        checks.iter_mut().for_each(|(check, _)| *check = suspended(check.clone(), &too_little));
-    }
-    checks.into_iter().map(|(check, reason)| Condition::new(check, reason, REJECTING)).collect()
+    let too_little = (evidence.unseen_bars < evidence.min_judged_bars)
+        .then(|| format!("{} unseen bars", evidence.unseen_bars));
+    let told = |check| match &too_little {
+        Some(too_little) => suspended(check, too_little),
+        None => check,
+    };
+    conditions.map(|(check, reason, failed)| Condition::new(told(check), reason, failed)).into()
 }
 
 /// Source of the draws: another one for each last bar, whenever somebody asks.
@@ -61,21 +67,35 @@ fn not_comparable(candidate: &EvaluationReport, serving: &EvaluationReport) -> O
     })
 }
 
-/// Share of bars on which both hold the same position.
-fn agreement(candidate: &EvaluationReport, serving: &EvaluationReport, rules: &EvidenceRules) -> GateCheck {
+/// Share of bars on which both hold the same position. Where the arm leads its own anchor, a snapshot that decides otherwise
+/// may serve too: else the champion of an arm that has changed its mind would grow stale for ever.
+fn agreement(
+    candidate: &EvaluationReport,
+    serving: &EvaluationReport,
+    own: Option<&OwnAnchor>,
+    rules: &EvidenceRules,
+) -> GateCheck {
     let pairs = candidate.position.iter().zip(&serving.position);
     let same = pairs.filter(|(new, old)| (*new - *old).abs() <= rules.position_tolerance).count();
     let bars = candidate.position.len();
     let share = same as f64 / bars as f64;
     let check = check("agreement", Some(share), Comparison::AtLeast, rules.min_agreement);
-    let sentence = format!(
+    let told = format!(
         "{} holds the position of the serving {} on {} of {bars} bars, at least {} is needed",
         candidate.subject,
         serving.subject,
         percent(share),
         percent(rules.min_agreement)
     );
-    GateCheck { sentence, ..check }
+    let Some(own) = own.filter(|_| check.judgement != Judgement::Pass) else {
+        return GateCheck { sentence: told, ..check };
+    };
+    let judgement = if own.leads { Judgement::Pass } else { Judgement::Fail };
+    let (anchor, evidence) = (&own.reference, &own.sentence);
+    let has = if own.leads { "which it has" } else { "which it has not yet" };
+    let sentence =
+        format!("{told}, or a lead of its arm over {anchor}, which it took over with, {has}: {evidence}");
+    GateCheck { judgement, sentence, ..check }
 }
 
 /// Whether luck alone makes a model that is as good fall as far behind, often enough.

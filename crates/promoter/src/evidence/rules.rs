@@ -3,8 +3,10 @@
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
+use walkforward_core::Grade;
 
 use super::MarketPace;
+use super::pace::LOOK_EVERY_DAYS;
 
 /// The bootstrap draws at least so many resamples for each candidate, divided by the level it is read at.
 const RESAMPLES_PER_LEVEL: f64 = 20.0;
@@ -55,7 +57,8 @@ pub struct EvidenceSettings {
     pub max_drawdown_of_holding: f64,
     /// Largest turnover, in units of equity a day (a position opened and closed again is 2).
     pub max_turnover_per_day: f64,
-    /// A refresh takes the serving snapshot's position on at least this share of the hold-out's bars.
+    /// A refresh takes the serving snapshot's position on at least this share of the hold-out's bars, unless its arm leads its
+    /// own anchor.
     pub min_agreement: f64,
     /// A refresh is worse than the serving snapshot at a bootstrap p of at most this.
     pub worse_p: f64,
@@ -124,6 +127,26 @@ impl EvidenceRules {
         self.min_resamples.max((RESAMPLES_PER_LEVEL / self.screened_p).ceil() as usize)
     }
 
+    /// The bootstrap p that gives a grade; none of the one that a sequential test gives.
+    pub fn needed_p(&self, grade: Grade) -> Option<f64> {
+        match grade {
+            Grade::Provisional => Some(self.provisional_p),
+            Grade::Screened => Some(self.screened_p),
+            Grade::Qualified => None,
+        }
+    }
+
+    /// Everything here that a sequential test depends on, as one line of text with numbers to the last bit. A test whose
+    /// text has changed since it was registered is another one; level and horizon are registered beside it.
+    pub fn test_text(&self) -> String {
+        let Self(EvidenceSettings { first_look_days, min_counted_bars, loss_bound, .. }) = self;
+        let deviation = self.initial_annual_deviation;
+        format!(
+            "first_look_days={first_look_days};min_counted_bars={min_counted_bars};look_every_days={LOOK_EVERY_DAYS};\
+             loss_bound={loss_bound};initial_annual_deviation={deviation}"
+        )
+    }
+
     /// Bars over which a test has to be registered before its first bar.
     pub fn horizon_bars(&self, pace: MarketPace) -> usize {
         (self.horizon_years * pace.bars_per_year()).round() as usize
@@ -161,7 +184,7 @@ pub(super) fn in_range(
     if allowed { Ok(()) } else { Err(RulesError { key, value, expected }) }
 }
 
-fn probability(key: &'static str, value: f64) -> Result<(), RulesError> {
+pub(super) fn probability(key: &'static str, value: f64) -> Result<(), RulesError> {
     in_range(key, value, value > 0.0 && value < 1.0, "a probability above 0 and below 1")
 }
 
@@ -283,6 +306,26 @@ mod tests {
         assert!(read(r#"{"max_arm": 2}"#).unwrap_err().starts_with("unknown field `max_arm`"));
         let json = serde_json::to_string(&EvidenceRules::default()).unwrap();
         assert_eq!(read(&json), Ok(EvidenceRules::default()));
+    }
+
+    #[test]
+    fn the_text_of_the_test_changes_with_what_the_test_depends_on_and_with_nothing_else() {
+        let text = |by: fn(&mut EvidenceSettings)| {
+            let mut settings = EvidenceSettings::default();
+            by(&mut settings);
+            EvidenceRules::new(settings).unwrap().test_text()
+        };
+        let registered = text(|_| {});
+        assert_eq!(
+            registered,
+            "first_look_days=14;min_counted_bars=250;look_every_days=1;loss_bound=0.2;initial_annual_deviation=0.6"
+        );
+        assert_ne!(text(|it| it.first_look_days = 7.0), registered);
+        assert_ne!(text(|it| it.min_counted_bars = 251), registered);
+        assert_ne!(text(|it| it.loss_bound = 0.2_f64.next_up()), registered);
+        assert_ne!(text(|it| it.initial_annual_deviation = 0.61), registered);
+        assert_eq!(text(|it| (it.provisional_p, it.screened_p) = (0.1, 0.02)), registered);
+        assert_eq!(text(|it| (it.max_arms, it.min_agreement) = (2, 0.5)), registered);
     }
 
     #[test]

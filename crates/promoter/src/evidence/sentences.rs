@@ -3,13 +3,14 @@
 use walkforward_core::Grade;
 use walkforward_stats::exceeded_with;
 
-use super::next::level;
 use super::{Decider, EvidenceRules, MarketPace, NextGrade, Recent, Sequential, Shortfall, Standing};
 
 /// Digits of a number in a sentence.
 const DIGITS: i32 = 2;
 /// Digits where fewer would hide a difference.
 const MOST_DIGITS: i32 = 6;
+/// Digits of a level, 0.0125 being one.
+const LEVEL_DIGITS: i32 = 3;
 
 /// Where `standing` is, against a reference of that name.
 pub(super) fn evidence(
@@ -18,18 +19,14 @@ pub(super) fn evidence(
     pace: MarketPace,
     rules: &EvidenceRules,
 ) -> String {
-    let Some(recent) = &standing.recent else {
-        return too_early(standing, reference, pace);
+    let (happened, is_compared) = match &standing.recent {
+        None => (too_early(standing, reference, pace), false),
+        Some(_) if standing.same_decisions => (alike(standing, reference), false),
+        Some(recent) => (lead(recent, reference, rules), true),
     };
-    if standing.same_decisions {
-        let bars = standing.look_bars.unwrap_or_default();
-        return format!(
-            "the arm and {reference} decided alike on all {bars} counted bars: only different decisions can be compared"
-        );
-    }
-    let happened = lead(recent, reference, rules);
     match standing.grade {
         Some(Grade::Qualified) => format!("{happened}; {}", crossed(&standing.sequential, pace)),
+        _ if !is_compared => happened,
         Some(Grade::Screened) => {
             format!(
                 "{happened}; {}{}",
@@ -46,6 +43,13 @@ fn too_early(standing: &Standing, reference: &str, pace: MarketPace) -> String {
     let left = more_days(pace.days(standing.next_look_in_bars));
     format!(
         "the arm has {counted} counted bars against {reference}, and the first look is at {first}: about {left}"
+    )
+}
+
+fn alike(standing: &Standing, reference: &str) -> String {
+    let bars = standing.look_bars.unwrap_or_default();
+    format!(
+        "the arm and {reference} decided alike on all {bars} counted bars: only different decisions can be compared"
     )
 }
 
@@ -85,7 +89,7 @@ fn outlook(standing: &Standing, reference: &str, rules: &EvidenceRules) -> Strin
 
 /// Why time alone does not bring the grade above, and what would.
 fn hopeless(next: &NextGrade, recent: Option<&Recent>, reference: &str, rules: &EvidenceRules) -> String {
-    let needed = level(next.grade, rules).and_then(exceeded_with);
+    let needed = rules.needed_p(next.grade).and_then(exceeded_with);
     let gap = needed.zip(recent).map(|(z, recent)| {
         let bars_of_a_full_window = recent.bars as f64 * rules.window_days / recent.days;
         z * recent.standard_error * (recent.bars as f64 * bars_of_a_full_window).sqrt()
@@ -106,34 +110,56 @@ fn hopeless(next: &NextGrade, recent: Option<&Recent>, reference: &str, rules: &
     }
 }
 
-/// Where the deciding test stands that is not crossed.
+/// Where the deciding test stands that is not crossed, and the level that it needs.
 fn not_crossed(sequential: &Sequential, pace: MarketPace) -> String {
+    let level = significant(sequential.alpha, LEVEL_DIGITS);
     match (sequential.decider, sequential.z) {
         (Decider::RegisteredTest, z) => {
             let whole = days(pace.days(sequential.horizon_bars.unwrap_or_default()));
             let so_far = whole_days(pace.days(sequential.bars));
             let needed = sequential.boundary.map_or_else(String::new, |boundary| significant(boundary, 3));
             let z = z.map_or_else(|| "no value yet".to_owned(), |z| significant(z, 3));
-            format!("qualified needs the registered test at {needed}, it has {z} after {so_far} of {whole}")
+            format!(
+                "qualified needs the registered test at {needed} (level {level}), it has {z} after {so_far} of {whole}"
+            )
         }
         (Decider::EProcess, _) => {
             let [e, needed] = [sequential.log_e.map_or(0.0, f64::exp), sequential.log_e_needed.exp()];
             let [e, needed] = [e, needed].map(|e| significant(e, DIGITS));
             let so_far = days(pace.days(sequential.bars));
-            format!("qualified needs an e-value of {needed}, it has {e} after {so_far}")
+            format!("qualified needs an e-value of {needed} (level {level}), it has {e} after {so_far}")
         }
     }
 }
 
 /// How the deciding test was crossed.
 fn crossed(sequential: &Sequential, pace: MarketPace) -> String {
-    let after = days(pace.days(sequential.qualified_at.unwrap_or_default()));
-    let luck = one_in(sequential.alpha);
-    let test = match sequential.decider {
-        Decider::RegisteredTest => "the registered test",
-        Decider::EProcess => "the e-process",
+    let Some(bars) = sequential.qualified_at else {
+        return crossed_before(sequential);
     };
-    format!("{test} was crossed after {after}, which luck alone brings in at most {luck} years")
+    let (after, luck) = (days(pace.days(bars)), one_in(sequential.alpha));
+    let level = significant(sequential.alpha, LEVEL_DIGITS);
+    match sequential.decider {
+        Decider::RegisteredTest => format!(
+            "the registered test (level {level}) was crossed after {after}, which luck alone does within its \
+             horizon for at most {luck} arms"
+        ),
+        Decider::EProcess => format!(
+            "the e-process (level {level}) was crossed after {after}, which luck alone ever does for at most {luck} arms"
+        ),
+    }
+}
+
+/// What an earlier verdict found, where the tests of now do not say so.
+fn crossed_before(sequential: &Sequential) -> String {
+    let at = sequential
+        .crossed_before
+        .map_or_else(String::new, |close| format!(" by the bar that closed at {close}"));
+    let since = match &sequential.broken {
+        Some(broken) => format!("that the test is broken since ({broken})"),
+        None => "what the test of now says".to_owned(),
+    };
+    format!("a sequential test of the two had been crossed{at}; {since} does not undo it")
 }
 
 /// `p` as odds: `1 time in 14`, `8 times in 10`.
@@ -176,7 +202,7 @@ fn whole_days(span: f64) -> f64 {
 }
 
 /// The same in words.
-fn days(span: f64) -> String {
+pub(super) fn days(span: f64) -> String {
     match whole_days(span) {
         1.0 => "1 day".to_owned(),
         days => format!("{days} days"),

@@ -1,11 +1,12 @@
 //! The part of the evidence that may be looked at as often as one likes.
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::Horizon;
+use walkforward_core::{Horizon, Timestamp};
 use walkforward_stats::{
     CurtailedObrienFleming, EProcess, EProcessSettings, Error as StatsError, Qualification,
 };
 
+use super::rules::probability;
 use super::{EvidenceRules, LedgerError, Looks, MarketPace};
 
 /// Which of the two tests may qualify an arm.
@@ -28,7 +29,8 @@ pub struct Sequential {
     pub decider: Decider,
     /// Why the registered test does not decide any more; none while it does, or while there is none.
     pub broken: Option<String>,
-    /// One-sided level of the deciding test.
+    /// One-sided level of the deciding test: the registered one's own, also where that is broken; without one the level
+    /// that was fixed for the e-process before its first bar, else the arm's share of the line-year.
     pub alpha: f64,
     /// The part of it that is spent: of the registered test by Lan and DeMets' spending, of the e-process all of it
     /// from the first bar on.
@@ -51,6 +53,9 @@ pub struct Sequential {
     pub bound_broken_at: Option<usize>,
     /// The number of bars at which the deciding test was crossed; it stays.
     pub qualified_at: Option<usize>,
+    /// Close of the bar at which an earlier verdict found a crossing; nothing that became of the test since undoes it.
+    #[serde(default)]
+    pub crossed_before: Option<Timestamp>,
 }
 
 /// The sequential tests, one bar at a time.
@@ -62,6 +67,7 @@ pub struct SequentialTest {
     bars: usize,
     bound_broken_at: Option<usize>,
     e_crossed_at: Option<usize>,
+    crossed_before: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -72,14 +78,15 @@ struct Registered {
 }
 
 impl SequentialTest {
-    /// Before the first live bar: with the test that `horizon` registers, or with the e-process alone at the arm's share
-    /// of the line-year.
+    /// Before the first live bar: with the test that `horizon` registers, or with the e-process alone at
+    /// `anytime_level`, where none is given at the arm's share of the line-year.
     ///
     /// # Errors
-    /// When the horizon ends before the first look, or its level is not in (0, 1).
+    /// When the horizon ends before the first look, or a level is not in (0, 1).
     pub fn new(
         pace: MarketPace,
         horizon: Option<&Horizon>,
+        anytime_level: Option<f64>,
         rules: &EvidenceRules,
     ) -> Result<Self, LedgerError> {
         let registered = |horizon: &Horizon| {
@@ -92,8 +99,12 @@ impl SequentialTest {
                 broken: horizon.broken.clone(),
             })
         };
-        let alpha = horizon.map_or(rules.alpha_share(), |horizon| horizon.alpha);
-        Ok(Self { registered: horizon.map(registered).transpose()?, ..Self::e_process(pace, alpha, rules)? })
+        let alpha = deciding_level(horizon, anytime_level, rules);
+        Ok(Self {
+            registered: horizon.map(registered).transpose()?,
+            crossed_before: horizon.and_then(|horizon| horizon.crossed_at),
+            ..Self::e_process(pace, alpha, rules)?
+        })
     }
 
     /// Before the first live bar of a test over `horizon_bars` at the one-sided level `alpha`, unbroken.
@@ -106,23 +117,29 @@ impl SequentialTest {
         alpha: f64,
         rules: &EvidenceRules,
     ) -> Result<Self, LedgerError> {
-        let after = walkforward_core::Timestamp::EPOCH;
-        Self::new(
-            pace,
-            Some(&Horizon { after, bars: horizon_bars, alpha, broken: None, crossed_at: None }),
-            rules,
-        )
+        let after = Timestamp::EPOCH;
+        let horizon = Horizon { after, bars: horizon_bars, alpha, broken: None, crossed_at: None };
+        Self::new(pace, Some(&horizon), None, rules)
     }
 
     /// Before the first live bar of the e-process alone, at the level `alpha`.
     ///
     /// # Errors
-    /// When a setting of the e-process is out of range.
+    /// When a setting of the e-process is out of range, or its level is not in (0, 1).
     pub fn e_process(pace: MarketPace, alpha: f64, rules: &EvidenceRules) -> Result<Self, LedgerError> {
+        probability("the level of the sequential test", alpha)?;
         let deviation = rules.initial_annual_deviation / pace.bars_per_year().sqrt();
         let standard = EProcessSettings::standard(pace.bars_per_year(), deviation);
         let e_process = EProcess::new(EProcessSettings { bound: rules.loss_bound, ..standard })?;
-        Ok(Self { registered: None, e_process, alpha, bars: 0, bound_broken_at: None, e_crossed_at: None })
+        Ok(Self {
+            registered: None,
+            e_process,
+            alpha,
+            bars: 0,
+            bound_broken_at: None,
+            e_crossed_at: None,
+            crossed_before: None,
+        })
     }
 
     /// Takes the difference of the next live bar.
@@ -187,6 +204,7 @@ impl SequentialTest {
             log_e_needed: -self.alpha.ln(),
             bound_broken_at: self.bound_broken_at,
             qualified_at: self.qualified_at(),
+            crossed_before: self.crossed_before,
         }
     }
 
@@ -196,7 +214,21 @@ impl SequentialTest {
     }
 }
 
+/// One-sided level of the test that may qualify an arm.
+pub(super) fn deciding_level(
+    horizon: Option<&Horizon>,
+    anytime_level: Option<f64>,
+    rules: &EvidenceRules,
+) -> f64 {
+    horizon.map(|horizon| horizon.alpha).or(anytime_level).unwrap_or_else(|| rules.alpha_share())
+}
+
 impl Sequential {
+    /// Whether a crossing is known, of now or of an earlier verdict.
+    pub fn is_crossed(&self) -> bool {
+        self.qualified_at.is_some() || self.crossed_before.is_some()
+    }
+
     /// The tests after all `live` differences.
     ///
     /// # Errors
@@ -205,9 +237,10 @@ impl Sequential {
         live: &[f64],
         pace: MarketPace,
         horizon: Option<&Horizon>,
+        anytime_level: Option<f64>,
         rules: &EvidenceRules,
     ) -> Result<Self, LedgerError> {
-        let mut test = SequentialTest::new(pace, horizon, rules)?;
+        let mut test = SequentialTest::new(pace, horizon, anytime_level, rules)?;
         live.iter().try_for_each(|difference| test.push(*difference))?;
         Ok(test.standing())
     }

@@ -79,7 +79,7 @@ impl Standing {
             differing_stretches,
             same_decisions: look_bars.is_some() && differing_bars == 0,
             recent: recent.transpose()?,
-            sequential: Sequential::of(live, series.pace, series.horizon, rules)?,
+            sequential: Sequential::of(live, series.pace, series.horizon, series.anytime_level, rules)?,
             grade: None,
             next: None,
         };
@@ -89,6 +89,9 @@ impl Standing {
     }
 
     fn grade_under(&self, rules: &EvidenceRules) -> Option<Grade> {
+        if self.sequential.crossed_before.is_some() {
+            return Some(Grade::Qualified);
+        }
         let recent = self.recent.as_ref().filter(|_| !self.same_decisions)?;
         if self.sequential.qualified_at.is_some() {
             return Some(Grade::Qualified);

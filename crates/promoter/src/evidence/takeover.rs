@@ -9,6 +9,12 @@ use crate::checks::check;
 
 const HOUR_MS: f64 = 3_600_000.0;
 
+/// The grade that another arm needs to take a line over from a champion whose arm has that one. Capital follows the grade:
+/// with a lower one a takeover would take it away from what has earned it.
+pub fn grade_for_takeover(champion: Option<Grade>) -> Grade {
+    champion.unwrap_or(Grade::Provisional)
+}
+
 /// What an arm's stream has to come to, in the order in which a person should hear of it.
 pub(super) fn conditions(stream: &StreamEvidence, meter: &Meter, rules: &EvidenceRules) -> Vec<Condition> {
     let standing = &meter.standing;
@@ -19,7 +25,9 @@ pub(super) fn conditions(stream: &StreamEvidence, meter: &Meter, rules: &Evidenc
         conditions.push(waiting(decisions(meter), "same_decisions"));
         conditions.extend(rails::on_the_stream(standing, closed_trades(&stream.arm_position, read), rules));
         if !standing.same_decisions {
-            conditions.push(waiting(graded(meter, rules), "no_grade"));
+            conditions.push(waiting(graded(meter, stream.champion_grade, rules), "no_grade"));
+            let champion = stream.champion_grade.map(|champion| champions_grade(meter, champion));
+            conditions.extend(champion.map(|check| waiting(check, "below_champions_grade")));
         }
     }
     conditions.extend(cool_down(stream, rules).map(|check| waiting(check, "cooling_down")));
@@ -45,10 +53,14 @@ fn decisions(meter: &Meter) -> GateCheck {
 }
 
 /// The figure that gives the grade, or that comes nearest to one.
-fn graded(meter: &Meter, rules: &EvidenceRules) -> GateCheck {
+fn graded(meter: &Meter, champion: Option<Grade>, rules: &EvidenceRules) -> GateCheck {
     let standing = &meter.standing;
     let sequential = &standing.sequential;
     let check = match (standing.grade, sequential.decider) {
+        (Some(Grade::Qualified), _) if sequential.qualified_at.is_none() => {
+            let known = usize::from(sequential.is_crossed());
+            check("crossings", Some(known as f64), Comparison::AtLeast, 1.0)
+        }
         (Some(Grade::Qualified), Decider::RegisteredTest) => {
             check("z", sequential.z, Comparison::AtLeast, sequential.boundary.unwrap_or(f64::INFINITY))
         }
@@ -61,7 +73,32 @@ fn graded(meter: &Meter, rules: &EvidenceRules) -> GateCheck {
             check("p", p, Comparison::AtMost, rules.provisional_p)
         }
     };
-    GateCheck { sentence: meter.sentence.clone(), ..check }
+    let beyond = champion.filter(|champion| standing.grade.is_none() && *champion > Grade::Provisional);
+    let sentence = match beyond {
+        None => meter.sentence.clone(),
+        Some(champion) => format!("{}; {}", meter.sentence, needs(champion)),
+    };
+    GateCheck { sentence, ..check }
+}
+
+/// Whether the line keeps its grade.
+fn champions_grade(meter: &Meter, champion: Grade) -> GateCheck {
+    let rank = |grade: Grade| (grade as usize + 1) as f64;
+    let (has, needed) = (meter.standing.grade, grade_for_takeover(Some(champion)));
+    let check = check("grade", Some(has.map_or(0.0, rank)), Comparison::AtLeast, rank(needed));
+    let name = has.map_or_else(|| "without a grade".to_owned(), |has| has.to_string());
+    let sentence = match check.judgement {
+        Judgement::Pass => format!("the arm is {name}, and the champion's is {champion}"),
+        _ => format!("{}; the arm is {name}, and {}", meter.sentence, needs(champion)),
+    };
+    GateCheck { sentence, ..check }
+}
+
+fn needs(champion: Grade) -> String {
+    format!(
+        "the champion's arm is {champion}: a takeover needs at least that, because what may be risked follows the grade; \
+         a person may let it fall with `orchestrate models approve --overrule`"
+    )
 }
 
 /// Whether enough time has gone by since the last takeover; nothing to ask where there was none.

@@ -129,6 +129,16 @@ pub(crate) fn refresh() -> Evidence {
     }
 }
 
+/// A refresh whose candidate holds the serving snapshot's position on the first `bars` of 336 alone, and earns the same.
+pub(crate) fn agreeing(bars: usize) -> Evidence {
+    change(refresh(), |evidence| {
+        let serving = evidence.champion.as_mut().unwrap();
+        serving.position.clone_from(&evidence.candidate.position);
+        serving.net_return.clone_from(&evidence.candidate.net_return);
+        serving.position[bars..].iter_mut().for_each(|position| *position = 1.0 - *position);
+    })
+}
+
 pub(crate) fn change(mut evidence: Evidence, by: impl FnOnce(&mut Evidence)) -> Evidence {
     by(&mut evidence);
     evidence

@@ -79,6 +79,8 @@ fn the_error_that_is_spent_is_that_of_the_deciding_test() {
     assert_eq!((registered_test.allowed, registered_test.of_the_line), (0.0125, 0.05));
     let e_process = meter(&StreamEvidence { horizon: None, ..stream(400, 0.0, 2) }).error;
     assert_eq!(e_process.spent, e_process.allowed);
+    let fixed = StreamEvidence { horizon: None, anytime_level: Some(0.004), ..stream(400, 0.0, 2) };
+    assert_eq!((meter(&fixed).error.allowed, meter(&fixed).error.spent), (0.004, 0.004));
     let nothing_yet = meter(&StreamEvidence { horizon: None, ..stream(10, 0.0, 2) }).error;
     assert_eq!(nothing_yet.spent, 0.0);
 }
@@ -91,6 +93,20 @@ fn more_trials_deflate_the_sharpe_ratio() {
     assert!(many.deflated_sharpe < one.deflated_sharpe && many.sharpe == one.sharpe);
     assert!(one.min_track_record_bars.unwrap() > 2.0);
     assert_eq!(meter(&stream(2_016, -8.0, 1)).track_record.min_track_record_bars, None);
+}
+
+#[test]
+fn trials_that_differ_more_deflate_the_sharpe_ratio_more() {
+    let record = |trial_sharpe_variance| {
+        meter(&StreamEvidence { trials: 40, trial_sharpe_variance, ..stream(2_016, 4.0, 1) }).track_record
+    };
+    let floor = 1.0 / 2_015.0;
+    let [unknown, alike, apart] = [None, Some(1e-9), Some(4.0 * floor)].map(record);
+    assert_eq!((unknown, unknown.trial_sharpe_variance), (alike, Some(floor)));
+    assert_eq!(apart.trial_sharpe_variance, Some(4.0 * floor));
+    assert!(apart.deflated_sharpe < alike.deflated_sharpe, "{apart:?}");
+    let early = meter(&StreamEvidence { trial_sharpe_variance: Some(0.1), ..stream(100, 0.0, 1) });
+    assert_eq!(early.track_record.trial_sharpe_variance, None);
 }
 
 #[test]

@@ -4,7 +4,11 @@ use proptest::prelude::*;
 use walkforward_core::{Grade, Horizon, Outcome, StreamEvidence};
 use walkforward_promoter::{SequentialTest, Standing};
 
-use crate::ledgers::{assess, evidence, hourly, registered, rules, standing, stream};
+use crate::ledgers::{agreeing, assess, evidence, hour, hourly, registered, rules, standing, stream};
+
+fn any_grade() -> impl Strategy<Value = Option<Grade>> {
+    prop_oneof![Just(None), prop::sample::select(Grade::ALL.to_vec()).prop_map(Some)]
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
@@ -55,7 +59,7 @@ proptest! {
         let qualified = |bars| {
             let ledger = StreamEvidence { horizon: Some(horizon.clone()), ..stream(3_000, 9.0, seed) };
             let live = &ledger.arm_return[..bars];
-            walkforward_promoter::Sequential::of(live, hourly(), ledger.horizon.as_ref(), &rules(|_| {}))
+            walkforward_promoter::Sequential::of(live, hourly(), ledger.horizon.as_ref(), None, &rules(|_| {}))
         };
         if let Some(at) = qualified(bars).unwrap().qualified_at {
             prop_assert_eq!(qualified(3_000).unwrap().qualified_at, Some(at));
@@ -81,6 +85,55 @@ proptest! {
             prop_assert!(verdict.grading.as_ref().unwrap().grade.is_some());
         }
         prop_assert_eq!(&verdict, &assess(&evidence));
+    }
+
+    #[test]
+    fn a_takeover_never_lowers_the_lines_grade(
+        seed in 0..1_000_u64,
+        sharpe in -2.0..15.0_f64,
+        bars in 336..3_000_usize,
+        champion_grade in any_grade(),
+    ) {
+        let verdict = assess(&evidence(StreamEvidence { champion_grade, ..stream(bars, sharpe, seed) }));
+        let grade = verdict.grading.unwrap().grade;
+        let keeps = grade.is_some() && grade >= champion_grade;
+        prop_assert_eq!(verdict.outcome == Outcome::Promote, keeps, "{:?}", verdict.reason);
+        if grade.is_some() && !keeps {
+            prop_assert_eq!(verdict.reason.as_deref(), Some("below_champions_grade"));
+        }
+    }
+
+    #[test]
+    fn a_crossing_that_was_found_qualifies_whatever_breaks_the_test(
+        seed in 0..1_000_u64,
+        bars in 0..1_500_usize,
+        broken in prop::option::of(".{0,40}"),
+        after in 0..2_000_usize,
+    ) {
+        let horizon = Horizon { broken, crossed_at: Some(hour(7)), ..registered(after) };
+        let standing = standing(&StreamEvidence { horizon: Some(horizon), ..stream(bars, -5.0, seed) });
+        prop_assert_eq!((standing.grade, standing.next), (Some(Grade::Qualified), None));
+        prop_assert_eq!(standing.sequential.crossed_before, Some(hour(7)));
+    }
+
+    #[test]
+    fn a_refresh_hears_of_its_own_anchor_only_where_it_disagrees(
+        seed in 0..1_000_u64,
+        same in 0..336_usize,
+        sharpe in -8.0..8.0_f64,
+        bars in 0..1_000_usize,
+    ) {
+        let alone = agreeing(same);
+        let mut beside = alone.clone();
+        beside.stream.as_mut().unwrap().own_anchor = Some(Box::new(stream(bars, sharpe, seed)));
+        let (without, with) = (assess(&alone), assess(&beside));
+        prop_assert_eq!(&with, &assess(&beside));
+        if same >= 202 {
+            prop_assert_eq!((with.outcome, with.reason, with.checks), (without.outcome, without.reason, without.checks));
+        } else {
+            prop_assert_eq!((without.outcome, without.reason.as_deref()), (Outcome::Reject, Some("disagrees_with_serving")));
+            prop_assert!(with.outcome != Outcome::Reject);
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! A newer snapshot of the champion's own arm.
 
-use walkforward_core::{Evidence, Grade, MechanicalCheck, Outcome, PromotionClass};
+use walkforward_core::{
+    Evidence, Grade, Judgement, MechanicalCheck, Outcome, PromotionClass, StreamEvidence,
+};
 use walkforward_promoter::EvidenceGate;
 
 use crate::ledgers::{
-    assess, change, change_stream, check, check_under, differing_bars, refresh, rules, stream,
+    agreeing, assess, change, change_stream, check, check_under, differing_bars, refresh, rules, stream,
 };
 
 fn measured(evidence: &Evidence, name: &str) -> f64 {
@@ -15,6 +17,15 @@ fn measured(evidence: &Evidence, name: &str) -> f64 {
 /// The candidate loses on the bars on which the two differ.
 fn losing(by: f64) -> Evidence {
     change(refresh(), |evidence| differing_bars().for_each(|bar| evidence.candidate.net_return[bar] = -by))
+}
+
+/// The arm of [`refresh`] against the anchor that it set itself.
+fn own_anchor(bars: usize, sharpe: f64) -> StreamEvidence {
+    StreamEvidence { reference: "model-a".to_owned(), horizon: None, ..stream(bars, sharpe, 1) }
+}
+
+fn beside(evidence: Evidence, own_anchor: StreamEvidence) -> Evidence {
+    change_stream(evidence, |it| it.own_anchor = Some(Box::new(own_anchor)))
 }
 
 #[test]
@@ -49,7 +60,7 @@ fn the_grade_rises_with_the_ledger_and_never_falls() {
 #[test]
 fn neither_a_cool_down_nor_a_short_ledger_holds_a_refresh_up() {
     let young = change_stream(refresh(), |it| {
-        *it = walkforward_core::StreamEvidence { is_champions: true, ..stream(30, 0.0, 1) };
+        *it = StreamEvidence { is_champions: true, ..stream(30, 0.0, 1) };
         it.last_takeover_at = Some(it.now);
     });
     check(&young, Outcome::Promote, None, &["without a grade"]);
@@ -57,14 +68,6 @@ fn neither_a_cool_down_nor_a_short_ledger_holds_a_refresh_up() {
 
 #[test]
 fn agreement_on_the_limit_passes_and_one_bar_less_does_not() {
-    let agreeing = |bars: usize| {
-        change(refresh(), |evidence| {
-            let serving = evidence.champion.as_mut().unwrap();
-            serving.position.clone_from(&evidence.candidate.position);
-            serving.net_return.clone_from(&evidence.candidate.net_return);
-            serving.position[bars..].iter_mut().for_each(|position| *position = 1.0 - *position);
-        })
-    };
     let gate =
         EvidenceGate { rules: rules(|settings| settings.min_agreement = 0.75), ..EvidenceGate::default() };
     check_under(&gate, &agreeing(252), Outcome::Promote, None, &[]);
@@ -145,4 +148,99 @@ fn snapshots_that_were_judged_on_different_bars_are_not_compared() {
 fn too_few_unseen_bars_reject_no_refresh() {
     let seen = change(losing(0.01), |evidence| evidence.unseen_bars = 249);
     check(&seen, Outcome::Inconclusive, Some("contaminated"), &[]);
+}
+
+#[test]
+fn a_snapshot_that_decides_otherwise_may_serve_where_its_arm_leads_its_own_anchor() {
+    let ahead = beside(agreeing(150), own_anchor(2_016, 8.0));
+    check(&ahead, Outcome::Promote, None, &["a safe newer snapshot"]);
+    let verdict = assess(&ahead);
+    let agreement = verdict.checks.iter().find(|check| check.name == "agreement").unwrap();
+    assert_eq!((agreement.judgement, agreement.measured), (Judgement::Pass, Some(150.0 / 336.0)));
+    let words = "on 45 % of 336 bars, at least 60 % is needed, or a lead of its arm over model-a, which it took over with, \
+                 which it has: the arm beat model-a by 69 % over 84 days; luck alone does that 1 time in 1001 (p = 0.001)";
+    assert!(agreement.sentence.contains(words), "{}", agreement.sentence);
+    let own = &verdict.grading.unwrap().meter["ownAnchor"];
+    assert_eq!((own["leads"].as_bool(), own["standing"]["lookBars"].as_u64()), (Some(true), Some(2_016)));
+}
+
+#[test]
+fn a_snapshot_that_decides_otherwise_waits_as_long_as_its_arm_does_not_lead_its_own_anchor() {
+    let waits = |own: StreamEvidence, words: &[&str]| {
+        let reason = Some("disagrees_with_serving");
+        check(&beside(agreeing(150), own), Outcome::Inconclusive, reason, words);
+    };
+    let words = [
+        "candidate waits",
+        "which it has not yet: the arm fell behind model-a",
+        "provisional would take a lead",
+    ];
+    waits(own_anchor(2_016, -3.0), &words);
+    waits(own_anchor(100, 8.0), &["which it has not yet: the arm has 100 counted bars against model-a"]);
+    let mut still = own_anchor(2_016, 8.0);
+    still.arm_position[9 * 12..].fill(0.0);
+    waits(
+        still,
+        &["the arm beat model-a", "; 9 closed trades of the arm are too few to judge by, 10 are needed"],
+    );
+    // Without such a ledger nothing can change the answer.
+    check(&agreeing(150), Outcome::Reject, Some("disagrees_with_serving"), &["60 % is needed"]);
+}
+
+#[test]
+fn a_lead_over_the_own_anchor_excuses_nothing_else() {
+    let ahead = |evidence| beside(evidence, own_anchor(2_016, 8.0));
+    let worse = change(ahead(agreeing(150)), |evidence| {
+        evidence.candidate.net_return.iter_mut().for_each(|net_return| *net_return -= 0.01);
+    });
+    check(&worse, Outcome::Reject, Some("worse_than_serving"), &[]);
+    let deep = change(ahead(agreeing(150)), |it| it.candidate.metrics.max_drawdown = Some(0.5));
+    check(&deep, Outcome::Reject, Some("rails"), &[]);
+    let seen = change(ahead(agreeing(150)), |evidence| evidence.unseen_bars = 249);
+    check(&seen, Outcome::Inconclusive, Some("contaminated"), &[]);
+}
+
+#[test]
+fn enough_agreement_needs_no_lead_over_the_own_anchor() {
+    let behind = beside(agreeing(202), own_anchor(2_016, -8.0));
+    check(&behind, Outcome::Promote, None, &[]);
+    let checks = assess(&behind).checks;
+    let agreement = checks.iter().find(|check| check.name == "agreement").unwrap();
+    assert!(!agreement.sentence.contains("model-a"), "{}", agreement.sentence);
+}
+
+#[test]
+fn an_own_anchor_that_can_not_be_read_decides_nothing() {
+    let mut torn = own_anchor(400, 0.0);
+    torn.arm_return[3] = f64::NAN;
+    let words = ["the arm's return of bar 3 is NaN"];
+    check(&beside(refresh(), torn), Outcome::Inconclusive, Some("bad_ledger"), &words);
+}
+
+#[test]
+fn a_kept_grade_that_the_ledger_would_not_earn_today_is_said() {
+    let warned = |evidence: &Evidence| -> Vec<String> {
+        assess(evidence).warnings.into_iter().filter(|warning| warning.starts_with("the arm keeps")).collect()
+    };
+    let screened = change_stream(refresh(), |stream| stream.champion_grade = Some(Grade::Screened));
+    let expected = "the arm keeps screened from an earlier verdict, its ledger of today alone comes to no grade: on the last \
+                    84 days luck does as well 7 times in 10 (p = 0.69)";
+    assert_eq!(warned(&screened), [expected]);
+    let young = change_stream(refresh(), |it| {
+        *it = StreamEvidence { is_champions: true, champion_grade: it.champion_grade, ..stream(30, 0.0, 1) };
+    });
+    let expected = "the arm keeps provisional from an earlier verdict, its ledger of today alone comes to no grade: it has \
+                    had no look yet";
+    assert_eq!(warned(&young), [expected]);
+    let earned = change_stream(screened, |it| it.arm_return = stream(2_016, 8.0, 1).arm_return);
+    assert_eq!(warned(&earned), [""; 0]);
+}
+
+#[test]
+fn what_is_wrong_with_the_ledger_is_among_the_warnings() {
+    let caution = "7 bars of the reference could not be scored".to_owned();
+    let careful = change_stream(refresh(), |stream| stream.caution = Some(caution.clone()));
+    let verdict = assess(&careful);
+    assert!(verdict.warnings.contains(&caution), "{:?}", verdict.warnings);
+    assert_eq!(verdict.outcome, Outcome::Promote);
 }

@@ -3,7 +3,7 @@
 use walkforward_core::{Grade, Horizon, StreamEvidence};
 use walkforward_promoter::{EvidenceRules, Meter};
 
-use crate::ledgers::{assess, refresh, registered, stream, takeover};
+use crate::ledgers::{assess, hour, refresh, registered, stream, takeover};
 
 fn told(stream: &StreamEvidence, expected: &str) {
     assert_eq!(Meter::of(stream, &EvidenceRules::default()).unwrap().sentence, expected);
@@ -40,34 +40,49 @@ fn a_graded_arm_is_told_with_its_sequential_test() {
     told(
         &stream(1_440, 8.0, 1),
         "the arm beat flat by 45 % over 60 days; luck alone does that 1 time in 222 (p = 0.0045); \
-         qualified needs the registered test at 2.5, it has 1.04 after 60 of 365 days: qualified \
-         in about 84 more days at this rate",
+         qualified needs the registered test at 2.5 (level 0.0125), it has 1.04 after 60 of 365 \
+         days: qualified in about 84 more days at this rate",
     );
     told(
         &StreamEvidence { horizon: None, ..stream(1_440, 8.0, 1) },
         "the arm beat flat by 45 % over 60 days; luck alone does that 1 time in 222 (p = 0.0045); \
-         qualified needs an e-value of 80, it has 4.8 after 60 days: qualified in about 107 more \
-         days at this rate",
+         qualified needs an e-value of 80 (level 0.0125), it has 4.8 after 60 days: qualified in \
+         about 107 more days at this rate",
     );
     told(
         &StreamEvidence { replayed_bars: 1_440, ..stream(1_440, 8.0, 1) },
         "the arm beat flat by 45 % over 60 days; luck alone does that 1 time in 222 (p = 0.0045); \
-         qualified needs the registered test at 2.5, it has no value yet after 0 of 365 days: \
-         only bars that were scored while they closed count for it",
+         qualified needs the registered test at 2.5 (level 0.0125), it has no value yet after 0 \
+         of 365 days: only bars that were scored while they closed count for it",
     );
     told(
         &stream(6_000, 12.0, 1),
         "the arm beat flat by 101 % over 84 days; luck alone does that less than 1 time in 2000 \
-         (p = 0.0005); the registered test was crossed after 84 days, which luck alone brings in \
-         at most 1 in 80 years",
+         (p = 0.0005); the registered test (level 0.0125) was crossed after 84 days, which luck \
+         alone does within its horizon for at most 1 in 80 arms",
     );
     let broken = Horizon { broken: Some("paused".to_owned()), ..registered(0) };
     told(
         &StreamEvidence { horizon: Some(broken), ..stream(6_000, 12.0, 1) },
         "the arm beat flat by 101 % over 84 days; luck alone does that less than 1 time in 2000 \
-         (p = 0.0005); the e-process was crossed after 87 days, which luck alone brings in at \
-         most 1 in 80 years",
+         (p = 0.0005); the e-process (level 0.0125) was crossed after 87 days, which luck alone \
+         ever does for at most 1 in 80 arms",
     );
+}
+
+#[test]
+fn a_crossing_that_an_earlier_verdict_found_is_told_as_one() {
+    let close = hour(2_000);
+    let behind =
+        "the arm fell behind flat by 25 % over 84 days; luck alone does better 9 times in 10 (p = 0.94)";
+    let crossing =
+        "a sequential test of the two had been crossed by the bar that closed at 2024-03-24T08:00:00.000Z";
+    let ledger = |horizon| StreamEvidence { horizon: Some(horizon), ..stream(6_000, -1.0, 1) };
+    let broken = Horizon { broken: Some("paused".to_owned()), crossed_at: Some(close), ..registered(0) };
+    let expected = format!("{behind}; {crossing}; that the test is broken since (paused) does not undo it");
+    told(&ledger(broken), &expected);
+    let renewed = Horizon { crossed_at: Some(close), ..registered(5_000) };
+    told(&ledger(renewed), &format!("{behind}; {crossing}; what the test of now says does not undo it"));
 }
 
 #[test]
@@ -92,7 +107,7 @@ fn promotions_are_told_with_the_evidence() {
         assess(&takeover()).sentence,
         "candidate may trade: its arm takes the line over as screened: the arm beat flat by 69 % \
          over 84 days; luck alone does that 1 time in 1001 (p = 0.001); qualified needs the \
-         registered test at 2.5, it has 1.61 after 84 of 365 days: qualified in about 47 more \
+         registered test at 2.5 (level 0.0125), it has 1.61 after 84 of 365 days: qualified in about 47 more \
          days at this rate"
     );
     assert_eq!(

@@ -137,6 +137,48 @@ fn a_broken_horizon_leaves_the_e_process_alone() {
 }
 
 #[test]
+fn without_a_registered_test_the_e_process_decides_at_the_level_that_was_fixed_for_it() {
+    let at = |anytime_level| {
+        let ledger = StreamEvidence { horizon: None, anytime_level, ..stream(2_400, 12.0, 1) };
+        standing(&ledger).sequential
+    };
+    let [shared, strict] = [None, Some(0.001)].map(at);
+    assert_eq!((shared.alpha, strict.alpha, strict.decider), (0.0125, 0.001, Decider::EProcess));
+    assert!((strict.log_e_needed - 1_000.0_f64.ln()).abs() < 1e-12);
+    assert_eq!(shared.max_log_e, strict.max_log_e);
+    assert!(shared.qualified_at.unwrap() < strict.qualified_at.unwrap_or(usize::MAX), "{strict:?}");
+    // A registered test brings its own level, and keeps it where it is broken.
+    for broken in [None, Some("paused".to_owned())] {
+        let horizon = Some(Horizon { broken, ..registered(0) });
+        let ledger = StreamEvidence { horizon, anytime_level: Some(0.001), ..stream(2_400, 12.0, 1) };
+        assert_eq!(standing(&ledger).sequential.alpha, 0.0125);
+    }
+}
+
+#[test]
+fn a_level_that_is_no_probability_is_refused() {
+    for level in [0.0, 1.0, -0.1, f64::NAN] {
+        let ledger = StreamEvidence { horizon: None, anytime_level: Some(level), ..stream(400, 0.0, 1) };
+        let error = Standing::of(&ledger, &rules(|_| {})).unwrap_err().to_string();
+        assert!(error.starts_with("the level of the sequential test is"), "{error}");
+    }
+}
+
+#[test]
+fn a_crossing_that_was_found_stays_when_the_test_is_renewed() {
+    let crossed = |horizon| {
+        let ledger = StreamEvidence { horizon: Some(horizon), ..stream(2_400, -2.0, 1) };
+        standing(&ledger)
+    };
+    let renewed = crossed(Horizon { crossed_at: Some(hour(1_000)), ..registered(2_000) });
+    assert_eq!((renewed.grade, renewed.next.clone()), (Some(Grade::Qualified), None));
+    let sequential = &renewed.sequential;
+    assert_eq!((sequential.qualified_at, sequential.crossed_before), (None, Some(hour(1_000))));
+    assert!(sequential.is_crossed());
+    assert_eq!(crossed(registered(2_000)).grade, None);
+}
+
+#[test]
 fn a_bar_below_the_bound_ends_the_e_process_but_not_what_it_had_reached() {
     let mut ledger = StreamEvidence { horizon: None, ..stream(2_400, 12.0, 1) };
     let at = standing(&ledger).sequential.qualified_at.unwrap();

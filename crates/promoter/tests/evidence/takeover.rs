@@ -43,7 +43,11 @@ fn a_qualified_arm_is_told_by_its_test() {
     let last = verdict.checks.last().unwrap();
     assert_eq!((last.name.as_str(), verdict.outcome), ("z", Outcome::Promote));
     assert!(last.measured.unwrap() >= last.threshold);
-    assert!(verdict.sentence.contains("the registered test was crossed after"), "{}", verdict.sentence);
+    assert!(
+        verdict.sentence.contains("the registered test (level 0.0125) was crossed after"),
+        "{}",
+        verdict.sentence
+    );
 }
 
 #[test]
@@ -94,12 +98,52 @@ fn the_champion_of_another_arm_is_not_compared() {
 }
 
 #[test]
-fn a_takeover_that_lowers_the_lines_grade_says_so() {
-    let lower = change_stream(takeover(), |stream| stream.champion_grade = Some(Grade::Qualified));
-    let verdict = assess(&lower);
-    assert_eq!((verdict.outcome, verdict.grading.unwrap().grade), (Outcome::Promote, Some(Grade::Screened)));
-    let words = "the line's grade falls from qualified to screened";
-    assert!(verdict.warnings.iter().any(|warning| warning.starts_with(words)), "{:?}", verdict.warnings);
+fn a_takeover_needs_at_least_the_champions_grade() {
+    let against = |grade| change_stream(takeover(), |stream| stream.champion_grade = Some(grade));
+    for grade in [Grade::Provisional, Grade::Screened] {
+        check(&against(grade), Outcome::Promote, None, &[]);
+        let last = assess(&against(grade)).checks.pop().unwrap();
+        let told = format!("the arm is screened, and the champion's is {grade}");
+        assert_eq!((last.name.as_str(), last.measured, last.sentence), ("grade", Some(2.0), told));
+    }
+    let words = [
+        "candidate waits",
+        "luck alone does that 1 time in 1001",
+        "the arm is screened, and the champion's arm is qualified: a takeover needs at least that",
+        "a person may let it fall with `orchestrate models approve --overrule`",
+    ];
+    check(&against(Grade::Qualified), Outcome::Inconclusive, Some("below_champions_grade"), &words);
+    let qualified =
+        change_stream(evidence(stream(6_000, 12.0, 1)), |it| it.champion_grade = Some(Grade::Qualified));
+    check(&qualified, Outcome::Promote, None, &["as qualified"]);
+}
+
+#[test]
+fn an_arm_without_a_grade_hears_of_the_champions_too() {
+    let against =
+        |grade| change_stream(evidence(stream(2_016, -3.0, 1)), |stream| stream.champion_grade = Some(grade));
+    let words = ["fell behind flat", "the champion's arm is screened: a takeover needs at least that"];
+    check(&against(Grade::Screened), Outcome::Inconclusive, Some("no_grade"), &words);
+    assert!(!assess(&against(Grade::Provisional)).sentence.contains("the champion's arm"));
+}
+
+#[test]
+fn the_own_anchor_of_a_challenger_is_nobodys() {
+    let own = change_stream(takeover(), |it| it.own_anchor = Some(Box::new(stream(400, 0.0, 1))));
+    assert_eq!(assess(&own), assess(&takeover()));
+}
+
+#[test]
+fn a_crossing_of_an_earlier_verdict_takes_the_line_over() {
+    let close = hour(3_000);
+    let crossed = change_stream(evidence(stream(6_000, -1.0, 1)), |stream| {
+        let horizon = stream.horizon.as_mut().unwrap();
+        (horizon.crossed_at, horizon.broken) = (Some(close), Some("paused".to_owned()));
+        stream.champion_grade = Some(Grade::Qualified);
+    });
+    let words = ["as qualified", "had been crossed by the bar that closed at 2024-05-05T00:00:00.000Z"];
+    check(&crossed, Outcome::Promote, None, &words);
+    assert!(assess(&crossed).checks.iter().any(|check| check.name == "crossings"));
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub(crate) fn charts(
 ) -> Section {
     let content = match axis {
         Some(axis) if !curves.is_empty() => {
-            vec![equity_chart(axis, dates, curves), drawdown_chart(axis, dates, curves, caption)]
+            vec![
+                equity_chart(axis, dates, curves, &growth_scale(curves)),
+                drawdown_chart(axis, dates, curves, caption),
+            ]
         }
         _ => vec![note("There is no equity curve: nothing was traded bar by bar.")],
     };
@@ -83,15 +86,20 @@ impl Curve {
     }
 }
 
-fn equity_chart(axis: &TimeAxis, dates: &[Tick], curves: &[Curve]) -> Element {
-    let factors = || curves.iter().flat_map(|curve| curve.points.iter().map(|(_, factor)| *factor));
-    let (low, high) = (factors().fold(1.0, f64::min), factors().fold(1.0, f64::max));
-    let scale = Scale::growth(low, high, LEAST_SPAN);
+/// The scale on which all of `curves` have room.
+pub(crate) fn growth_scale<'a>(curves: impl IntoIterator<Item = &'a Curve>) -> Scale {
+    let factors = curves.into_iter().flat_map(|curve| curve.points.iter().map(|(_, factor)| *factor));
+    let (low, high) = factors.fold((1.0, 1.0), |(low, high), it| (f64::min(low, it), f64::max(high, it)));
+    Scale::growth(low, high, LEAST_SPAN)
+}
+
+/// Equity of `curves`, the one that the page is about first, on `scale`.
+pub(crate) fn equity_chart(axis: &TimeAxis, dates: &[Tick], curves: &[Curve], scale: &Scale) -> Element {
     let each =
         curves.iter().map(|curve| format!("{} {}", curve.label, numbers::signed_percent(curve.change())));
     let alternative =
         format!("Change of equity over the judged bars: {}.", each.collect::<Vec<_>>().join(", "));
-    let frame = Frame::new(EQUITY_HEIGHT, &scale, |tick| scale.growth_label(tick), dates, alternative);
+    let frame = Frame::new(EQUITY_HEIGHT, scale, |tick| scale.growth_label(tick), dates, alternative);
     // The model that the page is about lies on top.
     let lines = curves.iter().rev().map(|curve| {
         let place = |(time, factor): &(Timestamp, f64)| Point {
@@ -112,7 +120,7 @@ fn equity_chart(axis: &TimeAxis, dates: &[Tick], curves: &[Curve]) -> Element {
     });
     let caption: Vec<String> = log.into_iter().chain(far).collect();
     let chart = frame.chart(lines, []);
-    let chart = with_readout(chart, axis, &frame, &scale, if scale.is_log() { "factor" } else { "change" });
+    let chart = with_readout(chart, axis, &frame, scale, if scale.is_log() { "factor" } else { "change" });
     graphic(None, Some(legend(names)), chart, (!caption.is_empty()).then(|| caption.join(" ")))
 }
 

@@ -6,10 +6,10 @@ use crate::bounds::{MAX_ROWS, bounded};
 use crate::markup::{Element, el, figure, header, left_out, row_header, table};
 use crate::numbers;
 use crate::page::{Section, View};
-use crate::sections::note;
+use crate::sections::{note, result};
 
 /// Conditions in words, by their names in records, and whether they are fractions.
-const NAMES: [(&str, &str, bool); 9] = [
+const NAMES: [(&str, &str, bool); 24] = [
     ("winRate", "Win rate", true),
     ("maxDrawdown", "Largest drawdown", true),
     ("pnlPerTrade", "Return per trade", true),
@@ -19,6 +19,21 @@ const NAMES: [(&str, &str, bool); 9] = [
     ("trades", "Closed trades", false),
     ("unseenBars", "Unseen bars", false),
     ("mechanicalProblems", "Mechanical problems", false),
+    ("undefinedMetrics", "Undefined figures", false),
+    ("turnoverPerDay", "Turnover a day", false),
+    ("armTrades", "Closed trades of the arm", false),
+    ("differingStretches", "Stretches that differ", false),
+    ("countedBars", "Counted bars", false),
+    ("differingBars", "Bars that differ", false),
+    ("p", "Luck does as well: p", false),
+    ("z", "Registered test: Z", false),
+    ("logE", "E-process: log E", false),
+    ("crossings", "Crossings that stay", false),
+    ("grade", "Grade", false),
+    ("hoursSinceTakeover", "Hours since a takeover", false),
+    ("sameBars", "Same bars", false),
+    ("agreement", "Agreement", true),
+    ("pWorse", "Worse: p", false),
 ];
 
 /// The ledger of conditions.
@@ -51,19 +66,18 @@ fn row(check: &GateCheck) -> Element {
     let label = known.map_or(check.name.as_str(), |(_, label, _)| label);
     let is_fraction = known.is_some_and(|(_, _, is_fraction)| *is_fraction);
     let write = if is_fraction { numbers::percent } else { numbers::figure };
-    let (class, icon, word) = match check.judgement {
-        Judgement::Pass => ("pass", "✓", "Pass"),
-        Judgement::Fail => ("fail", "✕", "Fail"),
-        Judgement::Unknown => ("unknown", "?", "Unknown"),
+    let (class, word) = match check.judgement {
+        Judgement::Pass => ("pass", "Pass"),
+        Judgement::Fail => ("fail", "Fail"),
+        Judgement::Unknown => ("unknown", "Unknown"),
     };
-    let icon = el("span").class("icon").attr("aria-hidden", "true").text(icon);
     let sign = match check.comparison {
         Comparison::AtLeast => "≥",
         Comparison::AtMost => "≤",
     };
     el("tr")
         .add(row_header(label))
-        .add(el("td").add(el("span").class(format!("result {class}")).add(icon).add(el("span").text(word))))
+        .add(el("td").add(result(class, word)))
         .add(figure(
             check
                 .measured

@@ -3,13 +3,12 @@
 use walkforward_core::{Metrics, Outcome, SuppliedBy};
 
 use crate::annualised::annualised;
-use crate::bounds::{MAX_ROWS, bounded};
 use crate::cautions::Warned;
 use crate::dates;
-use crate::markup::{Element, dash, el, left_out};
+use crate::markup::{Element, dash, el};
 use crate::numbers;
 use crate::page::{Named, View};
-use crate::sections::counted;
+use crate::sections::{counted, marked};
 
 type Key = (&'static str, fn(&Metrics) -> Option<f64>, fn(f64) -> String);
 
@@ -100,16 +99,7 @@ fn cautions(view: &View<'_>) -> Vec<Element> {
     let measured: Vec<Warned<'_>> = view.subjects.iter().filter(warned).map(Named::warned).collect();
     let known = crate::cautions(view.report.verdict.as_ref(), &measured).into_iter().map(capital);
     let all: Vec<String> = problems.chain(known).chain(view.report.warnings.iter().cloned()).collect();
-    if all.is_empty() {
-        return Vec::new();
-    }
-    let (shown, rest) = bounded(&all, MAX_ROWS);
-    let item = |text: &String| {
-        let mark = el("span").class("icon").attr("aria-hidden", "true").text("!");
-        el("li").add(mark).add(el("span").text(text))
-    };
-    let list = el("ul").class("warnings").attr("aria-label", "Warnings").all(shown.iter().map(item));
-    std::iter::once(list).chain(left_out(rest, "warnings are")).collect()
+    marked(&all, "Warnings")
 }
 
 /// `text` as a sentence begins.

@@ -42,6 +42,7 @@ fn report(bars: i64, changes: i64) -> ReplayReport {
         changes: (0..changes).map(change).collect(),
         changes_left_out: usize::from(changes > 4_000),
         refusals: vec![("too_early".to_owned(), 7)],
+        grading: None,
         settings: vec![("Arm".to_owned(), "0123456789abcdef".to_owned())],
         notes: vec!["Whoever chose this knew the bars.".to_owned()],
     }

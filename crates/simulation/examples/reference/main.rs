@@ -4,8 +4,8 @@
 //! cargo run --release -p walkforward-simulation --example reference -- STUDY [WORLDS] [SEED]
 //! ```
 //!
-//! STUDY is `sequential`, `one-cycle`, `in-sample`, `power`, `cycles`, `skill`, `alpha`, `arms`, `anchored` or `lines`;
-//! WORLDS 0 takes as many as `docs/evidence.md`.
+//! STUDY is `sequential`, `one-cycle`, `in-sample`, `power`, `cycles`, `skill`, `alpha`, `arms`, `anchored`, `whole-line`
+//! or `lines`; WORLDS 0 takes as many as `docs/evidence.md`.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod studies;

@@ -13,7 +13,7 @@ use crate::Run;
 
 type Study = fn(&Run<'_>) -> Result<(), SimulationError>;
 
-pub(crate) const STUDIES: [(&str, Study); 10] = [
+pub(crate) const STUDIES: [(&str, Study); 11] = [
     ("sequential", sequential),
     ("one-cycle", one_cycle),
     ("in-sample", in_sample),
@@ -23,6 +23,7 @@ pub(crate) const STUDIES: [(&str, Study); 10] = [
     ("alpha", alpha),
     ("arms", arms),
     ("anchored", anchored),
+    ("whole-line", whole_line),
     ("lines", lines),
 ];
 
@@ -165,6 +166,27 @@ fn a_year_of_looks(run: &Run<'_>, against: Against, replayed_days: usize) -> Res
         let study = ArmStudy { world, gap, days: 365, replayed_days, rules: EvidenceRules::default() };
         let asked = json!({"against": against, "replayedDays": replayed_days, "gap": gap});
         run.tell(asked, &study.run(&run.worlds(1_000))?);
+    }
+    Ok(())
+}
+
+/// Lines of four arms, one of them with a gap, at a fill's default costs: what `orchestrate gates simulate` measures.
+fn whole_line(run: &Run<'_>) -> Result<(), SimulationError> {
+    for snapshots in [Snapshots::Consistent, Snapshots::Independent { spread: 1.5 }] {
+        for gap in [0.0, 1.0, 2.0, 3.0] {
+            let study = LineStudy {
+                market: Market::GarchT,
+                arms: vec![gap, 0.0, 0.0, 0.0],
+                agreement: 0.8,
+                snapshots,
+                cadence_bars: 6,
+                fee: 0.003,
+                days: 365,
+                restart: Restart::AtTakeover,
+                rules: EvidenceRules::default(),
+            };
+            run.tell(json!({"snapshots": snapshots, "gap": gap}), &study.run(&run.worlds(200))?);
+        }
     }
     Ok(())
 }

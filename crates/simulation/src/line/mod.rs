@@ -1,6 +1,7 @@
 //! A line under the rules of promotion: arms that take over, snapshots that refresh, ledgers that begin anew.
 
 mod refresh;
+mod spending;
 mod trader;
 mod world;
 
@@ -81,7 +82,10 @@ pub struct LineOutcome {
     pub served_sharpe: Mean,
     /// Share of the champion's newer snapshots that were let through.
     pub refreshed: Mean,
-    /// Share that decided otherwise than the serving snapshot too often.
+    /// Share that decided otherwise than the serving snapshot too often and were let through all the same, because their
+    /// arm led its own anchor; among those let through.
+    pub ahead: Mean,
+    /// Share that decided otherwise too often and were refused.
     pub disagreed: Mean,
     /// Share that were worse than the serving snapshot.
     pub worse: Mean,
@@ -116,6 +120,7 @@ impl LineStudy {
             qualified_wrong: share(|lived| lived.is_qualified_wrong),
             served_sharpe: Mean::of(&done, |lived| lived.served_sharpe),
             refreshed: of_cycles(|lived| lived.refreshed),
+            ahead: of_cycles(|lived| lived.ahead),
             disagreed: of_cycles(|lived| lived.disagreed),
             worse: of_cycles(|lived| lived.worse),
         })
@@ -157,6 +162,7 @@ struct Lived {
     served_sharpe: f64,
     cycles: usize,
     refreshed: usize,
+    ahead: usize,
     disagreed: usize,
     worse: usize,
 }

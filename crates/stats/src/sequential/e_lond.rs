@@ -25,11 +25,26 @@ impl ELond {
         Ok(Self { alpha, tested: 0, accepted: 0 })
     }
 
-    /// The `log E` that the next arm has to reach.
-    pub fn threshold_log_e(&self) -> f64 {
+    /// The sequence after `tested` arms, `accepted` of which were accepted.
+    ///
+    /// # Errors
+    /// As [`ELond::new`], or more were accepted than tested.
+    pub fn after(alpha: f64, tested: u32, accepted: u32) -> Result<Self, Error> {
+        let is_possible = accepted <= tested;
+        in_range("accepted", f64::from(accepted), is_possible, "at most as many as were tested")?;
+        Ok(Self { tested, accepted, ..Self::new(alpha)? })
+    }
+
+    /// The level at which the next arm is tested: it is accepted at the inverse of this as its e-value.
+    pub fn level(&self) -> f64 {
         let arm = f64::from(self.tested) + 1.0;
         let weight = 1.0 / (arm * (arm + 1.0));
-        -(self.alpha * weight * (f64::from(self.accepted) + 1.0)).ln()
+        self.alpha * weight * (f64::from(self.accepted) + 1.0)
+    }
+
+    /// The `log E` that the next arm has to reach.
+    pub fn threshold_log_e(&self) -> f64 {
+        -self.level().ln()
     }
 
     /// Tests the next arm by its `log E` and says whether it is accepted; a value that is no number is not.
@@ -70,6 +85,19 @@ mod tests {
         assert!(!lond.test(0.0));
         assert!((lond.threshold_log_e() - 120.0_f64.ln()).abs() < 1e-12);
         assert_eq!((lond.tested(), lond.accepted()), (2, 1));
+    }
+
+    #[test]
+    fn a_sequence_is_taken_up_where_it_stopped() {
+        let mut lond = ELond::new(0.05).unwrap();
+        for log_e in [9.0, 0.0, 9.0, -1.0] {
+            assert_eq!(ELond::after(0.05, lond.tested(), lond.accepted()).unwrap(), lond);
+            assert!((lond.level().ln() + lond.threshold_log_e()).abs() < 1e-12);
+            lond.test(log_e);
+        }
+        // g_5 = 1/30, R + 1 = 3.
+        assert!((ELond::after(0.05, 4, 2).unwrap().level() - 0.005).abs() < 1e-15);
+        assert!(ELond::after(0.05, 1, 2).is_err() && ELond::after(1.0, 2, 1).is_err());
     }
 
     #[test]

@@ -72,6 +72,14 @@ impl Store {
         self.database.read_checked(|db| ARMS.get(db, ARM, id.as_str(), arm_row))
     }
 
+    /// The lines that have an arm, in alphabetical order, whether they have a champion or not.
+    pub fn lines_with_arms(&self) -> Result<Vec<LineName>, StoreError> {
+        self.database.read(|db| {
+            let mut query = db.prepare("SELECT DISTINCT line FROM arms ORDER BY line")?;
+            query.query_map([], |row| parse(row, 0))?.collect()
+        })
+    }
+
     /// The arms of a line, the newest first, at most [`MAX_LISTED_ROWS`].
     pub fn arms(&self, line: &LineName) -> Result<Vec<Arm>, StoreError> {
         self.database.read(|db| {
@@ -115,19 +123,29 @@ impl Store {
         })
     }
 
-    /// The arm's snapshots that were published after `after`, and the newest before it, the oldest first.
-    pub fn snapshots(&self, arm: &ArmId, after: Option<Timestamp>) -> Result<Vec<Snapshot>, StoreError> {
+    /// The arm's snapshots that were published after `after`, and the newest `older` before that, the oldest first.
+    pub fn snapshots_around(
+        &self,
+        arm: &ArmId,
+        after: Option<Timestamp>,
+        older: u32,
+    ) -> Result<Vec<Snapshot>, StoreError> {
         // Every time comes after the empty text.
         let after = time(after).unwrap_or_default();
         self.database.read(|db| {
-            let newest = "SELECT max(published_at) FROM snapshots WHERE arm = ?1 AND published_at <= ?2";
-            let newest: Option<String> = db.query_row(newest, [arm.as_str(), &after], |row| row.get(0)).optional()?.flatten();
             let mut query = db.prepare_cached(
-                "SELECT model, published_at, lineage_until FROM snapshots WHERE arm = ?1 AND published_at >= ?2 \
+                "SELECT model, published_at, lineage_until FROM snapshots WHERE arm = ?1 AND published_at > ?2 \
+                 UNION ALL SELECT * FROM (SELECT model, published_at, lineage_until FROM snapshots \
+                 WHERE arm = ?1 AND published_at <= ?2 ORDER BY published_at DESC, model DESC LIMIT ?3) \
                  ORDER BY published_at, model",
             )?;
-            query.query_map([arm.as_str(), newest.as_deref().unwrap_or(&after)], |row| snapshot_row(row, 0))?.collect()
+            query.query_map(params![arm.as_str(), after, older], |row| snapshot_row(row, 0))?.collect()
         })
+    }
+
+    /// The arm's snapshots that were published after `after`, and the newest before it, the oldest first.
+    pub fn snapshots(&self, arm: &ArmId, after: Option<Timestamp>) -> Result<Vec<Snapshot>, StoreError> {
+        self.snapshots_around(arm, after, 1)
     }
 
     /// The arm of a model that was published for one.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Row, params};
-use walkforward_core::{LineName, ModelId, Timestamp};
+use walkforward_core::{ArmId, LineName, ModelId, Timestamp};
 use walkforward_durable::{Error, Step};
 
 use super::work::bytes_of;
@@ -12,9 +12,12 @@ use super::{KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, Retention, Reten
 use crate::listing::removed_columns;
 use crate::pointer::parse_pointer;
 use crate::rows::{count, parse, parse_optional};
-use crate::{PromotionState, ScheduleId, Store, StoreError, WeightsRemoved};
+use crate::{PromotionState, ScheduleId, Store, StoreError, StreamKey, WeightsRemoved};
 
 pub(super) const DAY_MS: i64 = 86_400_000;
+/// An arm without a schedule that has published nothing for so many days is not gone on with: as many as its evidence looks
+/// back.
+const ARM_DAYS: i64 = 84;
 
 /// What the database knows of a model that has weights.
 struct Facts {
@@ -42,6 +45,7 @@ impl Store {
     ) -> Result<Retention, StoreError> {
         let champions = self.kept_champions(line, policy)?;
         let (parents, held) = (self.next_parents()?, self.kept_held(line)?);
+        let deciding = self.deciding_snapshots(line)?;
         let mut found = Retention::default();
         for facts in self.models_with_weights(line)? {
             let bytes = self.weights_bytes(&facts.model)?;
@@ -50,8 +54,11 @@ impl Store {
             }
             let Facts { model, line, created_at, .. } = &facts;
             let (model, line, created_at) = (model.clone(), line.clone(), *created_at);
-            let is_held = held.contains(&model);
-            match self.keep_reason(&facts, policy, &champions, &parents, is_held)? {
+            let held = held.contains(&model).then_some(KeepReason::Held);
+            let ahead = held
+                .or_else(|| parents.get(&model).cloned().map(KeepReason::NextParent))
+                .or_else(|| deciding.get(&model).cloned().map(KeepReason::Deciding));
+            match self.keep_reason(&facts, policy, &champions, ahead)? {
                 Some(why) => {
                     found.kept_models += 1;
                     found.kept_bytes += bytes;
@@ -79,8 +86,7 @@ impl Store {
         facts: &Facts,
         policy: &RetentionPolicy,
         champions: &Champions,
-        parents: &BTreeMap<ModelId, ScheduleId>,
-        is_held: bool,
+        ahead: Option<KeepReason>,
     ) -> Result<Option<KeepReason>, StoreError> {
         let champion = match champions.get(&facts.line) {
             Some(Ok(kept)) => kept.get(&facts.model).cloned(),
@@ -94,8 +100,7 @@ impl Store {
             .or_else(|| facts.pinned.clone().map(KeepReason::Pinned))
             .or_else(|| facts.run_goes_on.then_some(KeepReason::RunGoesOn))
             .or_else(|| facts.cycle_of.clone().map(KeepReason::InCycle))
-            .or_else(|| is_held.then_some(KeepReason::Held))
-            .or_else(|| parents.get(&facts.model).cloned().map(KeepReason::NextParent))
+            .or(ahead)
             .or_else(|| (facts.newer < policy.keep_last).then_some(KeepReason::Newest))
             .or_else(|| {
                 let days = policy.keep_days;
@@ -211,6 +216,29 @@ impl Store {
             }
             Ok(parents)
         })
+    }
+
+    /// Snapshots that the streams of arms go on with, those of `line` or of all lines: the one that decides at the last
+    /// scored bar, and those that were published since. Arms of lines without a schedule whose last snapshot is old
+    /// have none.
+    fn deciding_snapshots(&self, line: Option<&LineName>) -> Result<BTreeMap<ModelId, ArmId>, StoreError> {
+        let since = self.now().plus_millis(-ARM_DAYS * DAY_MS).to_string();
+        let arms: Vec<ArmId> = self.database.read(|db| {
+            let mut query = db.prepare(
+                "SELECT id FROM arms WHERE (?1 IS NULL OR line = ?1) AND (EXISTS \
+                 (SELECT 1 FROM snapshots WHERE arm = arms.id AND published_at > ?2) OR EXISTS \
+                 (SELECT 1 FROM continuous_training_schedules AS schedule \
+                 WHERE schedule.line = arms.line AND schedule.status <> 'removed'))",
+            )?;
+            query.query_map(params![line.map(LineName::as_str), since], |row| parse(row, 0))?.collect()
+        })?;
+        let mut kept = BTreeMap::new();
+        for arm in arms {
+            let head = self.stream_head(&StreamKey::Arm(arm.clone()))?;
+            let snapshots = self.snapshots(&arm, head.map(|head| head.last_close))?;
+            kept.extend(snapshots.into_iter().map(|snapshot| (snapshot.model, arm.clone())));
+        }
+        Ok(kept)
     }
 
     fn models_with_weights(&self, line: Option<&LineName>) -> Result<Vec<Facts>, StoreError> {

@@ -119,6 +119,30 @@ pub struct ScheduleRecord {
     pub updated_at: Timestamp,
 }
 
+impl ScheduleRecord {
+    /// A schedule of `line` that was made at `now` and never started; its name is its id.
+    pub fn idle(id: ScheduleId, line: LineName, config: Value, now: Timestamp) -> Self {
+        Self {
+            name: id.to_string(),
+            id,
+            line,
+            status: ScheduleStatus::Idle,
+            base_experiment_id: None,
+            dataset_id: None,
+            hp_pack_id: None,
+            config,
+            current_checkpoint_path: None,
+            anchor_at: None,
+            current_cycle: 0,
+            last_cycle_at: None,
+            next_cycle_at: None,
+            consecutive_failures: 0,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// A cycle of a schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CycleRecord {

@@ -5,8 +5,8 @@ use walkforward_core::{
     ArmId, Clock, Grade, Grading, LineName, Metrics, ModelId, Outcome, PromotionClass, Timestamp, Verdict,
 };
 use walkforward_store::{
-    HorizonRequest, KeepReason, PromotionKind, PromotionRequest, RetentionPolicy, ScoredBar, Snapshot, Store,
-    StreamKey, StreamPart, arm_id,
+    KeepReason, PromotionKind, PromotionRequest, RetentionPolicy, ScoredBar, Snapshot, Store, StreamKey,
+    StreamPart, arm_id,
 };
 
 use crate::fixture::{Fixture, line, make_model, time, verdict};
@@ -66,6 +66,8 @@ fn snapshots_come_in_the_order_in_which_they_could_decide() {
     assert_eq!(store.snapshots(&arm, Some(at(30))).unwrap(), snapshots[1..]);
     assert_eq!(store.snapshots(&arm, Some(at(48))).unwrap(), snapshots[2..]);
     assert_eq!(store.snapshots(&arm, Some(at(-1))).unwrap(), snapshots);
+    assert_eq!(store.snapshots_around(&arm, Some(at(48)), 2).unwrap(), snapshots[1..]);
+    assert_eq!(store.snapshots_around(&arm, Some(at(99)), 9).unwrap(), snapshots);
     assert_eq!(store.arm_of(&snapshots[2].model).unwrap(), Some(arm.clone()));
     let later = Snapshot { published_at: at(9), ..snapshots[0].clone() };
     assert!(store.publish_snapshot(&arm, &later).unwrap_err().to_string().contains("published for arm"));
@@ -116,34 +118,6 @@ fn a_bar_is_scored_once() {
         assert!(error.contains("scored"), "{error}");
     }
     assert_eq!(store.stream_bars(&key, None).unwrap().len(), 6);
-}
-
-#[test]
-fn a_line_spends_its_error_once_a_year() {
-    let fixture = Fixture::new();
-    let store = fixture.open();
-    let arms: Vec<_> =
-        (0..6).map(|n| store.register_arm(&LineName::default(), &json!({ "arm": n })).unwrap()).collect();
-    let request = |arm, hour| HorizonRequest {
-        arm,
-        reference: "flat",
-        after: at(hour),
-        bars: 8_760,
-        alpha: 0.0125,
-        line_alpha: 0.05,
-    };
-    for arm in &arms[..4] {
-        let horizon = store.register_horizon(&request(arm, 0)).unwrap().unwrap();
-        assert_eq!((horizon.bars, horizon.alpha, horizon.broken), (8_760, 0.0125, None));
-    }
-    assert_eq!(store.register_horizon(&request(&arms[4], 24 * 364)).unwrap(), None);
-    assert!((store.error_spent(&LineName::default(), at(24)).unwrap() - 0.05).abs() < 1e-12);
-    assert!(store.register_horizon(&request(&arms[5], 24 * 366)).unwrap().is_some());
-    store.break_horizon(&arms[0], "flat", "the schedule was paused").unwrap();
-    store.break_horizon(&arms[0], "flat", "again").unwrap();
-    let broken = store.horizon(&arms[0], "flat").unwrap().unwrap();
-    assert_eq!(broken.broken.as_deref(), Some("the schedule was paused"));
-    assert_eq!(store.horizon(&arms[0], "model-x").unwrap(), None);
 }
 
 /// Promotes a new snapshot of `arm`, or a model without one.
@@ -223,4 +197,38 @@ fn what_challengers_are_measured_against_keeps_its_weights() {
         kept.iter().any(|it| it.model == anchor && it.why == KeepReason::Reference(line.clone())),
         "{kept:?}"
     );
+}
+
+/// Which of the models of a store are kept for the stream of an arm.
+fn kept_for(store: &Store, arm: &ArmId) -> Vec<ModelId> {
+    let policy = RetentionPolicy { keep_last: 0, keep_days: 0, reproducible_days: 0 };
+    let kept = store.prunable(None, &policy).unwrap().kept.into_iter();
+    kept.filter(|it| it.why == KeepReason::Deciding(arm.clone())).map(|it| it.model).collect()
+}
+
+#[test]
+fn what_a_stream_goes_on_with_keeps_its_weights() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let line = LineName::default();
+    let arm = store.register_arm(&line, &json!({ "arm": 1 })).unwrap();
+    let models: Vec<ModelId> = (0..4)
+        .map(|n| {
+            let model = make_model(&store, &line).model_id;
+            let snapshot =
+                Snapshot { model: model.clone(), published_at: at(24 * n), lineage_until: at(-300) };
+            store.publish_snapshot(&arm, &snapshot).unwrap();
+            model
+        })
+        .collect();
+    store.extend_stream(&StreamKey::Arm(arm.clone()), None, &part(30..50)).unwrap();
+    fixture.clock.set(at(24 * 80));
+    // The bar that closed last was decided by the third; the fourth came after it.
+    assert_eq!(kept_for(&store, &arm), [models[3].clone(), models[2].clone()]);
+    fixture.clock.set(at(24 * 88));
+    assert_eq!(kept_for(&store, &arm), [], "nobody goes on with it");
+    store.create_schedule(&crate::schedules::new_schedule("btc")).unwrap();
+    assert_eq!(kept_for(&store, &arm).len(), 2, "its line has a schedule");
+    let removed = store.prune(None, &RetentionPolicy { keep_last: 0, keep_days: 0, reproducible_days: 0 });
+    assert_eq!(removed.unwrap().removed.len(), 2);
 }

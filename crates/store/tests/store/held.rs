@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use walkforward_core::{LineName, ModelId, Outcome};
+use walkforward_core::{Grade, Grading, LineName, ModelId, Outcome, PromotionClass, Verdict};
 use walkforward_durable::Files;
 use walkforward_store::{
-    BackupScope, CycleStatus, CycleUpdate, ExperimentEnd, ExperimentId, ExperimentStatus, KeepReason,
-    ModelRecord, ModelStatus, Promotion, PromotionKind, RetentionPolicy, RunOutcome, ScheduleChange,
-    ScheduleId, Store, StoreError, restore,
+    BY_HAND, BackupScope, CycleStatus, CycleUpdate, ExperimentEnd, ExperimentId, ExperimentStatus,
+    KeepReason, ModelRecord, ModelStatus, Promotion, PromotionKind, RetentionPolicy, RunOutcome,
+    ScheduleChange, ScheduleId, Store, StoreError, restore,
 };
 
 use crate::experiments::new_experiment;
@@ -134,6 +134,47 @@ fn an_approval_beside_another_champion_is_refused_and_holds_again_after_a_rollba
     assert!(is_held(&store, &held) && !store.held_models(None).unwrap()[0].is_current());
     store.rollback(&main_line(), None, "it loses money").unwrap();
     store.approve(&held, "please").unwrap();
+}
+
+#[test]
+fn a_person_may_overrule_a_verdict_and_the_grade_stays_what_was_earned() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let first = make_model(&store, &main_line()).model_id;
+    promote(&store, &main_line(), None, &first).unwrap();
+    let judged = |outcome, reason: &str, grade| {
+        let grading = Grading {
+            arm: "00c0ffee00c0ffee".parse().unwrap(),
+            class: PromotionClass::Takeover,
+            grade: Some(Grade::Qualified),
+            earned: grade,
+            reference: "flat".to_owned(),
+            meter: json!({}),
+        };
+        let verdict = Verdict { reason: Some(reason.to_owned()), grading: Some(grading), ..verdict(outcome) };
+        try_make_model(&store, &main_line(), |record| {
+            record.status = ModelStatus::Rejected;
+            record.verdict = Some(verdict);
+        })
+        .unwrap()
+        .model_id
+    };
+    let torn = judged(Outcome::Reject, "mechanical", None);
+    refused(store.overrule(&torn, "I insist"), &["does not work can't trade"]);
+    let unjudged = try_make_model(&store, &main_line(), |record| record.verdict = None).unwrap().model_id;
+    refused(store.overrule(&unjudged, "I insist"), &["was never judged"]);
+    let waiting = judged(Outcome::Inconclusive, "no_grade", Some(Grade::Provisional));
+    refused(store.approve(&waiting, "I insist"), &["does not wait"]);
+    refused(store.overrule(&waiting, " "), &["needs a reason"]);
+    let done = store.overrule(&waiting, "the champion is stale").unwrap();
+    assert_eq!((done.from(), done.to()), (Some(&first), &waiting));
+    let pointer = store.champion(&main_line()).unwrap().unwrap().pointer;
+    assert_eq!((pointer.preset.as_str(), pointer.grade), (BY_HAND, Some(Grade::Provisional)));
+    assert_eq!(
+        store.promotions(&main_line()).unwrap().last().unwrap().reason,
+        "by hand: the champion is stale"
+    );
+    assert_eq!(store.model(&waiting).unwrap().verdict.unwrap().outcome, Outcome::Inconclusive);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::fixture::{Fixture, line, make_model, promote, try_make_model};
 use rusqlite::Connection;
+use walkforward_core::Metrics;
 use walkforward_store::{RecoveryReport, RunOutcome};
 
 /// The steps of the schema, and the columns that each gave the models.
@@ -79,7 +80,7 @@ fn a_database_of_version_1_is_brought_to_the_present_with_its_rows() {
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let broken: i64 =
         db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, broken), (7, 0));
+    assert_eq!((version, broken), (8, 0));
 }
 
 #[test]
@@ -97,6 +98,35 @@ fn a_database_of_version_2_learns_the_parents_of_its_models() {
     assert!(models.iter().all(|model| model.weights_removed.is_none() && model.pinned.is_none()));
     store.pin(&parent, "to be kept").unwrap();
     assert_eq!((store.packs().unwrap().len(), store.promotions(&line("default")).unwrap().len()), (6, 1));
+}
+
+#[test]
+fn a_database_of_version_7_learns_the_sharpe_ratios_of_its_models_and_keeps_its_tests() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let metrics = |sharpe| Some(Metrics { sharpe, ..Metrics::default() });
+    let model =
+        try_make_model(&store, &line("default"), |record| record.metrics = metrics(Some(1.5))).unwrap();
+    try_make_model(&store, &line("default"), |record| record.metrics = metrics(None)).unwrap();
+    let arm = store.register_arm(&line("default"), &serde_json::json!({})).unwrap();
+    drop(store);
+    // What each record was last read as is in the rows: unchanged ones are not read again by themselves.
+    drop(fixture.open());
+    let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
+    db.execute_batch(&format!(
+        "DROP TABLE anytime_tests; ALTER TABLE models DROP COLUMN sharpe;
+         ALTER TABLE horizons DROP COLUMN crossed_at; ALTER TABLE horizons DROP COLUMN rules;
+         ALTER TABLE horizons DROP COLUMN is_void;
+         INSERT INTO horizons VALUES ('{arm}', 'flat', '2024-01-01T00:00:00.000Z', 'default', 8760, 0.0125, 'paused');
+         PRAGMA user_version = 7;"
+    ))
+    .unwrap();
+    drop(db);
+    let store = fixture.open();
+    assert_eq!(store.holdout_sharpes(&line("default")).unwrap(), [(model.model_id, 1.5)]);
+    assert_eq!(store.holdout_sharpes(&line("eth")).unwrap(), []);
+    let test = store.horizon(&arm, "flat").unwrap().unwrap();
+    assert_eq!((test.alpha, test.broken.as_deref(), test.crossed_at), (0.0125, Some("paused"), None));
 }
 
 #[test]

@@ -280,24 +280,8 @@ impl World {
     /// The record of an idle schedule, which the ledger holds.
     pub(super) fn record(&self, name: &str, config: &serde_json::Value) -> ScheduleRecord {
         let now = self.clock.now();
-        let record = ScheduleRecord {
-            id: name.parse().unwrap(),
-            name: name.to_owned(),
-            line: name.parse().unwrap(),
-            status: ScheduleStatus::Idle,
-            base_experiment_id: None,
-            dataset_id: None,
-            hp_pack_id: None,
-            config: config.clone(),
-            current_checkpoint_path: None,
-            anchor_at: None,
-            current_cycle: 0,
-            last_cycle_at: None,
-            next_cycle_at: None,
-            consecutive_failures: 0,
-            created_at: now,
-            updated_at: now,
-        };
+        let (id, line) = (name.parse().unwrap(), name.parse().unwrap());
+        let record = ScheduleRecord::idle(id, line, config.clone(), now);
         self.ledger.kept.lock().unwrap().records.insert(record.id.clone(), record.clone());
         record
     }

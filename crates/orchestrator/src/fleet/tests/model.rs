@@ -15,24 +15,8 @@ pub(super) fn id(name: &str) -> ScheduleId {
 
 /// An hourly schedule that was never started.
 pub(super) fn record(name: &str, line: &str, on_busy: &str) -> ScheduleRecord {
-    ScheduleRecord {
-        id: id(name),
-        name: name.to_owned(),
-        line: line.parse().unwrap(),
-        status: ScheduleStatus::Idle,
-        base_experiment_id: None,
-        dataset_id: None,
-        hp_pack_id: None,
-        config: serde_json::json!({ "interval_hours": 1, "on_busy": on_busy }),
-        current_checkpoint_path: None,
-        anchor_at: None,
-        current_cycle: 0,
-        last_cycle_at: None,
-        next_cycle_at: None,
-        consecutive_failures: 0,
-        created_at: at(0),
-        updated_at: at(0),
-    }
+    let config = serde_json::json!({ "interval_hours": 1, "on_busy": on_busy });
+    ScheduleRecord::idle(id(name), line.parse().unwrap(), config, at(0))
 }
 
 /// What is known of a schedule from what it had persisted.

@@ -162,23 +162,14 @@ fn a_clock_at_the_end_of_the_calendar_is_mended_too() {
 #[test]
 fn what_was_read_from_the_database_is_mended_alike() {
     let state = after_a_clock_ahead().state.persisted();
+    let config = json!({ "interval_hours": 24 });
     let record = ScheduleRecord {
-        id: state.id.clone(),
-        name: "btc".to_owned(),
-        line: LineName::default(),
         status: state.status,
-        base_experiment_id: None,
-        dataset_id: None,
-        hp_pack_id: None,
-        config: json!({ "interval_hours": 24 }),
-        current_checkpoint_path: None,
         anchor_at: state.anchor_at,
         current_cycle: state.current_cycle,
         last_cycle_at: state.last_cycle_at,
         next_cycle_at: state.next_cycle_at,
-        consecutive_failures: 0,
-        created_at: at(0),
-        updated_at: at(0),
+        ..ScheduleRecord::idle(state.id.clone(), LineName::default(), config, at(0))
     };
     let mut story = Story::of(State::from_record(&record).unwrap());
     story.then(Input::Recovered { open: Vec::new() }).at(at(30));
