@@ -55,7 +55,7 @@ fn assert_works(world: &World, name: &str, champion: &Value) {
     let pointer = world.read_json(&format!("{name}/models/latest.json"));
     assert_eq!(pointer["modelId"], *champion);
     let folders = folders(name);
-    let journal = format!("{name}/session.jsonl");
+    let journal = format!("{name}/session");
     let session = ["--bars", "60", "--journal", &journal, "--json", folders[2], folders[3]];
     let summary = world.live_trader(&session).expect_code(0).json();
     assert_eq!((&summary["bars"], &summary["refused_models"]), (&60.into(), &0.into()));
@@ -68,7 +68,7 @@ fn assert_works(world: &World, name: &str, champion: &Value) {
 fn a_backup_taken_while_a_run_goes_on_is_restored_to_folders_that_trade_and_train() {
     let world = World::new();
     let champion = world.promote()["modelId"].clone();
-    world.live_trader(&["--bars", "60", "--journal", "data/live/journal.jsonl"]).expect_code(0);
+    world.live_trader(&["--bars", "60", "--journal", "data/live/journal"]).expect_code(0);
     let run =
         ["--once", "--quiet", "--window-bars", "1500", "--holdout-bars", "300", "--iterations", "100000"];
     let mut run = world.command("orchestrate").args(run).stderr(Stdio::null()).spawn().unwrap();
@@ -87,9 +87,8 @@ fn a_backup_taken_while_a_run_goes_on_is_restored_to_folders_that_trade_and_trai
 
     let restored = restore(&world, "backup", "new").expect_code(0).stdout;
     assert!(restored.contains("restored  backup") && restored.contains("1 with weights"), "{restored}");
-    let journal =
-        ["verify", "--journal", "new/data/live/journal.jsonl", "--models-dir", "new/models", "--json"];
-    assert_eq!(world.live_trader(&journal).expect_code(0).json()["mismatches"], 0);
+    let journal = ["verify", "--journal", "new/data/live/journal", "--models-dir", "new/models", "--json"];
+    assert_eq!(world.live_trader(&journal).expect_code(0).json()["differences"], 0);
     assert_works(&world, "new", &champion);
     restore(&world, "backup", "new").expect_refusal(&["is not empty", "--data-dir"]);
 }

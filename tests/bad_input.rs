@@ -168,7 +168,7 @@ fn check_spoiled(spoil: impl Fn(&World, &str), parts: &[&str]) {
     spoil(&world, &model);
     let pointer = std::fs::read(world.path("models/latest.json")).unwrap();
     world.once(&[], GOOD_METRICS).expect_refusal(parts);
-    let args = ["--source", "synthetic", "--bars", "5", "--journal", "journal.jsonl"];
+    let args = ["--source", "synthetic", "--bars", "5", "--journal", "journal"];
     world.live_trader(&args).expect_refusal(parts);
     assert_eq!(std::fs::read(world.path("models/latest.json")).unwrap(), pointer, "the pointer was touched");
 }
@@ -215,7 +215,7 @@ fn a_torn_changed_or_missing_bundle_is_refused() {
         let world = World::new();
         let model = world.promote()["modelId"].as_str().unwrap().to_owned();
         edit_bundle(&world, &model, spoil);
-        let args = ["--source", "synthetic", "--bars", "5", "--journal", "journal.jsonl"];
+        let args = ["--source", "synthetic", "--bars", "5", "--journal", "journal"];
         world.live_trader(&args).expect_refusal(&["policy.safetensors"]);
         // The line is not stuck: a new model is judged, and the verdict says that the champion was not compared.
         let report =
@@ -244,9 +244,9 @@ fn another_market_is_refused_before_anything_is_trained() {
     for args in [["--symbol", "ETH/USD"], ["--timeframe", "4h"]] {
         world.once(&args, GOOD_METRICS).expect_refusal(&["default", "--line"]);
         assert_eq!(models(), before, "a model was made");
-        let session = [&args[..], &["--bars", "5", "--journal", "journal.jsonl"]].concat();
+        let session = [&args[..], &["--bars", "5", "--journal", "journal"]].concat();
         world.live_trader(&session).expect_refusal(&["default", "--line"]);
-        assert!(!world.path("journal.jsonl").exists());
+        assert!(!world.path("journal").exists());
     }
 }
 

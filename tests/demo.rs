@@ -95,7 +95,7 @@ fn made_up_markets_stand_side_by_side_and_all_proofs_hold() {
 }
 
 #[test]
-fn a_file_is_shown_beside_a_copy_without_its_edge_and_a_kept_folder_is_whole() {
+fn a_file_is_shown_beside_a_copy_with_its_days_in_random_order_and_a_kept_folder_is_whole() {
     let world = World::new();
     world.file("bars.csv", csv(2_600));
     let args = ["--source", "csv", "--path", "bars.csv", "--to", "mine.html", "--keep", "kept"];
@@ -104,6 +104,13 @@ fn a_file_is_shown_beside_a_copy_without_its_edge_and_a_kept_folder_is_whole() {
     let names: Vec<&str> =
         told["markets"].as_array().unwrap().iter().map(|market| market["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["Your bars", "Your bars, days shuffled"]);
+    let explanation = told["markets"][1]["explanation"].as_str().unwrap();
+    assert!(
+        explanation.contains("whole days in random order") && !explanation.contains("edge"),
+        "{explanation}"
+    );
+    let page = std::fs::read_to_string(world.path("mine.html")).unwrap();
+    assert!(!page.contains("ithout an edge"), "the copy keeps what happens within a day");
     assert!(world.path("mine.html").is_file() && !world.path("demo.html").exists());
     world.expect_untouched();
 

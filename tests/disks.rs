@@ -108,10 +108,12 @@ fn a_disk_that_fills_up_with_checkpoints_leaves_no_half_model_on_a_mount() {
     let config = world.file("settings.toml", "[pack]\ncheckpoint_every = 1\n");
     let args = ["--config", &config, "--parent", "champion", "--iterations", "6"];
     let mut full = 0;
-    // The database takes some 200 KiB, a checkpoint as many: the first sizes are too small, the last is enough.
-    for kib in [300, 400, 500, 600, 4_000] {
-        // An empty folder would be another data folder's, which the models are none of.
-        let database = "data/walkforward.db";
+    // An empty folder would be another data folder's, which the models are none of.
+    let database = "data/walkforward.db";
+    let taken_kib = std::fs::metadata(world.path(database)).unwrap().len() / 1_024;
+    // A checkpoint takes some 200 KiB: the first sizes are too small, the last is enough.
+    for spare_kib in [100, 200, 300, 400, 3_800] {
+        let kib = taken_kib + spare_kib;
         let mount = format!(
             "cp {database} kept.db && mount -t tmpfs -o size={kib}k tmpfs data && cp kept.db {database}"
         );

@@ -8,13 +8,13 @@ use crate::support::{Ran, World};
 /// Columns of a wide terminal.
 const COLUMNS: usize = 110;
 
-/// A line with two weeks of daily cycles behind it, and a page about them.
-fn replayed() -> World {
-    let world = world(1_600, &format!("{SETTINGS}{EAGER}"));
-    let replay =
-        ["replay", "--config", "settings.toml", "--days", "14", "--report", "replay.html", "--quiet"];
-    world.orchestrate(&replay, &[]).expect_code(0);
-    world
+/// A line with two weeks of daily cycles behind it, a page about them, and what was printed of them.
+fn replayed() -> (World, String) {
+    // A level that these two weeks reach.
+    let world = world(1_600, &format!("{SETTINGS}{EAGER}provisional_p = 0.5\n"));
+    let replay = ["replay", "--config", "settings.toml", "--days", "14", "--report", "replay.html"];
+    let told = world.orchestrate(&replay, &[]).expect_code(0).stdout;
+    (world, told)
 }
 
 fn evidence(world: &World, more: &[&str]) -> Ran {
@@ -27,7 +27,7 @@ fn page(world: &World, name: &str) -> String {
 
 #[test]
 fn an_arm_is_shown_with_its_grade_its_meter_and_what_the_grade_is_worth() {
-    let world = replayed();
+    let (world, told) = replayed();
     let json = evidence(&world, &["--json"]).expect_code(0).json();
     let arm = &json["arms"][0];
     let id = arm["arm"].as_str().unwrap();
@@ -45,10 +45,13 @@ fn an_arm_is_shown_with_its_grade_its_meter_and_what_the_grade_is_worth() {
     for part in [
         "Counted bars",
         "Next look",
+        "Closed trades",
         "Luck does as well",
         "E-process",
-        "Error spent",
+        "Error spent by this test",
+        "tests     Line trial: tests registered within a year spend 0 % of the 5 %",
         "there is no lead",
+        "live bars only",
         "page",
     ] {
         assert!(shown.contains(part), "no '{part}' in:\n{shown}");
@@ -64,6 +67,18 @@ fn an_arm_is_shown_with_its_grade_its_meter_and_what_the_grade_is_worth() {
         "the replay's page has the meter"
     );
 
+    assert!(told.contains("Sharpe, annualised from 14 days"), "{told}");
+    let champions: Vec<&str> = told.lines().skip_while(|line| !line.contains("champion by")).collect();
+    for grade in ["provisional", "screened", "qualified"] {
+        let is_shown = champions
+            .iter()
+            .take_while(|line| !line.is_empty())
+            .any(|line| line.starts_with("2024") && line.split_whitespace().any(|word| word == grade));
+        let worth = format!("worth     an arm without any skill reaches {grade}");
+        assert_eq!(told.matches(&worth).count(), usize::from(is_shown), "{told}");
+    }
+    assert!(told.contains("worth     an arm"), "a champion has a grade: {told}");
+
     let newest = arm["judged"]["model"].as_str().unwrap();
     let model = world.orchestrate(&["models", "show", newest], &[]).expect_code(0).stdout;
     assert!(model.contains(&format!("arm       {id}")) && model.contains("evidence  the arm"), "{model}");
@@ -77,7 +92,7 @@ fn an_arm_is_shown_with_its_grade_its_meter_and_what_the_grade_is_worth() {
 
 #[test]
 fn lines_and_arms_that_are_not_there_are_refused_with_those_that_are() {
-    let world = replayed();
+    let (world, _) = replayed();
     let id = evidence(&world, &["--json"]).json()["arms"][0]["arm"].as_str().unwrap().to_owned();
     evidence(&world, &["--line", "other"]).expect_refusal(&["line 'other' has no arm", "trial has"]);
     evidence(&world, &["--arm", "zzzz"]).expect_refusal(&["no arm 'zzzz'", &id]);

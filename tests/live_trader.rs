@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use walkforward_core::{Bar, Clock, Timeframe};
+use walkforward_testing::{FakeAlpaca, StreamKind};
 
 use crate::support::World;
 
 /// The journal's records of one kind.
 fn records(world: &World, kind: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(world.path("journal.jsonl")).unwrap_or_default();
-    let complete = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    complete.filter(|record| record["record"] == kind).collect()
+    world.journal("journal").into_iter().filter(|record| record["record"] == kind).collect()
 }
 
 fn bars(world: &World) -> Vec<Value> {
@@ -23,7 +23,7 @@ fn bars(world: &World) -> Vec<Value> {
 fn start_paced(world: &World) -> Child {
     world
         .command("live-trader")
-        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal.jsonl", "--json"])
+        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal", "--json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -64,8 +64,7 @@ fn a_replay_is_decided_by_the_champion_and_journalled_with_its_hash() {
         }
         world.file("bars.csv", text)
     };
-    let args =
-        ["--source", "replay", "--path", &file, "--speed", "max", "--journal", "journal.jsonl", "--json"];
+    let args = ["--source", "replay", "--path", &file, "--speed", "max", "--journal", "journal", "--json"];
     let summary = world.live_trader(&args).expect_code(0).json();
     assert_eq!(summary["bars"], 900);
     let bars = bars(&world);
@@ -75,9 +74,9 @@ fn a_replay_is_decided_by_the_champion_and_journalled_with_its_hash() {
     for bar in decided {
         assert_eq!(hash_of(bar), &promoted["sha256"]);
     }
-    let verified =
-        world.live_trader(&["verify", "--journal", "journal.jsonl", "--json"]).expect_code(0).json();
-    assert_eq!(verified["mismatches"], 0);
+    let verified = world.live_trader(&["verify", "--journal", "journal", "--json"]).expect_code(0).json();
+    assert_eq!(verified["differences"], 0, "{verified}");
+    assert!(verified["decisions"].as_u64().unwrap() > 800 && verified["without_weights"] == 0, "{verified}");
 }
 
 #[test]
@@ -128,7 +127,7 @@ fn a_torn_bundle_keeps_the_old_policy_trading() {
 #[test]
 fn a_line_without_a_champion_stays_flat() {
     let world = World::new();
-    let ran = world.live_trader(&["--bars", "50", "--journal", "journal.jsonl"]).expect_code(0);
+    let ran = world.live_trader(&["--bars", "50", "--journal", "journal"]).expect_code(0);
     assert!(ran.stdout.contains("no_model"), "{}", ran.stdout);
     let bars = bars(&world);
     assert_eq!(bars.len(), 50);
@@ -143,7 +142,7 @@ fn a_file_that_is_no_bar_file_is_refused_by_name() {
     world.live_trader(&["--path", &file]).expect_refusal(&["bars.csv"]);
     world.live_trader(&["--speed", "fast"]).expect_refusal(&["--speed"]);
     world.live_trader(&["--line", "../x"]).expect_refusal(&["--line"]);
-    world.live_trader(&["verify", "--journal", "absent.jsonl"]).expect_code(2);
+    world.live_trader(&["verify", "--journal", "absent"]).expect_code(2);
 }
 
 #[test]
@@ -157,7 +156,7 @@ fn nobody_reading_the_status_holds_up_no_bar_and_no_signal() {
     rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::empty()).unwrap();
     let mut child = world
         .command("live-trader")
-        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal.jsonl"])
+        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal"])
         .stdout(writer)
         .spawn()
         .unwrap();
@@ -167,4 +166,188 @@ fn nobody_reading_the_status_holds_up_no_bar_and_no_signal() {
     // Only the summary waits for a reader.
     drop(reader);
     wait_until("the exit", || child.try_wait().unwrap().is_some());
+}
+
+/// A moment to kill at, milliseconds after the start.
+fn moments(count: usize) -> impl Iterator<Item = u64> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    (0..count).map(move |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % 400
+    })
+}
+
+fn verify(world: &World) -> Value {
+    let verified = world.live_trader(&["verify", "--journal", "journal", "--json"]).expect_code(0).json();
+    assert_eq!(verified["differences"], 0, "{verified}");
+    verified
+}
+
+#[test]
+fn a_trader_that_is_killed_at_any_moment_goes_on_with_its_position_and_decides_no_bar_twice() {
+    let world = World::new();
+    world.promote();
+    let kills = std::env::var("WALKFORWARD_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(10);
+    let args = ["--continue", "--speed", "3600000", "--bars", "1000000", "--journal", "journal", "--quiet"];
+    for moment in moments(kills) {
+        let mut child = world.command("live-trader").args(args).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(moment));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let last = [&args[..3], &["--bars", "50", "--journal", "journal", "--json"]].concat();
+    let summary = world.live_trader(&last).expect_code(0).json();
+    let bars = bars(&world);
+    let times: Vec<&str> = bars.iter().map(|bar| bar["open_time"].as_str().unwrap()).collect();
+    let hours = |time: &str| time.parse::<walkforward_core::Timestamp>().unwrap().as_millis() / 3_600_000;
+    assert!(
+        times.windows(2).all(|pair| hours(pair[1]) == hours(pair[0]) + 1),
+        "a bar came twice or not at all"
+    );
+    assert!(bars.len() > 100, "{}", bars.len());
+    assert_eq!(summary["bars"], 50);
+    let verified = verify(&world);
+    assert_eq!((&verified["sessions"], &verified["bars"]), (&1.into(), &bars.len().into()));
+    let headers = records(&world, "header");
+    assert!(headers.iter().all(|header| header["deployment"] == headers[0]["deployment"]));
+    assert!(headers[1..].iter().all(|header| header["start"] == "resumed"), "{headers:?}");
+}
+
+#[test]
+fn after_a_drawdown_no_start_places_an_order_until_somebody_says_why_it_may_go_on() {
+    let world = World::new();
+    world.promote();
+    let go_on = |bars: &str| {
+        let limit =
+            ["--continue", "--max-drawdown", "0.003", "--bars", bars, "--journal", "journal", "--json"];
+        world.live_trader(&limit).expect_code(0).json()
+    };
+    let orders = || bars(&world).iter().filter(|bar| !bar["order"].is_null()).count();
+    go_on("1000");
+    let halted = bars(&world).last().unwrap().clone();
+    assert_eq!((&halted["mode"], &halted["position"]), (&"halted".into(), &0.into()));
+    let before = orders();
+    assert!(before > 0);
+    for _ in 0..5 {
+        assert_eq!(go_on("20")["orders"], 0);
+    }
+    assert_eq!(orders(), before);
+    world.live_trader(&["resume", "--ack", "looked into it", "--journal", "journal"]).expect_code(0);
+    assert!(go_on("500")["orders"].as_u64().unwrap() > 0);
+    let told = records(&world, "event").into_iter().find(|event| event["event"] == "command").unwrap();
+    assert_eq!(
+        (&told["command"]["command"], &told["command"]["reason"]),
+        (&"acknowledge".into(), &"looked into it".into())
+    );
+    assert!(!world.path("journal/acknowledge").exists());
+    verify(&world);
+}
+
+#[test]
+fn a_trader_is_halted_by_a_command_and_by_a_signal() {
+    let world = World::new();
+    world.promote();
+    let child = start_paced(&world);
+    wait_until("the first bar", || !bars(&world).is_empty());
+    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), Signal::USR1).unwrap();
+    let is_halted = || bars(&world).last().is_some_and(|bar| bar["mode"] == "halted");
+    wait_until("the halt", is_halted);
+    world.live_trader(&["resume", "--ack", "a test", "--journal", "journal"]).expect_code(0);
+    wait_until("the end of the halt", || !is_halted());
+    world.live_trader(&["halt", "--reason", "news", "--journal", "journal"]).expect_code(0);
+    wait_until("the halt", is_halted);
+    stop(child);
+    let reasons: Vec<Value> = records(&world, "event")
+        .into_iter()
+        .filter(|event| event["event"] == "command")
+        .map(|event| event["command"]["reason"].clone())
+        .collect();
+    assert_eq!(reasons, ["SIGUSR1", "a test", "news"]);
+    verify(&world);
+}
+
+#[test]
+fn two_traders_of_one_journal_are_kept_apart() {
+    let world = World::new();
+    let child = start_paced(&world);
+    wait_until("the first bar", || !bars(&world).is_empty());
+    let ran = world.live_trader(&["--bars", "5", "--journal", "journal"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains(".lock"), "{}", ran.stderr);
+    stop(child);
+    let file = world.file("journal.jsonl", "{}");
+    world.live_trader(&["--bars", "5", "--journal", &file]).expect_refusal(&["is no folder"]);
+}
+
+#[test]
+fn minutes_of_a_file_become_the_champion_s_hours() {
+    let world = World::new();
+    world.promote();
+    let mut text = "time,open,high,low,close,volume\n".to_owned();
+    for minute in 0..6_000_i64 {
+        let price = 100.0 + 10.0 * (minute as f64 / 900.0).sin();
+        let time = 1_704_067_200_000 + minute * 60_000;
+        text += &format!("{time},{price},{},{},{price},5\n", price + 1.0, price - 1.0);
+    }
+    let file = world.file("minutes.csv", text);
+    let args = ["--path", &file, "--from", "2024-01-02T00:00:00Z", "--journal", "journal", "--json"];
+    let summary = world.live_trader(&args).expect_code(0).json();
+    assert_eq!((&summary["bars"], &summary["missing_bars"]), (&76.into(), &0.into()));
+    assert!(bars(&world).iter().all(|bar| bar["base_bars"] == 60 && bar["volume"] == 300.0));
+    let header = &records(&world, "header")[0];
+    assert_eq!(
+        (&header["timeframe"], &header["base"], &header["history_bars"]),
+        (&"1h".into(), &"1m".into(), &24.into())
+    );
+    verify(&world);
+}
+
+/// Starts a session of minutes on the fake's stream.
+fn start_on(fake: &FakeAlpaca, world: &World) -> Child {
+    world
+        .command("live-trader")
+        .args([
+            "--source",
+            "alpaca",
+            "--symbol",
+            "BTC/USD",
+            "--timeframe",
+            "1m",
+            "--journal",
+            "journal",
+            "--json",
+        ])
+        .env("APCA_API_DATA_URL", fake.rest_url())
+        .env("APCA_API_STREAM_URL", fake.market_url())
+        .env("APCA_API_KEY_ID", FakeAlpaca::KEY_ID)
+        .env("APCA_API_SECRET_KEY", FakeAlpaca::SECRET)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_session_on_alpaca_s_stream_knows_what_came_before_and_goes_on_after_a_stop() {
+    const BEFORE: i64 = 30;
+    let (world, fake) = (World::new(), FakeAlpaca::in_background("BTC/USD"));
+    let now = Timeframe::MINUTE.floor(walkforward::clock::SystemClock::start().now());
+    for number in -BEFORE..0 {
+        let open_time = now.plus_millis(number * Timeframe::MINUTE.millis());
+        fake.lose_bar(Bar::flat(open_time, 40_000.0 + number as f64).unwrap());
+    }
+    for start in ["new", "resumed"] {
+        let child = start_on(&fake, &world);
+        let header = || records(&world, "header").last().cloned().unwrap_or_default();
+        wait_until("the session", || header()["start"] == start);
+        wait_until("the stream", || fake.streams(StreamKind::Market).open == 1);
+        assert_eq!((&header()["base"], &header()["timeframe"]), (&"1m".into(), &"1m".into()));
+        let known = header()["history_bars"].as_i64().unwrap();
+        assert!((BEFORE - 1..=BEFORE + 1).contains(&known), "{known}");
+        stop(child);
+        wait_until("the end of the stream", || fake.streams(StreamKind::Market).open == 0);
+    }
+    let text = world.journal("journal").iter().map(Value::to_string).collect::<String>();
+    assert!(!text.contains(FakeAlpaca::SECRET) && !text.contains(FakeAlpaca::KEY_ID));
+    world.live_trader(&["--source", "alpaca"]).expect_refusal(&["APCA_API_KEY_ID"]);
 }

@@ -171,13 +171,15 @@ fn weights_that_a_trader_has_loaded_stay_until_it_has_swapped() {
     let first = train(&world, "1", GOOD_METRICS);
     let mut trader = world
         .command("live-trader")
-        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal.jsonl", "--quiet"])
+        .args(["--speed", "72000", "--bars", "100000", "--journal", "journal", "--quiet"])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     let pid = Pid::from_raw(i32::try_from(trader.id()).unwrap()).unwrap();
-    let journal = || std::fs::read_to_string(world.path("journal.jsonl")).unwrap_or_default();
-    wait_until("a bar of the first model", || journal().contains(&first));
+    let decided = |model: &str| {
+        world.journal("journal").iter().any(|it| it["record"] == "bar" && it["model"]["model_id"] == model)
+    };
+    wait_until("a bar of the first model", || decided(&first));
     // Held still, it does not see that others became champion.
     kill_process(pid, Signal::STOP).unwrap();
     let last = ["2", "3", "4"].map(|seed| train(&world, seed, GOOD_METRICS))[2].clone();
@@ -187,7 +189,7 @@ fn weights_that_a_trader_has_loaded_stay_until_it_has_swapped() {
     assert_eq!(why["why"], "loaded by a trader or a training");
     assert!(has_weights(&world, &first));
     kill_process(pid, Signal::CONT).unwrap();
-    wait_until("the swap", || journal().contains(&last));
+    wait_until("the swap", || decided(&last));
     wait_until("the first model's end", || {
         models(&world, ALL).expect_code(0);
         !has_weights(&world, &first)

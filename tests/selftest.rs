@@ -33,6 +33,9 @@ fn an_edge_is_promoted_a_leak_is_exploited_and_caught_and_nothing_is_left_behind
         (luck["walks"][0]["seed"].as_u64(), luck["grades"][2]["grade"].as_str()),
         (Some(2_000), Some("qualified"))
     );
+    let [provisional, _, qualified] = [0, 1, 2].map(|grade| &luck["grades"][grade]);
+    assert!(provisional["failsFrom"].is_null() && provisional["caughtRate"].is_null(), "{provisional}");
+    assert_eq!(qualified["failsFrom"], 1, "a replay never qualifies");
     assert_eq!(std::fs::read_dir(world.path("work")).unwrap().count(), 0);
     world.expect_untouched();
 }

@@ -63,7 +63,7 @@ fn a_trader_needs_no_data_folder() {
     let world = World::new();
     world.promote();
     std::fs::remove_dir_all(world.path("data")).unwrap();
-    let journal = ["--bars", "20", "--journal", "journal.jsonl", "--json"];
+    let journal = ["--bars", "20", "--journal", "journal", "--json"];
     assert_eq!(world.live_trader(&journal).expect_code(0).json()["bars"], 20);
     assert!(!world.path("data").exists());
 }

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,10 @@ use walkforward_core::{
 };
 use walkforward_engine::{FillModel, SessionConfig};
 use walkforward_etl::SyntheticSource;
-use walkforward_live::{BarRecord, DecisionJournal, Desk, JournalRecord, PolicySlot, SessionLimits};
+use walkforward_live::{
+    BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, JournalBounds, JournalRecord, PolicySlot,
+    SegmentHead, SegmentHeader, SessionLimits, TraderOptions,
+};
 use walkforward_policy::{Tensors, load, write_bundle};
 
 #[global_allocator]
@@ -167,9 +171,8 @@ fn swap() -> Vec<Duration> {
 /// Appending a bar's record, and bringing it to the disk.
 fn journal() -> (Vec<Duration>, Vec<Duration>) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut journal =
-        DecisionJournal::open(&folder.path().join("bench.journal"), Duration::ZERO).expect("a journal");
     let mut world = World::new();
+    let mut journal = begun(folder.path(), &world);
     let (mut append, mut sync) = (Vec::new(), Vec::new());
     for index in 0..SYNCS {
         world.on_bar(index);
@@ -184,23 +187,29 @@ fn journal() -> (Vec<Duration>, Vec<Duration>) {
     (append, sync)
 }
 
+/// A journal with the head of its first segment.
+fn begun(folder: &Path, world: &World) -> DecisionJournal {
+    let now = Timestamp::EPOCH;
+    let journal = DecisionJournal::open(folder, JournalBounds::default(), now, Duration::ZERO);
+    let mut journal = journal.expect("a journal");
+    let options = TraderOptions::new(spec().symbol, world.bars.timeframe(), folder.to_owned());
+    let header = SegmentHeader::new(&options, world.bars.timeframe(), now);
+    let checkpoint = Checkpoint { desk: world.desk.checkpoint(), model: None, last_bar: None, bars: 0 };
+    let history = Box::new(std::iter::empty());
+    journal.begin(SegmentHead { header, checkpoint, history }).expect("a segment");
+    journal
+}
+
 fn record(world: &World, index: usize) -> BarRecord {
     let (bar, session) = (world.bars.bar(index), world.desk.session());
+    let closed = ClosedBar { bar, present: true, base_bars: 1, expected_base_bars: 1 };
     BarRecord {
-        open_time: bar.open_time(),
-        present: true,
-        close: bar.close(),
-        model: None,
         first_history_bar: world.desk.first_history_bar(),
         observation: Some(world.desk.observation().to_vec()),
-        action: None,
-        target: None,
         order: session.pending().map(|approved| *approved.order()),
-        problem: None,
-        fills: Vec::new(),
-        equity: session.equity(),
         cash: session.cash(),
         position: session.position(),
+        ..BarRecord::of(&closed, bar.close_time(world.bars.timeframe()), session.equity())
     }
 }
 

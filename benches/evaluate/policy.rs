@@ -26,6 +26,7 @@ const COSTS: SessionConfig = SessionConfig {
     slippage_bps: 0.05,
     risk: RiskLimits { max_order_notional: None },
     market: MarketRules::SHORTING,
+    max_bars_in_position: None,
 };
 
 /// A JSON line for each of three rates of trading: session, inference, metrics and trades; features are given.

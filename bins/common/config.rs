@@ -5,13 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use walkforward_core::{
-    DatasetRequest, FeatureSpec, LineName, MarketCalendar, MarketRules, RiskLimits, Symbol, Timeframe,
-    Timestamp,
+    DatasetRequest, FeatureSpec, LineName, MarketCalendar, MarketRules, RiskLimits, Timeframe,
 };
 use walkforward_engine::SessionConfig;
 use walkforward_etl::{EtlConfig, SessionClock, US_EQUITY_YEARS, read_sessions, us_equities};
 use walkforward_evaluator::SuppliedMetrics;
-use walkforward_live::Speed;
 use walkforward_orchestrator::recurrence::Interval;
 use walkforward_orchestrator::{OnNoNewBars, Parent};
 use walkforward_promoter::{EvidenceGate, ThresholdsGate};
@@ -150,72 +148,7 @@ impl OrchestrateConfig {
     }
 }
 
-/// Everything that `live-trader` needs to know.
-#[derive(Debug, Clone)]
-pub struct LiveConfig {
-    /// Folder of the models and the pointer.
-    pub models_dir: PathBuf,
-    /// The line that is traded.
-    pub line: LineName,
-    /// Where bars come from.
-    pub source: SourceConfig,
-    /// What is traded.
-    pub symbol: Symbol,
-    /// Length of the bars; none takes the source's own.
-    pub timeframe: Option<Timeframe>,
-    /// Where randomness comes from.
-    pub seed: u64,
-    /// Cash, fees, slippage.
-    pub session: SessionConfig,
-    /// How fast bars come.
-    pub speed: Speed,
-    /// Where decisions go.
-    pub journal: PathBuf,
-    /// First bar to trade.
-    pub from: Option<Timestamp>,
-    /// Stop after so many bars.
-    pub bars: Option<usize>,
-}
-
-impl LiveConfig {
-    /// Checks `settings`.
-    pub fn from_settings(settings: &Settings) -> Result<Self, Failure> {
-        let bars = match settings.is_set("live.bars") {
-            true => Some(count(settings, "live.bars", 1..=usize::MAX)?),
-            false => None,
-        };
-        Ok(Self {
-            models_dir: folder(settings, "paths.models_dir")?,
-            line: settings.require("line.name")?,
-            source: SourceConfig::from_settings(settings, "replay")?,
-            symbol: settings.require("data.symbol")?,
-            timeframe: settings.get("data.timeframe")?,
-            seed: settings.require("training.seed")?,
-            session: session(settings)?,
-            speed: speed(settings)?,
-            journal: folder(settings, "live.journal")?,
-            from: settings.get("live.from")?,
-            bars,
-        })
-    }
-}
-
-/// Fastest paced replay.
-const MAX_SPEED: f64 = 1e9;
-
-fn speed(settings: &Settings) -> Result<Speed, Failure> {
-    let text: String = settings.require("live.speed")?;
-    if text == "max" {
-        return Ok(Speed::Max);
-    }
-    match text.parse::<f64>() {
-        Ok(times) if times > 0.0 && times <= MAX_SPEED => Ok(Speed::Times(times)),
-        _ => Err(settings
-            .refuse("live.speed", &format!("expected max, or a number above 0 and at most {MAX_SPEED}"))),
-    }
-}
-
-fn folder(settings: &Settings, key: &'static str) -> Result<PathBuf, Failure> {
+pub(crate) fn folder(settings: &Settings, key: &'static str) -> Result<PathBuf, Failure> {
     let path: PathBuf = settings.require(key)?;
     if path.as_os_str().is_empty() {
         return Err(settings.refuse(key, "expected a path"));
@@ -235,7 +168,7 @@ pub(crate) fn count(
     Err(settings.refuse(key, &format!("expected a whole number from {} to {}", range.start(), range.end())))
 }
 
-fn share(settings: &Settings, key: &'static str) -> Result<Option<f64>, Failure> {
+pub(crate) fn share(settings: &Settings, key: &'static str) -> Result<Option<f64>, Failure> {
     settings.number(key, 0.0..=1.0)
 }
 
@@ -312,7 +245,7 @@ fn parent(settings: &Settings) -> Result<Parent, Failure> {
     }
 }
 
-fn session(settings: &Settings) -> Result<SessionConfig, Failure> {
+pub(crate) fn session(settings: &Settings) -> Result<SessionConfig, Failure> {
     let number = |key, most| settings.number(key, 0.0..=most).map(Option::unwrap_or_default);
     let config = SessionConfig {
         initial_cash: number("costs.initial_cash", SessionConfig::MAX_INITIAL_CASH)?,
@@ -320,9 +253,19 @@ fn session(settings: &Settings) -> Result<SessionConfig, Failure> {
         slippage_bps: number("costs.slippage_bps", SessionConfig::MAX_BPS)?,
         risk: RiskLimits::default(),
         market: MarketRules { shorting: settings.require("market.shorting")? },
+        max_bars_in_position: max_bars_in_position(settings)?,
     };
     config.validate().map_err(|error| Failure::input(error.to_string()))?;
     Ok(config)
+}
+
+fn max_bars_in_position(settings: &Settings) -> Result<Option<u32>, Failure> {
+    const KEY: &str = "session.max_bars_in_position";
+    if !settings.is_set(KEY) {
+        return Ok(None);
+    }
+    let bars = count(settings, KEY, 1..=SessionConfig::MAX_BARS_IN_POSITION as usize)?;
+    Ok(u32::try_from(bars).ok())
 }
 
 fn gate(settings: &Settings) -> Result<(ThresholdsGate, usize), Failure> {

@@ -71,19 +71,19 @@ pub fn rules(settings: &Settings) -> Result<EvidenceRules, Failure> {
     EvidenceRules::new(read).map_err(|error| refuse(&error))
 }
 
-/// The gate of the preset. The bounds of `[gate]` hold where they were set to other values than their defaults.
+/// The gate of the preset. The bounds of `[gate]` hold where they were set in so many words.
 ///
 /// # Errors
 /// As [`rules`], or a bound is out of range.
 pub fn gate(settings: &Settings) -> Result<EvidenceGate, Failure> {
-    let changed = |key| match settings.is_changed(key) {
+    let explicit = |key| match settings.is_explicit(key) {
         true => settings.get::<f64>(key),
         false => Ok(None),
     };
     let explicit = ExplicitRails {
-        min_win_rate: changed("gate.min_win_rate")?,
-        max_drawdown: changed("gate.max_drawdown")?,
-        min_pnl_per_trade: changed("gate.min_pnl_per_trade")?,
+        min_win_rate: explicit("gate.min_win_rate")?,
+        max_drawdown: explicit("gate.max_drawdown")?,
+        min_pnl_per_trade: explicit("gate.min_pnl_per_trade")?,
     };
     let explicit = explicit.checked().map_err(|error| Failure::input(error.to_string()))?;
     Ok(EvidenceGate { rules: rules(settings)?, explicit })
@@ -158,7 +158,7 @@ fn anytime_level(alpha: f64, tested: u32, crossed: u32) -> f64 {
 /// Everything that decides which models the arm makes and what they cost.
 fn spec(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Value, Failure> {
     let OrchestrateConfig { dataset, session, .. } = config;
-    Ok(json!({
+    let mut spec = json!({
         "line": config.line,
         "symbol": dataset.symbol,
         "timeframe": dataset.timeframe,
@@ -168,7 +168,7 @@ fn spec(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Value, Failure>
         "embargo_bars": dataset.embargo_bars,
         "features": dataset.features,
         "trainer": config.trainer.name(),
-        "pack": config.trainer.pack()?,
+        "pack": pack_of(config)?,
         "parent": config.parent.as_str(),
         "seed": config.seed,
         "cadence": cadence.text,
@@ -178,26 +178,54 @@ fn spec(config: &OrchestrateConfig, cadence: &Cadence) -> Result<Value, Failure>
         "shorting": session.market.shorting,
         "settings": settings_of(config),
         "training_semantics": TRAINING_SEMANTICS,
-    }))
+    });
+    // Arms without the limit keep the name that they had before there was one.
+    if let Some(bars) = session.max_bars_in_position {
+        spec["max_bars_in_position"] = bars.into();
+    }
+    Ok(spec)
 }
 
-/// The settings that decide which bars come in and which program trains.
+/// The settings that decide which bars come in and which program trains, as far as they are others than the defaults: a
+/// setting that comes with a later version makes no other arm.
 fn settings_of(config: &OrchestrateConfig) -> Map<String, Value> {
+    let is_of_the_source = |key: &str| !key.starts_with("alpaca.") || config.source.is_service();
     let decides = |key: &str| {
-        ["data.", "alpaca.", "market.", "training.command", "training.program"]
+        let is_in = ["data.", "alpaca.", "market.", "training.command", "training.program"]
             .iter()
-            .any(|part| key.starts_with(part))
-            && !["data.path", "data.cache", "data.max_stale_bars", "alpaca.requests_per_minute"]
-                .iter()
-                .any(|part| key.starts_with(part))
+            .any(|part| key.starts_with(part));
+        let says_where_or_when = [
+            "data.source",
+            "data.path",
+            "data.cache",
+            "data.max_stale_bars",
+            "alpaca.requests_per_minute",
+            "alpaca.data_url",
+        ];
+        is_in && !says_where_or_when.iter().any(|part| key.starts_with(part))
     };
-    let kept = config.recipe.iter().filter(|(key, _)| decides(key));
-    kept.map(|(key, value)| (key.clone(), json!(value))).collect()
+    let is_default = |key: &str, value: &str| {
+        SETTINGS.iter().any(|setting| setting.key == key && setting.default == Some(value))
+    };
+    let kept = config.recipe.iter().filter(|(key, value)| decides(key) && !is_default(key, value));
+    kept.filter(|(key, _)| is_of_the_source(key)).map(|(key, value)| (key.clone(), json!(value))).collect()
+}
+
+/// The hyperparameters that are others than the defaults.
+fn pack_of(config: &OrchestrateConfig) -> Result<Value, Failure> {
+    let (mut pack, defaults) = (config.trainer.pack()?, config.trainer.default_pack()?);
+    if let (Some(pack), Some(defaults)) = (pack.as_object_mut(), defaults.as_object()) {
+        pack.retain(|key, value| defaults.get(key) != Some(value));
+    }
+    Ok(pack)
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Command;
+
     use super::*;
+    use crate::settings::{Binary, arguments};
 
     #[test]
     fn every_pair_that_registers_no_test_spends_less_of_what_they_share() {
@@ -206,6 +234,59 @@ mod tests {
         assert!(levels.windows(2).all(|pair| pair[0] > pair[1]) && levels.iter().sum::<f64>() < 0.05);
         assert_eq!(anytime_level(0.05, 9, 2), 3.0 * anytime_level(0.05, 9, 0));
         assert_eq!(anytime_level(0.05, 1, 2), 0.0);
+    }
+
+    fn config_of(args: &[&str], environment: &[(&str, &str)]) -> (Settings, OrchestrateConfig) {
+        let read =
+            |name: &str| environment.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).into());
+        let command = arguments(Command::new("test").no_binary_name(true), Binary::Orchestrate);
+        let settings =
+            Settings::collect(Binary::Orchestrate, &command.get_matches_from(args), &read).unwrap();
+        let config = OrchestrateConfig::from_settings(&settings, true).unwrap();
+        (settings, config)
+    }
+
+    #[test]
+    fn what_nobody_set_is_no_part_of_an_arm() {
+        let spec_of = |args: &[&str]| spec(&config_of(args, &[]).1, &Cadence::default()).unwrap();
+        let plain = spec_of(&["--path", "Cargo.toml"]);
+        let parts = (&plain["settings"], &plain["pack"], &plain["source"]);
+        assert_eq!(parts, (&json!({}), &json!({}), &json!("csv")));
+        assert_eq!(spec_of(&["--path", "README.md", "--fee-bps", "25"]), plain);
+        assert_eq!(
+            spec_of(&["--path", "Cargo.toml", "--iterations", "7"])["pack"],
+            json!({ "iterations": 7 })
+        );
+        let lenient = spec_of(&["--path", "Cargo.toml", "--max-rejected-rows", "3"]);
+        assert_eq!(lenient["settings"], json!({ "data.max_rejected_rows": "3" }));
+    }
+
+    #[test]
+    fn rails_that_somebody_set_hold_also_where_they_are_the_defaults() {
+        let rail = |environment: &[(&str, &str)]| {
+            gate(&config_of(&[], environment).0).unwrap().explicit.max_drawdown
+        };
+        assert_eq!(rail(&[]), None);
+        assert_eq!(rail(&[("MAX_DRAWDOWN", "0.2")]), Some(0.2));
+    }
+
+    #[test]
+    fn a_limit_on_the_bars_in_a_position_makes_another_arm_and_its_absence_none() {
+        let arm_of = |args: &[&str]| {
+            let command = arguments(Command::new("test").no_binary_name(true), Binary::Orchestrate);
+            let matches = command.get_matches_from(args);
+            let settings = Settings::collect(Binary::Orchestrate, &matches, &|_| None).unwrap();
+            let config = OrchestrateConfig::from_settings(&settings, true);
+            config.map(|config| spec(&config, &Cadence::default()).unwrap())
+        };
+        let free = arm_of(&[]).unwrap();
+        let limited = arm_of(&["--max-bars-in-position", "48"]).unwrap();
+        assert_eq!(free.get("max_bars_in_position"), None);
+        assert_eq!(limited["max_bars_in_position"], 48);
+        for wrong in ["0", "5256001", "many"] {
+            let refused = arm_of(&["--max-bars-in-position", wrong]).unwrap_err().message;
+            assert!(refused.contains("--max-bars-in-position"), "{refused}");
+        }
     }
 
     #[test]

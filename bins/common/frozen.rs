@@ -58,15 +58,13 @@ pub struct Layers<'a> {
 }
 
 impl Settings {
-    /// What was set here and is another than the default; a flag counts in any case.
+    /// What was set here in so many words ([`Settings::is_explicit`]).
     pub fn freeze(&self) -> Result<FrozenSettings, Failure> {
-        let is_kept = |key: &str, origin: &Origin| {
+        let is_kept = |key: &'static str| {
             let is_of_the_process = OF_THE_PROCESS.iter().any(|start| key.starts_with(start));
-            !is_of_the_process && key != LINE && *origin != Origin::Default
+            !is_of_the_process && key != LINE && self.is_explicit(key)
         };
-        let kept = self.values.iter().filter(|(key, (_, origin))| {
-            is_kept(key, origin) && (matches!(origin, Origin::Flag(_)) || self.is_changed(key))
-        });
+        let kept = self.values.iter().filter(|(key, _)| is_kept(key));
         let refuse = |error: serde_json::Error| Failure::input(format!("[pack] or [[features]]: {error}"));
         let pack = match serde_json::to_value(&self.pack).map_err(refuse)? {
             Value::Object(pack) if !pack.is_empty() => Some(pack),
@@ -258,7 +256,7 @@ mod tests {
             [("MIN_WIN_RATE", "0.6"), ("WALKFORWARD_SEED", "1"), ("ORCHESTRATION_INTERVAL_MINUTES", "5")];
         let frozen = settings(&args, &env).freeze().unwrap();
         let keys: Vec<&str> = frozen.settings.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["data.path", "data.window_bars", "gate.min_win_rate"]);
+        assert_eq!(keys, ["data.path", "data.window_bars", "gate.min_win_rate", "training.seed"]);
         assert!(Path::new(&frozen.settings["data.path"]).is_absolute());
         assert_eq!((frozen.pack, frozen.features), (None, None));
     }

@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod failure;
 pub mod frozen;
 pub mod launch;
+pub mod live;
 pub mod logging;
 pub mod output;
 pub mod pack;

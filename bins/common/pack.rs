@@ -61,6 +61,16 @@ impl TrainerConfig {
         }
     }
 
+    /// Every hyperparameter that nobody set; nothing of a user's own program.
+    pub(crate) fn default_pack(&self) -> Result<serde_json::Value, Failure> {
+        let pack = match self {
+            Self::Ppo(_) => serde_json::to_value(PpoConfig::default()),
+            Self::Supervised(_) => serde_json::to_value(SupervisedConfig::default()),
+            Self::Command(_) => Ok(serde_json::Value::Null),
+        };
+        pack.map_err(|error| Failure::stage(error.to_string()))
+    }
+
     /// Every hyperparameter, as the job carries it.
     pub fn pack(&self) -> Result<serde_json::Value, Failure> {
         let pack = match self {

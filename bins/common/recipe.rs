@@ -6,7 +6,7 @@ use crate::frozen::absolute;
 use crate::settings::{Origin, SETTINGS, Settings};
 
 /// Sections of the settings that decide which model a training makes.
-const SECTIONS: [&str; 5] = ["data.", "alpaca.", "market.", "training.", "costs."];
+const SECTIONS: [&str; 6] = ["data.", "alpaca.", "market.", "training.", "costs.", "session."];
 /// Keys in them that the record holds under names of its own.
 const HELD_ELSEWHERE: [&str; 9] = [
     "data.symbol",
@@ -80,6 +80,9 @@ mod tests {
         let made =
             settings(&["--fee-bps", "7", "--source", "synthetic", "--models-dir", "first", "--seed", "3"]);
         let recipe = made.recipe();
+        assert_eq!(recipe.get("session.max_bars_in_position"), None);
+        let limited = settings(&["--max-bars-in-position", "48"]).recipe();
+        assert_eq!(limited["session.max_bars_in_position"], "48");
         for (key, expected) in [("costs.fee_bps", "7"), ("costs.slippage_bps", "5"), ("training.seed", "3")] {
             assert_eq!(recipe.get(key).map(String::as_str), Some(expected), "{key}");
         }

@@ -14,3 +14,20 @@ pub fn stop_requested() -> anyhow::Result<impl Future<Output = ()> + Send> {
         }
     })
 }
+
+/// Resolves at the next SIGUSR1 each time it is asked: the kill switch of a trader.
+pub struct HaltRequests(tokio::signal::unix::Signal);
+
+impl HaltRequests {
+    /// The handler is in place when this returns.
+    pub fn listen() -> anyhow::Result<Self> {
+        Ok(Self(signal(SignalKind::user_defined1()).context("can't listen for SIGUSR1")?))
+    }
+
+    /// Waits for one. Cancel safe.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}

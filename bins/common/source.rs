@@ -92,13 +92,13 @@ impl SourceConfig {
             }
         }
         // Settings of a source that is not asked are checked too: what is misspelt should not wait for its day.
-        let service = if file_kind == "csv" { Some(alpaca(settings)?) } else { None };
-        match (kind.as_str(), service) {
-            ("synthetic", _) => Ok(Self::Synthetic),
-            ("alpaca", Some(service)) => Ok(service),
+        let service = alpaca(settings, file_kind == "csv")?;
+        match kind.as_str() {
+            "synthetic" => Ok(Self::Synthetic),
+            "alpaca" => Ok(service),
             _ => {
-                let others = if file_kind == "csv" { "csv, parquet or alpaca" } else { file_kind };
-                Err(settings.refuse("data.source", &format!("expected synthetic, {others}")))
+                let files = if file_kind == "csv" { "csv, parquet" } else { file_kind };
+                Err(settings.refuse("data.source", &format!("expected synthetic, {files} or alpaca")))
             }
         }
     }
@@ -224,7 +224,8 @@ fn is_parquet(path: &Path) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *PARQUET_MAGIC
 }
 
-fn alpaca(settings: &Settings) -> Result<SourceConfig, Failure> {
+/// The service; `can_keep` what it gives where there is a data folder.
+fn alpaca(settings: &Settings, can_keep: bool) -> Result<SourceConfig, Failure> {
     let config = AlpacaConfig {
         base_url: settings.require("alpaca.data_url")?,
         keys: settings.secrets().alpaca_keys()?,
@@ -237,7 +238,7 @@ fn alpaca(settings: &Settings) -> Result<SourceConfig, Failure> {
         jitter_seed: u64::from(std::process::id()),
         ..AlpacaConfig::default()
     };
-    let cache = match settings.require("data.cache")? {
+    let cache = match can_keep && settings.require("data.cache")? {
         true => Some(CacheConfig {
             folder: settings.require::<PathBuf>("paths.data_dir")?.join("cache"),
             overlap_bars: count(settings, "data.cache_overlap_bars", 2..=MAX_OVERLAP_BARS)?,

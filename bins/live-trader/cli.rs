@@ -12,8 +12,12 @@ Examples:
   live-trader                                      1000 synthetic hours after the built-in training window
   live-trader --path bars.csv --speed max          every bar of a file, as fast as they are decided
   live-trader --speed 3600                         an hourly bar each second; promote a model meanwhile
-  live-trader verify --journal data/live/journal.jsonl
-                                                   decide every recorded bar again and compare
+  live-trader --source alpaca --symbol BTC/USD     live bars, fills on paper; goes on where it was stopped
+  live-trader halt --reason \"news\"                no orders from now on, whoever starts it again, until
+  live-trader resume --ack \"looked into it\"       somebody says why it may go on
+  live-trader verify                               run the recorded session again and compare every bit
+
+A running session also halts when it gets SIGUSR1 or finds a file `halt` in its journal's folder.
 
 Exit codes: 0 the session ended or was stopped; 1 it failed, or verify found a difference; 2 the configuration, the
 pointer or the input can't be used.";
@@ -31,8 +35,30 @@ pub(crate) fn command() -> Command {
         .args_override_self(true)
         .arg(flag("json", "Print the result as one JSON line"))
         .arg(flag("quiet", "Print nothing but errors (and what --json asks for)"))
-        .subcommand(Command::new("verify").about("Decides a journal's bars again and compares the actions"));
+        .subcommand(
+            Command::new("verify")
+                .about("Runs a journal's session again and compares every decision, fill and figure"),
+        )
+        .subcommand(
+            Command::new("resume")
+                .about("Ends a halt, or a limit that was reached; drawdown and loss count from there")
+                .arg(told("ack", "Why it may go on; the journal keeps it")),
+        )
+        .subcommand(
+            Command::new("halt")
+                .about("Halts the session: no orders until `resume`")
+                .arg(told("reason", "Why; the journal keeps it")),
+        );
     arguments(command, Binary::LiveTrader)
+}
+
+fn told(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("REASON").required(true).help(help)
+}
+
+/// What somebody gives as a reason.
+pub(crate) fn reason<'a>(flags: &'a ArgMatches, name: &str) -> &'a str {
+    flags.get_one::<String>(name).map_or("", String::as_str)
 }
 
 /// The settings of the command line, the environment and the file.

@@ -2,13 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod market;
 mod print;
 mod session;
 
 use std::process::ExitCode;
 
-use walkforward::config::LiveConfig;
 use walkforward::failure::Failure;
+use walkforward::live::LiveConfig;
 use walkforward::logging;
 use walkforward::output::finish;
 
@@ -20,8 +21,12 @@ fn main() -> ExitCode {
 
 fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
     let config = LiveConfig::from_settings(&cli::settings(matches)?)?;
-    match matches.subcommand_name() {
-        Some("verify") => session::verify(&config, cli::output(matches)),
+    match matches.subcommand() {
+        Some(("verify", _)) => session::verify(&config, cli::output(matches)),
+        Some(("resume", flags)) => {
+            session::acknowledge(&config, cli::reason(flags, "ack"), cli::output(matches))
+        }
+        Some(("halt", flags)) => session::halt(&config, cli::reason(flags, "reason"), cli::output(matches)),
         _ => session::run(&config, cli::output(matches)),
     }
 }

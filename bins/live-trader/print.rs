@@ -5,7 +5,7 @@ use std::path::Path;
 use walkforward::failure::Failure;
 use walkforward::output::say;
 use walkforward::settings::Output;
-use walkforward_live::{ReplayReport, SessionSummary, TraderStatus};
+use walkforward_live::{Recovered, SessionSummary, TraderStatus, VerifyReport};
 
 /// The line has no model to trade.
 pub(crate) fn no_champion(pointer: &Path, output: Output) -> Result<(), Failure> {
@@ -26,7 +26,8 @@ pub(crate) fn status(status: &TraderStatus) -> Result<(), Failure> {
     );
     let bar = status.last_bar.map(|time| time.to_string()).unwrap_or_default();
     let position = 100.0 * status.position_fraction;
-    say(&format!("{bar}  equity {:.2}  position {position:.0} %  {model}\n", status.equity))
+    let mode = status.mode;
+    say(&format!("{bar}  equity {:.2}  position {position:.0} %  {mode}  {model}\n", status.equity))
 }
 
 /// What a session came to.
@@ -51,9 +52,10 @@ fn human(summary: &SessionSummary, journal: &Path) -> String {
         None => "no model".to_owned(),
     };
     let mut text = format!(
-        "bars       {}{span} ({} missing)\nmodels     {models}, {} refused\ndecisions  {}, {} orders, {} fills, fees {:.2}\n",
+        "bars       {}{span} ({} missing, {} missed)\nmodels     {models}, {} refused\ndecisions  {}, {} orders, {} fills, fees {:.2}\n",
         summary.bars,
         summary.missing_bars,
+        summary.missed_bars,
         summary.refused_models,
         summary.decisions,
         summary.orders,
@@ -70,14 +72,16 @@ fn human(summary: &SessionSummary, journal: &Path) -> String {
     text
 }
 
-/// What deciding again came to.
-pub(crate) fn verified(report: &ReplayReport, journal: &Path, output: Output) -> Result<(), Failure> {
+/// What running again came to.
+pub(crate) fn verified(report: &VerifyReport, journal: &Path, output: Output) -> Result<(), Failure> {
     match output {
         Output::Quiet => Ok(()),
         Output::Json => {
             let line = serde_json::json!({
-                "sessions": report.sessions, "bars": report.bars, "decisions": report.decisions,
-                "mismatches": report.mismatch_count, "torn_bytes": report.torn_bytes,
+                "sessions": report.sessions, "segments": report.segments, "bars": report.bars,
+                "decisions": report.decisions, "on_recorded_observations": report.on_recorded_observations,
+                "without_weights": report.without_weights, "fills": report.fills,
+                "differences": report.difference_count, "torn_bytes": report.torn_bytes,
             });
             say(&format!("{line}\n"))
         }
@@ -85,21 +89,51 @@ pub(crate) fn verified(report: &ReplayReport, journal: &Path, output: Output) ->
     }
 }
 
-fn verified_lines(report: &ReplayReport, journal: &Path) -> String {
+fn verified_lines(report: &VerifyReport, journal: &Path) -> String {
+    let VerifyReport { sessions, segments, bars, decisions, fills, difference_count, .. } = report;
     let mut text = format!(
-        "{}: {} sessions, {} bars, {} decisions made again, {} came out differently\n",
+        "{}: {sessions} sessions in {segments} segments, {bars} bars, {decisions} decisions and {fills} fills made again; \
+         {difference_count} segments came out differently\n",
         journal.display(),
-        report.sessions,
-        report.bars,
-        report.decisions,
-        report.mismatch_count
     );
-    if report.torn_bytes > 0 {
-        text += &format!("  the last {} bytes are a record that was cut off: left out\n", report.torn_bytes);
+    for (count, what) in [
+        (report.without_weights, "decisions were taken from the journal: the model's weights are gone"),
+        (
+            report.on_recorded_observations,
+            "decisions were made on recorded observations: earlier bars are gone",
+        ),
+        (report.torn_bytes, "bytes are a record that was cut off: left out"),
+    ] {
+        if count > 0 {
+            text += &format!("  {count} {what}\n");
+        }
     }
-    for mismatch in &report.mismatches {
-        let (model, time) = (&mismatch.model.model_id, mismatch.open_time);
-        text += &format!("  {time} {model}: recorded {:?}, now {:?}\n", mismatch.recorded, mismatch.replayed);
+    for difference in &report.differences {
+        let time = difference.open_time.map_or("its head".to_owned(), |time| format!("the bar of {time}"));
+        let model =
+            difference.model.as_ref().map_or("no model".to_owned(), |model| model.model_id.to_string());
+        text += &format!("  {}, {time}, {model}: {}\n", difference.path.display(), difference.reason);
     }
     text
+}
+
+/// A session goes on.
+pub(crate) fn resumed(before: &Recovered) -> Result<(), Failure> {
+    let (session, mode) = (before.desk.session(), before.desk.risk().mode());
+    let last = before.last_bar.map_or("no bar".to_owned(), |last| format!("the bar of {last}"));
+    say(&format!(
+        "goes on after {last}: {} bars, equity {:.2}, position {}, {mode}\n",
+        before.bars,
+        session.equity(),
+        session.position(),
+    ))
+}
+
+/// What somebody told the session.
+pub(crate) fn told(what: &str, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Human => say(&format!("{what}\n")),
+        Output::Json => say(&format!("{}\n", serde_json::json!({ "done": what }))),
+        Output::Quiet => Ok(()),
+    }
 }

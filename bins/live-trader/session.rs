@@ -1,67 +1,89 @@
-//! One session, and the check of its journal.
+//! One session, the check of its journal, and what somebody tells it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use walkforward::clock::SystemClock;
-use walkforward::config::LiveConfig;
 use walkforward::failure::{Failure, chain};
+use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
-use walkforward::signals;
-use walkforward_core::{
-    Bar, BarFeed, BarRequest, CancelToken, ErrorKind, ModelRef, SourceBars, Timeframe, Timestamp,
-};
+use walkforward::signals::{HaltRequests, stop_requested};
+use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, Timeframe};
 use walkforward_engine::FillModel;
-use walkforward_etl::{ReplayFeed, SyntheticFeed, SyntheticSource};
 use walkforward_live::{
-    LiveError, PaperBroker, SessionSummary, Trader, TraderHandle, TraderOptions, TraderPorts, TraderStatus,
-    replay_journal,
+    Command, LineChampion, LiveError, PaperBroker, Recovered, SessionSummary, Trader, TraderHandle,
+    TraderOptions, TraderPorts, TraderStatus, acknowledge_session, halt_session, recover, verify_journal,
 };
 use walkforward_policy::load;
 use walkforward_store::{Pointer, PointerReader};
 
+use crate::market::{ChampionBars, Market, market};
 use crate::print;
 
-/// Bars of a synthetic session that names no number.
-const DEFAULT_SYNTHETIC_BARS: usize = 1_000;
 /// How often a person sees where a paced session is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The bars of a session: those that warm features up, and the feed.
-struct Market {
-    timeframe: Timeframe,
-    warm_up: Vec<Bar>,
-    feed: Box<dyn BarFeed>,
-}
 
 /// Trades until the bars end or a signal comes.
 pub(crate) fn run(config: &LiveConfig, output: Output) -> Result<(), Failure> {
     let pointer = PointerReader::new(&config.models_dir, config.line.clone());
     let champion = champion(&pointer)?;
-    let seen_until = champion.as_ref().map(|(_, model)| model.lineage_until);
-    let Market { timeframe, warm_up, feed } = market(config, seen_until)?;
-    match &champion {
-        Some((champion, _)) => check_market(champion, config, timeframe)?,
-        None => print::no_champion(&pointer.path(), output)?,
+    if champion.is_none() {
+        print::no_champion(&pointer.path(), output)?;
     }
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
+    let summary = runtime.block_on(session(config, champion.as_ref(), output))?;
+    print::summary(&summary, &config.journal, output)
+}
+
+async fn session(
+    config: &LiveConfig,
+    champion: Option<&(Pointer, ModelRef)>,
+    output: Output,
+) -> Result<SessionSummary, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let before = if config.resume { recover(&config.journal).map_err(failure)? } else { None };
+    let bars = champion.map(|(pointer, model)| ChampionBars {
+        timeframe: pointer.timeframe,
+        seen_until: model.lineage_until,
+    });
+    let Market { timeframe, warm_up, feed, backfill, time } =
+        market(config, bars, before.as_ref(), &clock).await?;
+    if let Some((champion, _)) = champion {
+        check_market(champion, config, timeframe)?;
+    }
+    tell_of_resumption(before.as_ref(), output)?;
+    let deployment = format!("{}-{}", RunId::at(clock.now()), std::process::id());
     let options = TraderOptions {
+        line: config.line.clone(),
         session: config.session,
+        limits: config.limits,
+        swap: config.swap,
+        time,
+        closing: config.closing,
+        watch: config.watch,
         speed: config.speed,
+        bounds: config.bounds,
+        resume: config.resume,
+        deployment: Some(deployment),
+        history_bars: config.history_bars,
         warm_up,
         ..TraderOptions::new(config.symbol.clone(), timeframe, config.journal.clone())
     };
-    let ports = TraderPorts {
-        feed,
-        broker: Box::new(PaperBroker::new(FillModel::new(&config.session))),
-        champion: Box::new(pointer),
-        clock: Arc::new(SystemClock::start()),
-    };
+    let broker = Box::new(PaperBroker::new(FillModel::new(&config.session)));
+    let champion = Box::new(LineChampion::new(&config.models_dir, config.line.clone()));
+    let ports = TraderPorts { feed, backfill, broker, champion, clock };
     let cancel = CancelToken::default();
     let trader = Trader::new(options, ports, cancel.clone()).map_err(failure)?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
-    let summary = runtime.block_on(trade(trader, cancel, output))?;
-    print::summary(&summary, &config.journal, output)
+    trade(trader, cancel, output).await
+}
+
+fn tell_of_resumption(before: Option<&Recovered>, output: Output) -> Result<(), Failure> {
+    match before {
+        Some(before) if output == Output::Human => print::resumed(before),
+        _ => Ok(()),
+    }
 }
 
 /// The champion, if there is one. A pointer that can't be trusted stops a session before it starts; later on, the old
@@ -88,10 +110,12 @@ fn check_market(champion: &Pointer, config: &LiveConfig, timeframe: Timeframe) -
 }
 
 async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<SessionSummary, Failure> {
-    let stop = signals::stop_requested().map_err(|error| Failure::stage(format!("{error:#}")))?;
+    let cannot_listen = |error: anyhow::Error| Failure::stage(format!("{error:#}"));
+    let stop = stop_requested().map_err(cannot_listen)?;
+    let mut halts = HaltRequests::listen().map_err(cannot_listen)?;
     let handle = trader.handle();
     let session = trader.run();
-    let watch = show_status(handle, output);
+    let watch = show_status(handle.clone(), output);
     tokio::pin!(session, stop, watch);
     let mut stopping = false;
     loop {
@@ -101,8 +125,15 @@ async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<Se
                 stopping = true;
                 cancel.cancel();
             }
+            () = halts.next() => halt_now(&handle),
             () = &mut watch => {}
         }
+    }
+}
+
+fn halt_now(handle: &TraderHandle) {
+    if let Err(error) = handle.command(Command::Halt { reason: "SIGUSR1".to_owned() }) {
+        tracing::error!(%error, "SIGUSR1 did not halt the session");
     }
 }
 
@@ -125,63 +156,38 @@ async fn show_status(handle: TraderHandle, output: Output) {
     }
 }
 
-fn market(config: &LiveConfig, seen_until: Option<Timestamp>) -> Result<Market, Failure> {
-    let all = BarRequest::new(config.symbol.clone(), usize::MAX);
-    let request = BarRequest { timeframe: config.timeframe, ..all };
-    let Some(answer) = config.source.read_file(&request) else {
-        return synthetic(config, seen_until);
-    };
-    let SourceBars { bars, origin, .. } = answer?;
-    let timeframe = bars.timeframe();
-    let first = config.from.map_or(0, |from| bars.index_at_or_after(from));
-    let last = config.bars.map_or(bars.len(), |count| first.saturating_add(count).min(bars.len()));
-    if first >= last {
-        return Err(no_bars(config, &origin));
-    }
-    let warm_up = bars.slice(first.saturating_sub(TraderOptions::DEFAULT_HISTORY_BARS)..first);
-    let feed = Box::new(ReplayFeed::new(bars.slice(first..last)));
-    Ok(Market { timeframe, warm_up: warm_up.iter().collect(), feed })
-}
-
-fn no_bars(config: &LiveConfig, origin: &str) -> Failure {
-    let from = config.from.map_or_else(String::new, |from| format!(" at or after --from {from}"));
-    Failure::input(format!("{origin} has no bars{from}"))
-}
-
-/// Bars after the end of the built-in training window and of what the champion has seen, unless `--from` says
-/// otherwise.
-fn synthetic(config: &LiveConfig, seen_until: Option<Timestamp>) -> Result<Market, Failure> {
-    let source = SyntheticSource::new(config.seed);
-    let timeframe = config.timeframe.unwrap_or(Timeframe::HOUR);
-    let after_training = Some(SyntheticSource::default_as_of()).max(seen_until);
-    let start = config.from.or(after_training).unwrap_or_else(SyntheticSource::default_as_of);
-    let request = BarRequest {
-        timeframe: Some(timeframe),
-        as_of: Some(start),
-        ..BarRequest::new(config.symbol.clone(), TraderOptions::DEFAULT_HISTORY_BARS)
-    };
-    let before = source.read(&request).map_err(|error| Failure::input(chain(&error)))?.bars;
-    let bars = config.bars.unwrap_or(DEFAULT_SYNTHETIC_BARS);
-    let span_ms = timeframe.millis().saturating_mul(i64::try_from(bars).unwrap_or(i64::MAX));
-    let end = timeframe.floor(start).plus_millis(span_ms);
-    let feed = Box::new(SyntheticFeed::new(&source, timeframe, start, Some(end)));
-    Ok(Market { timeframe, warm_up: before.iter().collect(), feed })
-}
-
-/// Decides the journal's bars again.
+/// Runs the journal's sessions again.
 pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure> {
-    if !config.journal.is_file() {
-        return Err(Failure::input(format!(
-            "there is no journal {}: name it with --journal",
-            config.journal.display()
-        )));
-    }
-    let report = replay_journal(&config.journal, &config.models_dir).map_err(failure)?;
+    let report = verify_journal(&config.journal, &config.models_dir).map_err(failure)?;
     print::verified(&report, &config.journal, output)?;
     if report.is_identical() {
         return Ok(());
     }
-    Err(Failure::stage(format!("{} decisions came out differently", report.mismatch_count)))
+    Err(Failure::stage(format!("{} segments came out differently", report.difference_count)))
+}
+
+/// Ends a halt of the session.
+pub(crate) fn acknowledge(config: &LiveConfig, reason: &str, output: Output) -> Result<(), Failure> {
+    check_is_session(&config.journal)?;
+    acknowledge_session(&config.journal, reason).map_err(failure)?;
+    print::told("acknowledged: the session goes on, at once where it runs, else with its next start", output)
+}
+
+/// Halts the session.
+pub(crate) fn halt(config: &LiveConfig, reason: &str, output: Output) -> Result<(), Failure> {
+    check_is_session(&config.journal)?;
+    halt_session(&config.journal, reason).map_err(failure)?;
+    print::told("halted: no orders until `live-trader resume --ack REASON`", output)
+}
+
+fn check_is_session(journal: &Path) -> Result<(), Failure> {
+    match journal.is_dir() {
+        true => Ok(()),
+        false => Err(Failure::input(format!(
+            "there is no journal {}: name the session's with --journal",
+            journal.display()
+        ))),
+    }
 }
 
 fn failure(error: LiveError) -> Failure {

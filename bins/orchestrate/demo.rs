@@ -1,5 +1,5 @@
-//! `orchestrate demo`: the same loop on a market with an edge and on one without, and what a person would want to see
-//! before trusting it with a bot.
+//! `orchestrate demo`: the same loop on two markets, with an edge and without, or a user's own and a copy with its days in
+//! random order; and what a person would want to see before trusting it with a bot.
 
 use std::path::Path;
 use std::sync::Arc;

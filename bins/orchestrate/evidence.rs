@@ -9,7 +9,9 @@ use walkforward::output::say;
 use walkforward::settings::{Output, Settings};
 use walkforward_core::{ArmId, LineName};
 use walkforward_durable::write_atomic;
-use walkforward_report::{ArmReport, EvidenceReport, JudgedSnapshot, evidence_html};
+use walkforward_report::{
+    ArmQuarantine, ArmReport, EvidenceReport, JudgedSnapshot, LineTests, evidence_html,
+};
 use walkforward_store::{Arm, Snapshot, Store, StoreError};
 
 use crate::home::Home;
@@ -73,7 +75,7 @@ fn about(home: &Home, line: Option<&LineName>) -> Result<EvidenceReport, Failure
     let lines = home.store.lines_with_arms().map_err(refuse)?;
     let mut arms = Vec::new();
     for of in lines.iter().filter(|of| line.is_none_or(|line| line == *of)) {
-        arms.extend(arms_of(&home.store, of).map_err(refuse)?);
+        arms.extend(arms_of(home, of).map_err(refuse)?);
     }
     match line {
         Some(line) if arms.is_empty() => Err(without_arms(line, &lines)),
@@ -91,7 +93,10 @@ fn without_arms(line: &LineName, others: &[LineName]) -> Failure {
     ))
 }
 
-fn arms_of(store: &Store, line: &LineName) -> Result<Vec<ArmReport>, StoreError> {
+fn arms_of(home: &Home, line: &LineName) -> Result<Vec<ArmReport>, StoreError> {
+    let store = &home.store;
+    let spent = store.error_spent(line, home.clock.now())?;
+    let tests = LineTests { registered: spent.registered, anytime: spent.anytime };
     let champions_arm = match store.champion(line) {
         Ok(Some(champion)) => store.arm_of(&champion.record.model_id)?,
         Ok(None) => None,
@@ -100,12 +105,21 @@ fn arms_of(store: &Store, line: &LineName) -> Result<Vec<ArmReport>, StoreError>
             None
         }
     };
-    store.arms(line)?.into_iter().map(|arm| one(store, arm, champions_arm.as_ref())).collect()
+    let arms = store.arms(line)?.into_iter();
+    arms.map(|arm| one(store, arm, champions_arm.as_ref(), tests)).collect()
 }
 
-fn one(store: &Store, arm: Arm, champions_arm: Option<&ArmId>) -> Result<ArmReport, StoreError> {
+fn one(
+    store: &Store,
+    arm: Arm,
+    champions_arm: Option<&ArmId>,
+    tests: LineTests,
+) -> Result<ArmReport, StoreError> {
     let snapshots = store.snapshots(&arm.id, None)?;
+    let quarantine = quarantine(store, &arm.id)?;
     Ok(ArmReport {
+        quarantine,
+        line_tests: Some(tests),
         trades: champions_arm == Some(&arm.id),
         judged: newest_judged(store, &arm.id, &snapshots),
         snapshots: snapshots.len() as u64,
@@ -113,6 +127,13 @@ fn one(store: &Store, arm: Arm, champions_arm: Option<&ArmId>) -> Result<ArmRepo
         line: arm.line,
         arm: arm.id,
     })
+}
+
+/// Why none of the arm's models may trade now, and until when.
+fn quarantine(store: &Store, arm: &ArmId) -> Result<Option<ArmQuarantine>, StoreError> {
+    let active = store.active_quarantine(arm)?;
+    Ok(active
+        .map(|(row, until)| ArmQuarantine { until, sentence: format!("{}: {}", row.rule, row.sentence) }))
 }
 
 /// The newest of `snapshots` whose verdict graded the arm. A record that can't be read is passed over.

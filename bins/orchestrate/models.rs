@@ -5,6 +5,7 @@ mod compare;
 mod decide;
 mod list;
 mod prune;
+mod release;
 mod show;
 mod take_over;
 
@@ -59,6 +60,7 @@ pub(crate) fn command() -> Command {
         )
         .subcommand(decide::approve_command(of_one(), reason("Why, for the history")))
         .subcommand(decide::reject_command(of_one(), reason("Why, for its record")))
+        .subcommand(release::command(reason("Why, for the history")))
         .subcommand(prune::command())
         .subcommand(take_over::command(reason("Why, for the events")))
         .subcommand(reproduce::command())
@@ -96,6 +98,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
         }
         "approve" => decide::approve(&home, &model(&home, &line, inner, MODEL)?, inner),
         "reject" => decide::reject(&home, &model(&home, &line, inner, MODEL)?, text(inner, REASON)),
+        "release" => release::run(&home, &line, inner),
         "prune" => prune::run(&home, only, inner),
         _ => Err(Failure::input(format!("there is no command models {name}"))),
     }

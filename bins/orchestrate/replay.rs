@@ -29,7 +29,7 @@ use request::Asked;
 
 pub(crate) mod figures;
 pub(crate) mod page;
-mod print;
+pub(crate) mod print;
 pub(crate) mod request;
 
 /// The subcommand.

@@ -151,6 +151,19 @@ impl World {
         serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The whole records of a trader's journal in the folder `name`, oldest first; none where there is no journal.
+    pub(crate) fn journal(&self, name: &str) -> Vec<Value> {
+        let Ok(entries) = std::fs::read_dir(self.path(name)) else { return Vec::new() };
+        let mut segments: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|extension| extension == "journal"));
+        segments.sort();
+        let texts = segments.iter().map(|path| std::fs::read_to_string(path).unwrap_or_default());
+        let lines = |text: String| {
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<_>>()
+        };
+        texts.flat_map(lines).collect()
+    }
+
     /// Asserts that neither `data` nor `models` came to be.
     pub(crate) fn expect_untouched(&self) {
         for folder in ["data", "models"] {

@@ -1,4 +1,4 @@
-//! The two markets: with an edge, or a user's own; and one without.
+//! The two markets: made up, with an edge and without; or a user's own, and a copy with its days in random order.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) struct Market {
     pub(super) end: Timestamp,
 }
 
-/// The markets of `asked`, the one with an edge first.
+/// The markets of `asked`, the one with an edge, or the user's own, first.
 ///
 /// # Errors
 /// The bars can't be read, or are too few.

@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
-use walkforward_report::{DemoEquity, DemoMarket, DemoProof, DemoReport, DemoRows};
+use walkforward_report::{DemoEquity, DemoMarket, DemoProof, DemoReport, DemoRows, annualised};
 
+use crate::replay::print::worth_of;
 use crate::table::{Align, Table};
 use crate::text::{labelled, minute};
 
 /// For a person.
 pub(super) fn text(report: &DemoReport, page: &Path) -> String {
     let mut parts: Vec<String> = report.markets.iter().map(market).collect();
+    let changes = report.markets.iter().flat_map(|market| &market.changes);
+    let worths = worth_of(changes.map(|change| change.grade.as_deref()));
+    parts.extend((!worths.is_empty()).then_some(worths));
     parts.push(report.notes.iter().map(|note| format!("{note}\n")).collect());
     parts.extend(report.proofs.iter().map(proof));
     parts.push(labelled("page", &page.display().to_string()));
@@ -26,8 +30,10 @@ fn market(market: &DemoMarket) -> String {
         market.timeframe,
         market.explanation
     );
+    let sharpe = format!("Sharpe, {}", annualised(Some(market.span)));
     let mut columns = vec![("after costs", Align::Left)];
-    columns.extend(["promotions", "net result", "Sharpe", "max drawdown"].map(|name| (name, Align::Right)));
+    let figure_names = ["promotions", "net result", sharpe.as_str(), "max drawdown"];
+    columns.extend(figure_names.map(|name| (name, Align::Right)));
     let mut table = Table::new(&columns);
     for rule in &market.equities {
         table.row(row(rule));
@@ -61,4 +67,55 @@ fn rows(rows: &DemoRows) -> String {
         table.row(row.clone());
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use walkforward_core::{Timestamp, Window};
+    use walkforward_report::ReplayChange;
+
+    use super::*;
+
+    fn report(grades: &[Option<&str>]) -> DemoReport {
+        let at = |day: i64| Timestamp::EPOCH.plus_millis(day * 86_400_000);
+        let change = |grade: &Option<&str>| ReplayChange {
+            at: at(1),
+            kind: "takeover".to_owned(),
+            model: None,
+            grade: grade.map(str::to_owned),
+            sentence: String::new(),
+        };
+        let market = DemoMarket {
+            name: "A market".to_owned(),
+            explanation: String::new(),
+            symbol: "BTC/USD".parse().unwrap(),
+            timeframe: "1h".parse().unwrap(),
+            span: Window::new(at(0), at(30)).unwrap(),
+            cycles: 30,
+            equities: Vec::new(),
+            changes: grades.iter().map(change).collect(),
+            changes_left_out: 0,
+            refusals: Vec::new(),
+        };
+        DemoReport {
+            days: 30,
+            every: "24h".to_owned(),
+            iterations: 1,
+            seed: 1,
+            command: String::new(),
+            markets: vec![market],
+            proofs: Vec::new(),
+            settings: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ratios_say_what_they_were_made_of_and_grades_what_they_are_worth() {
+        let told = text(&report(&[Some("screened"), None, Some("screened")]), Path::new("demo.html"));
+        assert!(told.contains("Sharpe, annualised from 30 days"), "{told}");
+        assert_eq!(told.matches("an arm without any skill reaches screened").count(), 1, "{told}");
+        let ungraded = text(&report(&[None]), Path::new("demo.html"));
+        assert!(!ungraded.contains("without any skill"), "{ungraded}");
+    }
 }

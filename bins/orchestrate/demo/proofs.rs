@@ -1,7 +1,7 @@
 //! What the live part came to, as proofs with their evidence.
 
 use walkforward_core::{ModelId, Timeframe};
-use walkforward_live::BarRecord;
+use walkforward_live::{BarRecord, Followed};
 use walkforward_report::{DemoProof, DemoRows};
 
 use crate::rehearsal::live::LiveSession;
@@ -152,7 +152,10 @@ fn around(bars: &[BarRecord], at: usize) -> DemoRows {
     let row = |index: usize| {
         let bar = &bars[index];
         let model = bar.model.as_ref().map_or("none".to_owned(), |stamp| stamp.model_id.to_string());
-        let target = bar.target.map_or("hold".to_owned(), |target| format!("{:.0} %", 100.0 * target));
+        let target = match bar.followed {
+            Some(Followed::Fraction(fraction)) => format!("{:.0} %", 100.0 * fraction),
+            Some(Followed::Hold) | None => "hold".to_owned(),
+        };
         vec![(index + 1).to_string(), minute(bar.open_time), model, target, format!("{:.2}", bar.equity)]
     };
     DemoRows {

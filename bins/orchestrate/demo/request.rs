@@ -35,16 +35,16 @@ const ITERATIONS: &str = "training.iterations";
 const SYNTHETIC_ITERATIONS: &str = "20";
 
 const ABOUT: &str =
-    "Shows what the loop makes of a market with an edge and of one without, and proves four things live";
+    "Shows what the loop makes of two markets side by side, made up or your own, and proves four things live";
 
 const MORE: &str = "\
 Replays 30 days on two markets and puts three rules side by side: every model at once, the preset thresholds, and
 walkforward. Then, on the bars after them: a leak is caught, a torn model is refused while the old one trades on, a model
 is swapped in between two bars, and the session equals the backtest bit for bit. It prints all of it and writes one page.
 
-Without a file the bars are made up. With --path FILE they are yours, beside a copy of them with their days in random
-order, in which what one day says about the next is gone. The settings are those of other commands. Nothing of yours is
-read or written but that file and the page.
+Without a file the bars are made up, of a market with an edge and of one without. With --path FILE they are yours, beside
+a copy of them with their days in random order, in which what one day says about the next is gone. The settings are those
+of other commands. Nothing of yours is read or written but that file and the page.
 
 Examples:
   orchestrate demo

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use walkforward_core::Grade;
 use walkforward_report::{
-    ArmReport, EvidenceReport, Gauge, MeterReport, MeterTrackRecord, gauges, worth, wrap,
+    ArmReport, EvidenceReport, Gauge, LIVE_BARS_ONLY, MeterReport, MeterTrackRecord, gauges, worth, worths,
+    wrap,
 };
 
 use crate::table::{Align, Table};
@@ -24,6 +25,7 @@ pub(super) fn json(arm: &ArmReport) -> Value {
     json["grade"] = json!(arm.grade());
     json["reachedByLuck"] = json!(arm.grade().map(worth));
     json["sentence"] = json!(sentence(arm));
+    json["tests"] = json!(arm.tests_in_words());
     json
 }
 
@@ -59,14 +61,19 @@ fn all(arms: &[ArmReport]) -> String {
             or_dash(arm.judged.as_ref().map(|judged| judged.grading.reference.clone())),
             or_dash(standing.counted_bars.map(|bars| bars.to_string())),
             or_dash(standing.next_look_in_bars.map(|bars| format!("in {bars} bars"))),
-            if arm.trades { "trades" } else { "" }.to_owned(),
+            match (&arm.quarantine, arm.trades) {
+                (Some(_), _) => "in quarantine".to_owned(),
+                (None, trades) => if trades { "trades" } else { "" }.to_owned(),
+            },
         ]);
     }
     let sentences: String =
         arms.iter().map(|arm| labelled(&format!("{}: ", arm.arm), &sentence(arm))).collect();
-    let shown = Grade::ALL.into_iter().filter(|grade| arms.iter().any(|arm| arm.grade() == Some(*grade)));
-    let worths: String = shown.map(|grade| labelled("worth", &worth(grade))).collect();
-    format!("{table}\n{sentences}{worths}")
+    let stopped = arms.iter().filter_map(|arm| arm.quarantine.as_ref().map(|it| (&arm.arm, it.in_words())));
+    let stopped: String = stopped.map(|(arm, words)| labelled(&format!("{arm}: "), &words)).collect();
+    let worths = worths(|grade| arms.iter().any(|arm| arm.grade() == Some(grade)));
+    let worths: String = worths.iter().map(|worth| labelled("worth", worth)).collect();
+    format!("{table}\n{sentences}{stopped}{worths}")
 }
 
 fn one(arm: &ArmReport) -> String {
@@ -80,13 +87,17 @@ fn one(arm: &ArmReport) -> String {
         lines.push(("newest", format!("{}, from {} UTC on", judged.model, minute(judged.published_at))));
         lines.push(("verdict", judged.sentence.clone()));
     }
+    lines.extend(arm.quarantine.iter().map(|quarantine| ("stopped", quarantine.in_words())));
     lines.push(("snapshots", arm.snapshots.to_string()));
     lines.push(("evidence", sentence(arm)));
     let lines: String = lines.into_iter().map(|(label, text)| labelled(label, &text)).collect();
     let meter = arm.meter();
     let own = meter.as_ref().and_then(|meter| meter.own_anchor.as_ref());
     let own = own.map(|own| labelled("own", &own.in_words())).unwrap_or_default();
-    let meter = own + &meter.map(|meter| whole(&meter)).unwrap_or_default();
+    let holding = meter.as_ref().and_then(|meter| meter.holding.as_ref());
+    let holding = holding.map(|holding| labelled("holding", &holding.sentence)).unwrap_or_default();
+    let tests = arm.tests_in_words().map(|words| labelled("tests", &words)).unwrap_or_default();
+    let meter = holding + &own + &tests + &meter.map(|meter| whole(&meter)).unwrap_or_default();
     format!("{}\n{lines}{meter}", arm.arm)
 }
 
@@ -133,6 +144,10 @@ fn chances(meter: &MeterReport) -> Table {
     ]);
     let share =
         |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |it| format!("{:.1} %", 100.0 * it));
+    let qualified = |value: Option<f64>| match meter.is_replay_alone() {
+        true => LIVE_BARS_ONLY.to_owned(),
+        false => share(value),
+    };
     for outlook in &meter.outlooks {
         for (index, chance) in outlook.chances.iter().enumerate() {
             let assumed = if index == 0 { outlook.gap.in_words() } else { String::new() };
@@ -141,7 +156,7 @@ fn chances(meter: &MeterReport) -> Table {
                 format!("{} days", chance.within_days),
                 share(chance.provisional),
                 share(chance.screened),
-                share(chance.qualified),
+                qualified(chance.qualified),
             ]);
         }
     }
@@ -152,7 +167,7 @@ fn chances(meter: &MeterReport) -> Table {
 fn track_record(record: &MeterTrackRecord) -> String {
     let Some(sharpe) = record.sharpe else { return String::new() };
     let percent = |name: &str, value: Option<f64>| value.map(|it| format!("{name} {:.1} %", 100.0 * it));
-    let best = format!("above the best of {} trials without skill", record.trials.unwrap_or(0));
+    let best = format!("above the best of {} without skill", record.trials_in_words());
     let parts = [
         Some(format!("Sharpe ratio of the difference {sharpe:.2}")),
         percent("truly above 0 with", record.probabilistic_sharpe),
@@ -160,7 +175,8 @@ fn track_record(record: &MeterTrackRecord) -> String {
         record.min_track_record_bars.map(|bars| format!("95 % after {:.0} bars", bars.ceil())),
     ];
     let told: Vec<String> = parts.into_iter().flatten().collect();
-    format!("\n{}", labelled("reported", &format!("{} (decides nothing)", told.join(", "))))
+    let variance = record.variance_in_words().map(|words| format!("; {}", ascii(words))).unwrap_or_default();
+    format!("\n{}", labelled("reported", &format!("{}{variance} (decides nothing)", told.join(", "))))
 }
 
 /// The grade, and what the ledger says where that is another.

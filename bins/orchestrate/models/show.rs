@@ -170,9 +170,11 @@ fn ancestors(store: &Store, record: &ModelRecord) -> Vec<ModelId> {
 fn graded(grading: &Grading) -> Vec<(&'static str, String)> {
     let grade = grading.grade.map_or("no grade yet", Grade::as_str);
     let arm = format!("{}, {grade}, measured against {}", grading.arm, grading.reference);
-    let sentence = MeterReport::of(grading).map(|meter| meter.sentence).filter(|words| !words.is_empty());
+    let meter = MeterReport::of(grading);
+    let sentence = meter.as_ref().map(|meter| meter.sentence.clone()).filter(|words| !words.is_empty());
+    let holding = meter.and_then(|meter| meter.holding).map(|holding| holding.sentence);
     let worth = grading.grade.map(worth);
-    let rest = [("evidence", sentence), ("worth", worth)];
+    let rest = [("evidence", sentence), ("holding", holding), ("worth", worth)];
     let rest = rest.into_iter().filter_map(|(label, text)| Some((label, text?)));
     std::iter::once(("arm", arm)).chain(rest).collect()
 }

@@ -10,8 +10,8 @@ use walkforward_core::{CancelToken, Dataset, LineName, ManualClock, ModelId, Out
 use walkforward_durable::write_atomic;
 use walkforward_engine::FillModel;
 use walkforward_live::{
-    BarRecord, EventRecord, JournalRecord, LiveError, PaperBroker, SessionSummary, Trader, TraderOptions,
-    TraderPorts, read_journal,
+    BarRecord, EventRecord, JournalRecord, LiveError, PaperBroker, ReplayedBars, SessionSummary,
+    StampedEvent, Trader, TraderOptions, TraderPorts, read_journal,
 };
 use walkforward_store::{
     POLICY_FILE, PointerReader, PromotionKind, PromotionRequest, Store, StoreError, pointer_path,
@@ -80,7 +80,7 @@ pub(crate) async fn trade(
         publish(&rehearsal.store, line, None, &cast.serving).map_err(|error| Failure::from(&error))?;
     }
     let market = Market::of(dataset, from)?;
-    let journal = folder.join("journal.jsonl");
+    let journal = folder.join("journal");
     let whole =
         std::fs::read(weights(&rehearsal.store, &cast.torn)).map_err(|error| Failure::from_error(&error))?;
     let summary = session(rehearsal, &market, &cast, &journal).await;
@@ -169,6 +169,7 @@ async fn session(
     let features = market.dataset.feature_spec.history_bars();
     let options = TraderOptions {
         session,
+        line: line.clone(),
         warm_up: market.there(0..market.first),
         history_bars: TraderOptions::DEFAULT_HISTORY_BARS.max(2 * features),
         poll_interval: POLL_INTERVAL,
@@ -177,8 +178,10 @@ async fn session(
     let looks = Arc::new(AtomicU64::new(0));
     let pointer = PointerReader::new(rehearsal.store.models_dir(), line.clone());
     let traded = market.there(market.first..market.bars.len());
+    let feed = StagedFeed::new(traded, events(rehearsal, market, cast, &line), Arc::clone(&looks));
     let ports = TraderPorts {
-        feed: Box::new(StagedFeed::new(traded, events(rehearsal, market, cast, &line), Arc::clone(&looks))),
+        feed: Box::new(ReplayedBars::new(Box::new(feed), market.bars.timeframe())),
+        backfill: None,
         broker: Box::new(PaperBroker::new(FillModel::new(&session))),
         champion: Box::new(Counted { source: pointer, looks }),
         clock: Arc::new(ManualClock::at(market.third(0))),
@@ -211,7 +214,7 @@ fn told(journal: &Path) -> Result<(Vec<BarRecord>, Vec<Refusal>), Failure> {
     for record in read_journal(journal).map_err(fail)? {
         match record.map_err(fail)? {
             JournalRecord::Bar(bar) => bars.push(*bar),
-            JournalRecord::Event(EventRecord::Refused { reason, .. }) => {
+            JournalRecord::Event(StampedEvent { event: EventRecord::Refused { reason, .. }, .. }) => {
                 refusals.push(Refusal { before_bar: bars.len(), reason })
             }
             _ => {}

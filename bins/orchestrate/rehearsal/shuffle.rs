@@ -1,4 +1,4 @@
-//! A market without an edge, made of one that may have one: its days in random order.
+//! A market with its days in random order: what one day says about the next is gone, and nothing else.
 
 use std::ops::Range;
 

@@ -1,9 +1,12 @@
 //! What `orchestrate replay` prints.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use walkforward_core::Window;
 use walkforward_orchestrator::replay::{ReplaySummary, ReplayedCycle};
+use walkforward_report::{annualised, worths};
 
 use super::figures::{Change, Counts, EquityFigures, changes, class, grade, most_telling};
 use crate::table::{Align, Table};
@@ -74,7 +77,7 @@ pub(super) fn text(summary: &ReplaySummary, page: Option<&Path>) -> String {
     let (changes, more) = most_telling(changes(summary), MAX_CHANGES);
     let mut parts = vec![heading(summary)];
     parts.extend((!changes.is_empty()).then(|| champions(&changes, more)));
-    parts.extend((!summary.curves.is_empty()).then(|| equity(&equities(summary))));
+    parts.extend((!summary.curves.is_empty()).then(|| equity(summary)));
     parts.push(ending(summary, page));
     parts.join("\n")
 }
@@ -117,14 +120,26 @@ fn champions(changes: &[Change], more: usize) -> String {
         ]);
     }
     let more = if more > 0 { format!("and {more} more\n") } else { String::new() };
-    format!("{table}{more}")
+    let shown = changes.iter().map(|change| change.grade.as_deref());
+    format!("{table}{more}{}", worth_of(shown))
 }
 
-fn equity(figures: &[EquityFigures]) -> String {
+/// What each grade among `shown` is worth, a line each.
+pub(crate) fn worth_of<'a>(shown: impl Iterator<Item = Option<&'a str>>) -> String {
+    let shown: BTreeSet<&str> = shown.flatten().collect();
+    let worths = worths(|grade| shown.contains(grade.as_str()));
+    worths.iter().map(|worth| labelled("worth", worth)).collect()
+}
+
+fn equity(summary: &ReplaySummary) -> String {
+    let figures = equities(summary);
     let bars = figures.first().map_or(0, |figures| figures.bars);
     let heading = format!("after costs, on {bars} bars");
+    let asked = &summary.replay.asked;
+    let sharpe = format!("Sharpe, {}", annualised(Window::new(asked.from, asked.until).ok()));
     let mut columns = vec![(heading.as_str(), Align::Left)];
-    columns.extend(["return", "Sharpe", "max drawdown", "time in market"].map(|name| (name, Align::Right)));
+    let figure_names = ["return", sharpe.as_str(), "max drawdown", "time in market"];
+    columns.extend(figure_names.map(|name| (name, Align::Right)));
     let mut table = Table::new(&columns);
     let share = |value: f64| format!("{:.2} %", 100.0 * value);
     let or_dash = |value: Option<f64>, write: &dyn Fn(f64) -> String| value.map_or("-".to_owned(), write);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 use walkforward::config::OrchestrateConfig;
-use walkforward::evidence::Cadence;
+use walkforward::evidence::{Cadence, choose_for_cycles};
 use walkforward::failure::Failure;
 use walkforward::settings::{Output, Settings};
 use walkforward::source::SourceConfig;
@@ -71,7 +71,8 @@ fn record(cycles: &Loop) -> Result<ScheduleRecord, Failure> {
 impl Loop {
     /// One cycle. The settings are read again, for the file of supplied metrics may be another one by now.
     async fn cycle(&self, cancel: CancelToken) -> Result<CycleEnd, Failure> {
-        let config = OrchestrateConfig::from_settings(&self.settings, false)?;
+        let mut config = OrchestrateConfig::from_settings(&self.settings, false)?;
+        choose_for_cycles(&mut config, &self.settings);
         let pipeline = Pipeline::new(wiring::stages(&config, &self.clock)?, Arc::clone(&self.store));
         let ctx = context(&config, &self.clock, self.output, cancel);
         let result = pipeline.run(&self.request(&config)?, &ctx).await;

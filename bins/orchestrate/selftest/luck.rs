@@ -6,7 +6,7 @@ use walkforward_core::Grade;
 use walkforward_etl::SyntheticSource;
 
 use super::edge::best_grade;
-use super::{Bench, MAX_WALKS, shared, with_seed};
+use super::{Bench, MAX_WALKS, binomial, shared, with_seed};
 use crate::rehearsal::side_by_side::side_by_side;
 use crate::rehearsal::{self, Rehearsal, Span};
 use crate::replay::figures::{Counts, EquityFigures};
@@ -31,7 +31,9 @@ const FLAGS: [&str; 10] = [
     "0",
 ];
 /// A count fails when the stated rate gives so many or more in fewer worlds than this share.
-const LEAST_TAIL: f64 = 1e-3;
+const LEAST_TAIL: f64 = 0.01;
+/// A true rate is told that fails in this share of runs.
+const CAUGHT: f64 = 0.8;
 /// Standard errors that a stated rate is given.
 const STANDARD_ERRORS: f64 = 3.0;
 
@@ -74,6 +76,10 @@ pub(super) struct GradeCount {
     pub(super) limit_rate: f64,
     /// Chance of so many or more at that rate.
     pub(super) tail: f64,
+    /// So many or more fail; none where the walks are too few for any count to.
+    pub(super) fails_from: Option<u64>,
+    /// The true rate that fails in 80 of 100 runs with so many walks; none where no count does.
+    pub(super) caught_rate: Option<f64>,
 }
 
 /// Replays `walks` random walks.
@@ -112,8 +118,10 @@ impl GradeCount {
     fn of(walks: &[Walk], (grade, stated_rate, standard_error): (Grade, f64, f64)) -> Self {
         let reached = walks.iter().filter(|walk| walk.grade >= Some(grade)).count() as u64;
         let (of, limit_rate) = (walks.len() as u64, stated_rate + STANDARD_ERRORS * standard_error);
-        let tail = binomial_tail(of, reached, limit_rate);
-        Self { grade, reached, of, stated_rate, limit_rate, tail }
+        let tail = binomial::tail(of, reached, limit_rate);
+        let fails_from = binomial::least_unlikely(of, limit_rate, LEAST_TAIL);
+        let caught_rate = fails_from.map(|least| binomial::rate_of(of, least, CAUGHT));
+        Self { grade, reached, of, stated_rate, limit_rate, tail, fails_from, caught_rate }
     }
 
     fn holds(&self) -> bool {
@@ -126,7 +134,7 @@ impl Luck {
     pub(super) fn failures(&self) -> Vec<String> {
         let told = |count: &GradeCount| {
             format!(
-                "{} of {} random walks reached {}: {} in 100 were stated, and at {:.1} in 100 so many come in {:.1e} of \
+                "{} of {} random walks reached {}: {:.1} in 100 were stated, and at {:.1} in 100 so many come in {:.1e} of \
                  cases",
                 count.reached,
                 count.of,
@@ -140,44 +148,9 @@ impl Luck {
     }
 }
 
-/// Chance of `least` or more successes in `trials` at `rate`, exactly: the sum of the binomial's terms, each from the one
-/// before it.
-fn binomial_tail(trials: u64, least: u64, rate: f64) -> f64 {
-    if least == 0 || rate >= 1.0 {
-        return 1.0;
-    }
-    if rate <= 0.0 || least > trials {
-        return 0.0;
-    }
-    let ln_choose: f64 = (1..=least).map(|k| (((trials - least + k) as f64) / k as f64).ln()).sum();
-    let ln_first = ln_choose + least as f64 * rate.ln() + (trials - least) as f64 * (-rate).ln_1p();
-    let odds = rate / (1.0 - rate);
-    let next = |(term, k): (f64, u64)| (term * odds * (trials - k) as f64 / (k + 1) as f64, k + 1);
-    let terms = std::iter::successors(Some((ln_first.exp(), least)), |it| (it.1 < trials).then(|| next(*it)));
-    terms.map(|(term, _)| term).sum::<f64>().min(1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tails_are_those_of_the_binomial() {
-        let close = |(trials, least, rate): (u64, u64, f64), expected: f64| {
-            let tail = binomial_tail(trials, least, rate);
-            assert!((tail - expected).abs() < 1e-12 * expected.max(1e-3), "{trials} {least} {rate}: {tail}");
-        };
-        close((10, 0, 0.5), 1.0);
-        close((10, 10, 0.5), 1.0 / 1_024.0);
-        close((10, 9, 0.5), 11.0 / 1_024.0);
-        close((10, 1, 0.5), 1_023.0 / 1_024.0);
-        close((3, 2, 0.1), 0.028);
-        close((4, 5, 0.9), 0.0);
-        close((4, 1, 0.0), 0.0);
-        close((4, 4, 1.0), 1.0);
-        assert!(binomial_tail(1_000, 990, 0.01) >= 0.0);
-        assert!((binomial_tail(1_000, 1, 1e-6) - 9.995_006_663e-4).abs() < 1e-9);
-    }
 
     fn walks(grades: &[(usize, Option<Grade>)]) -> Vec<Walk> {
         let walk = |grade: Option<Grade>| Walk { seed: 1, grade, takeovers: 0, arm_return: None };
@@ -200,6 +173,38 @@ mod tests {
         assert_eq!(failures(&[(14, None), (10, Some(Grade::Screened))]).len(), 1);
         let qualified = failures(&[(23, None), (1, Some(Grade::Qualified))]);
         assert_eq!(qualified.len(), 1, "a replay never qualifies: {qualified:?}");
+    }
+
+    #[test]
+    fn a_count_fails_from_where_it_says_and_says_which_rate_it_catches() {
+        let counts = |count: usize| {
+            let walks = walks(&[(count, None)]);
+            STATED.map(|stated| GradeCount::of(&walks, stated))
+        };
+        let [provisional, screened, qualified] = counts(24);
+        let from = [&provisional, &screened, &qualified].map(|count| count.fails_from);
+        assert_eq!(from, [Some(17), Some(6), Some(1)]);
+        let caught =
+            [provisional, screened, qualified].map(|count| (1e3 * count.caught_rate.unwrap()).round());
+        assert_eq!(caught, [760.0, 309.0, 65.0]);
+        assert!(failures(&[(19, None), (5, Some(Grade::Screened))]).is_empty());
+        assert_eq!(failures(&[(18, None), (6, Some(Grade::Screened))]).len(), 1);
+        let [one, ..] = counts(1);
+        assert_eq!((one.fails_from, one.caught_rate), (None, None), "one walk catches nothing");
+    }
+
+    #[test]
+    fn what_more_walks_buy_is_what_the_help_says() {
+        let caught = |count: usize| {
+            let walks = walks(&[(count, None)]);
+            let [_, screened, _] = STATED.map(|stated| GradeCount::of(&walks, stated));
+            (100.0 * screened.caught_rate.unwrap()).round()
+        };
+        let [few, more, most] = [24, 200, 1_000].map(caught);
+        let words = format!(
+            "24 catch a true rate of screened of {few} in 100 in 80 of 100 runs, 200 one of {more}, 1000 one of {most}"
+        );
+        assert!(super::super::WALKS_HELP.contains(&words), "{words}");
     }
 
     /// The page has the rates in per cent, with their errors.

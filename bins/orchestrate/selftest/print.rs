@@ -93,6 +93,8 @@ fn luck(luck: &Luck) -> String {
         ("stated", Align::Right),
         ("held against", Align::Right),
         ("so many or more", Align::Right),
+        ("fails from", Align::Right),
+        ("caught 80 in 100", Align::Right),
     ];
     let mut table = Table::new(&columns);
     for count in &luck.grades {
@@ -102,6 +104,8 @@ fn luck(luck: &Luck) -> String {
             format!("{:.1} %", 100.0 * count.stated_rate),
             format!("{:.1} %", 100.0 * count.limit_rate),
             tail(count.tail),
+            count.fails_from.map_or("-".to_owned(), |from| from.to_string()),
+            count.caught_rate.map_or("-".to_owned(), |rate| format!("a rate of {:.0} %", 100.0 * rate)),
         ]);
     }
     let graded: Vec<String> =
@@ -109,7 +113,11 @@ fn luck(luck: &Luck) -> String {
     let graded = if graded.is_empty() { "none".to_owned() } else { graded.join(", ") };
     let takeovers: usize = luck.walks.iter().map(|walk| walk.takeovers).sum();
     let promoted = format!("{takeovers} of {walks} lines got a champion");
-    [heading, table.to_string(), labelled("graded", &graded), labelled("promoted", &promoted)].concat()
+    let power = "a count fails whose chance is below 1 in 100 at what it is held against; a true rate as in the last column \
+                 fails in 80 of 100 runs with so many walks, a lower one is often missed: more --walks catch lower ones";
+    let told = [("graded", graded.as_str()), ("promoted", &promoted), ("power", power)];
+    let told: String = told.into_iter().map(|(label, text)| labelled(label, text)).collect();
+    [heading, table.to_string(), told].concat()
 }
 
 fn named(seed: u64, grade: Grade) -> String {
@@ -119,4 +127,35 @@ fn named(seed: u64, grade: Grade) -> String {
 /// A chance: `0.38`, `2.1e-5`.
 fn tail(tail: f64) -> String {
     if tail >= 0.001 { format!("{tail:.3}") } else { format!("{tail:.1e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::luck::{GradeCount, Luck};
+    use super::*;
+
+    #[test]
+    fn the_rate_that_would_be_caught_stands_beside_each_count() {
+        let count = |fails_from, caught_rate| GradeCount {
+            grade: Grade::Screened,
+            reached: 1,
+            of: 24,
+            stated_rate: 0.04,
+            limit_rate: 0.058,
+            tail: 0.762,
+            fails_from,
+            caught_rate,
+        };
+        let told = |count| {
+            let grades = vec![count];
+            luck(&Luck { settings: String::new(), days: 31, walks: Vec::new(), grades })
+        };
+        let caught = told(count(Some(6), Some(0.309)));
+        let row = caught.lines().find(|line| line.starts_with("screened")).unwrap();
+        assert!(row.ends_with("a rate of 31 %") && row.contains(" 6 "), "{row}");
+        assert!(caught.contains("fails in 80 of 100 runs with so many walks"), "{caught}");
+        let row =
+            told(count(None, None)).lines().find(|line| line.starts_with("screened")).unwrap().to_owned();
+        assert_eq!(row.split_whitespace().filter(|cell| *cell == "-").count(), 2, "{row}");
+    }
 }

@@ -159,6 +159,34 @@ impl FromStr for LineName {
     }
 }
 
+/// One trader from its start to its stop, over crashes: the name of its socket and of its rows. Letters, digits, `-`, `_`
+/// and `.`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionId(String);
+
+text_id!(SessionId);
+
+/// Short enough for a socket's path, which may have about a hundred bytes.
+const MAX_SESSION_ID: usize = 64;
+
+impl FromStr for SessionId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let is_id = (1..=MAX_SESSION_ID).contains(&text.len())
+            && text.bytes().all(is_part)
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric());
+        let expected = "1 to 64 letters, digits, '-', '_' or '.', a letter or digit first";
+        is_id.then(|| Self(text.to_owned())).ok_or_else(|| IdError {
+            what: "session id",
+            text: text.to_owned(),
+            expected,
+        })
+    }
+}
+
 /// A model on disk: which one, where, and the hash that its weights must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelRef {
@@ -195,5 +223,9 @@ mod tests {
         for text in ["", "..", "../x", "a/b", "A", "-x", "a.b", "ä"] {
             assert!(text.parse::<LineName>().is_err(), "{text}");
         }
+        for text in ["", ".", "..", "../x", "a/b", ".a", "-x", "a b", "ä", &"a".repeat(65)] {
+            assert!(text.parse::<SessionId>().is_err(), "{text}");
+        }
+        assert!("btc-2024-01-01T00-00-00-000Z".parse::<SessionId>().is_ok());
     }
 }

@@ -23,6 +23,7 @@ mod bar;
 mod broker;
 mod calendar;
 mod clock;
+mod control;
 mod dataset;
 mod evaluation;
 mod features;
@@ -52,6 +53,11 @@ pub use bar::{Bar, BarError};
 pub use broker::{Broker, BrokerError};
 pub use calendar::{CalendarError, MarketCalendar, SessionCalendar};
 pub use clock::{Clock, ManualClock};
+pub use control::{
+    ControlCommand, ControlError, ControlReply, ControlRequest, LoadedModel, MAX_CONTROL_LINE_BYTES,
+    NumberedEvent, Reason, ReasonError, SessionControl, SessionEvent, SessionEvents, SessionRestriction,
+    SessionStatus, TradingMode,
+};
 pub use dataset::{Dataset, DatasetBuilder, DatasetRequest, GapKind};
 pub use evaluation::{
     EvaluationReport, EvaluationWarning, Evaluator, Execution, FillRule, MechanicalCheck, Metrics,
@@ -60,7 +66,7 @@ pub use evaluation::{
 pub use features::{Feature, FeatureKind, FeatureSpec, FeatureSpecError, Normalisation};
 pub use feed::{Backfill, FeedEvent, MarketFeed};
 pub use gate::{Comparison, Evidence, Gate, GateCheck, Judgement, Outcome, Verdict};
-pub use ids::{IdError, LineName, ModelId, ModelRef, RunId};
+pub use ids::{IdError, LineName, ModelId, ModelRef, RunId, SessionId};
 pub use network::{Activation, NetworkSpec};
 pub use order::{Fill, Order, OrderSize, Side};
 pub use policy::{Normaliser, Observation, Policy, PolicyError, PolicySpec, Probe};

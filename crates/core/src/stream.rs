@@ -37,18 +37,22 @@ impl Grade {
         }
     }
 
-    /// How often an arm without any skill gets there at the default levels, as the end of a sentence about it: measured
-    /// on simulated markets (`docs/evidence.md`). It stands wherever a grade is shown.
+    /// How often an arm without any skill gets there at the default levels, and how often a line of four such arms does, as
+    /// the end of a sentence about it: measured in simulated markets without drift (`docs/evidence.md`). It stands wherever
+    /// a grade is shown.
     pub fn reached_by_luck(self) -> &'static str {
         match self {
             Self::Provisional => {
-                "reaches provisional at its first look in 21 to 23 %, within a year in 93 to 95 % of the cases"
+                "reaches provisional at its first look in 21 to 23 %, within a year in 93 to 95 % of the cases in a market \
+                 without drift; a line of four such arms changes its champion five to six times a year"
             }
             Self::Screened => {
-                "reaches screened within 30 days in 2 to 4 %, within a year in 16 to 23 % of the cases"
+                "reaches screened within 30 days in 2 to 4 %, within a year in 16 to 23 % of the cases in a market without \
+                 drift; on a line of four such arms a champion's arm does in 60 to 63 % of the years"
             }
             Self::Qualified => {
-                "reaches qualified within a year in 4.4 to 4.8 % of the cases at a level of 0.05 and in 1.1 % at 0.0125"
+                "reaches qualified within a year in 4.4 to 4.8 % of the cases at a level of 0.05 and in 1.1 % at 0.0125 in a \
+                 market without drift; on a line of four such arms a champion's arm does in 1.5 to 2.5 % of the years"
             }
         }
     }
@@ -173,6 +177,8 @@ pub struct StreamEvidence {
     pub arm_position: Vec<f64>,
     /// The same of the reference.
     pub reference_position: Vec<f64>,
+    /// Return of the asset from close to close over each bar, without costs; empty where nobody knows it. Decides nothing.
+    pub asset_return: Vec<f64>,
     /// The first so many bars were scored by a replay.
     pub replayed_bars: usize,
     /// Bars in a day of this market.
@@ -191,12 +197,20 @@ pub struct StreamEvidence {
     pub is_champions: bool,
     /// The champion's grade; none when the line has no champion or its champion was never graded.
     pub champion_grade: Option<Grade>,
-    /// Models that were made on this line, the candidate included: how often luck had its chance.
+    /// Models that were made on this line, the candidate included: how often luck had its chance with one model.
     pub trials: usize,
+    /// Arms that the line has had, this one included: how often luck had its chance with a stream. None where nobody has
+    /// counted them.
+    pub arms: Option<usize>,
     /// Variance of these models' Sharpe ratios per bar on their hold-outs; none where fewer than two are known.
     pub trial_sharpe_variance: Option<f64>,
+    /// Bars of the hold-outs that these ratios were measured on; none where nobody knows: then the variance says nothing
+    /// about ratios over another number of bars.
+    pub trial_bars: Option<usize>,
     /// What is wrong with the ledger, in words: bars that could not be scored. Decides nothing.
     pub caution: Option<String>,
+    /// Until when no model of the arm is promoted, because a watch took its champion back; none when it is free.
+    pub quarantined_until: Option<Timestamp>,
     /// When the line's champion last came from another arm than before.
     pub last_takeover_at: Option<Timestamp>,
     /// The time of the verdict.

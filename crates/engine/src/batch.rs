@@ -60,7 +60,7 @@ impl SessionBatch {
     pub fn restart(&mut self, index: usize, bar: &Bar) {
         if let Some(session) = self.sessions.get_mut(index) {
             *session = SessionState::new(&self.rules);
-            session.mark(bar.into());
+            session.mark(&self.rules, bar.into());
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{EngineError, SessionConfig};
 /// All that a session has come to, exactly: taken up again, it goes on as if it had never been put away.
 ///
 /// It is taken between two bars, behind the decision on the one and before the fills of the other. Its fields are its
-/// version: one more or one less is refused. The pending order is written as what was asked for, because only the risk
+/// version: one more or one less is refused, but for `bars_in_position`, which is written where it counts. The pending order is written as what was asked for, because only the risk
 /// checks make an approved one, and they do so again when the session is
 /// [taken up](crate::TradingSession::resume). Costs and limits are those of the configuration then.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,13 @@ pub struct SessionCheckpoint {
     /// The order that waits for the next bar.
     #[serde(deserialize_with = "present")]
     pub pending: Option<Order>,
+    /// Closes at which the position was held, where [a limit](SessionConfig::max_bars_in_position) counts them; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bars_in_position: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A field that has to be there even when it says none.
@@ -63,8 +70,26 @@ impl SessionCheckpoint {
         ];
         match fields.into_iter().find(|(_, value, can_be, _)| !(value.is_finite() && *can_be)) {
             Some((field, value, _, expected)) => Err(refused(field, value, expected)),
-            None => Ok(()),
+            None => self.check_bars(),
         }
+    }
+
+    fn check_bars(&self) -> Result<(), EngineError> {
+        match self.bars_in_position {
+            1.. if self.position.is_zero() => {
+                Err(refused("bars_in_position", self.bars_in_position, "0: there is no position"))
+            }
+            bars if i32::try_from(bars).is_err() => {
+                Err(refused("bars_in_position", bars, "at most 2147483647"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The closes at which the position was held, below 0 for a short one; a [checked](Self::check) number fits.
+    pub(crate) fn bars_held(&self) -> i32 {
+        let bars = i32::try_from(self.bars_in_position).unwrap_or(i32::MAX);
+        if self.position < Quantity::ZERO { -bars } else { bars }
     }
 
     fn check_market(&self, market: MarketRules) -> Result<(), EngineError> {

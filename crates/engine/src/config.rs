@@ -20,6 +20,11 @@ pub struct SessionConfig {
     /// What the market lets a session do; long and flat alone unless said otherwise.
     #[serde(default)]
     pub market: MarketRules,
+    /// Most bars in one position, 1 to [`Self::MAX_BARS_IN_POSITION`]; none without a limit. At the close of the last
+    /// of them the session goes for no position, whatever was decided there, until there is none; what is decided next
+    /// may enter again. The bar of the entry is the first. Another side is another position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bars_in_position: Option<u32>,
 }
 
 impl SessionConfig {
@@ -27,6 +32,8 @@ impl SessionConfig {
     pub const MAX_BPS: f64 = 1_000.0;
     /// Largest starting cash: beyond it a double can't hold a cent of profit.
     pub const MAX_INITIAL_CASH: f64 = 1e12;
+    /// Largest limit on the bars in one position: ten years of minutes.
+    pub const MAX_BARS_IN_POSITION: u32 = 5_256_000;
 
     /// Most units of the asset that the starting cash may buy: a position holds 9.2e9, and equity may grow.
     const MAX_UNITS_AT_START: f64 = 1e9;
@@ -58,6 +65,11 @@ impl SessionConfig {
                 return Err(EngineError::Setting { name, value, expected: "0 to 1000 basis points" });
             }
         }
+        if self.max_bars_in_position.is_some_and(|bars| !(1..=Self::MAX_BARS_IN_POSITION).contains(&bars)) {
+            let value = self.max_bars_in_position.map_or(0.0, f64::from);
+            let expected = "1 to 5256000 bars, or absent for no limit";
+            return Err(EngineError::Setting { name: "max_bars_in_position", value, expected });
+        }
         match self.risk.max_order_notional {
             Some(limit) if limit.get() <= 0.0 => Err(EngineError::Setting {
                 name: "risk.max_order_notional",
@@ -78,7 +90,7 @@ impl SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// 10,000 in cash, fee 25 bps, slippage 5 bps, no limit per order, no short positions.
+    /// 10,000 in cash, fee 25 bps, slippage 5 bps, no limit per order or position, no short positions.
     fn default() -> Self {
         Self {
             initial_cash: 10_000.0,
@@ -86,6 +98,7 @@ impl Default for SessionConfig {
             slippage_bps: 5.0,
             risk: RiskLimits::default(),
             market: MarketRules::LONG_ONLY,
+            max_bars_in_position: None,
         }
     }
 }
@@ -111,6 +124,18 @@ mod tests {
         check(|config| config.slippage_bps = 10_000.0, "slippage_bps is 10000");
         let zero = walkforward_core::Cash::ZERO;
         check(|config| config.risk.max_order_notional = Some(zero), "max_order_notional is 0");
+        check(|config| config.max_bars_in_position = Some(0), "max_bars_in_position is 0");
+        check(|config| config.max_bars_in_position = Some(5_256_001), "max_bars_in_position is 5256001");
+    }
+
+    #[test]
+    fn a_configuration_without_a_limit_on_bars_is_written_as_before_there_was_one() {
+        let json = serde_json::to_string(&SessionConfig::default()).unwrap();
+        assert!(!json.contains("max_bars_in_position"), "{json}");
+        assert_eq!(serde_json::from_str::<SessionConfig>(&json).unwrap(), SessionConfig::default());
+        let limited = SessionConfig { max_bars_in_position: Some(9), ..SessionConfig::default() };
+        let json = serde_json::to_string(&limited).unwrap();
+        assert_eq!(serde_json::from_str::<SessionConfig>(&json).unwrap(), limited);
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
         if self.state.pending().is_some() {
             self.fill(prices, bar);
         }
-        let growth = self.state.mark_growth(prices, &mut self.record.fills);
+        let growth = self.state.mark_growth(&self.rules, prices, &mut self.record.fills);
         let (equity, position) = (self.state.equity(), self.state.position_fraction());
         Played { equity, net_return: growth - 1.0, position }
     }

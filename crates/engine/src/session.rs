@@ -88,7 +88,7 @@ impl TradingSession {
     /// Marks the position at the bar's close and gives the return since the last mark. Fills nothing, but closes a
     /// position that owes all that there is: the session then stays at 0.
     pub fn mark(&mut self, bar: &Bar) -> BarOutcome {
-        self.state.mark(bar.into())
+        self.state.mark(&self.rules, bar.into())
     }
 
     /// Forgets the pending order.
@@ -99,7 +99,8 @@ impl TradingSession {
     /// Makes the order that moves the position to `target_fraction` of equity, checks it, keeps it pending for the
     /// next bar and returns it. `None` when the position is there already, within
     /// [`REBALANCE_TOLERANCE`](Self::REBALANCE_TOLERANCE). Targets are clamped to 0..=1, or to -1..=1 where the
-    /// market allows shorting; NaN changes nothing. An order that was still pending is dropped.
+    /// market allows shorting; NaN changes nothing. An order that was still pending is dropped. Where the position
+    /// [is overdue](Self::is_overdue) the target is 0.
     ///
     /// # Errors
     /// The risk checks refuse the order; then none is pending.
@@ -111,7 +112,8 @@ impl TradingSession {
         self.state.decide(&self.rules, target_fraction, decided_at)
     }
 
-    /// As [`decide`](Self::decide) for what an action asks for: to hold makes no order and drops a pending one.
+    /// As [`decide`](Self::decide) for what an action asks for: to hold makes no order and drops a pending one, but for
+    /// a position that [is overdue](Self::is_overdue).
     ///
     /// # Errors
     /// As [`decide`](Self::decide).
@@ -121,6 +123,12 @@ impl TradingSession {
         decided_at: Timestamp,
     ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         self.state.follow(&self.rules, target, decided_at)
+    }
+
+    /// Whether the position has been held for the [most bars](SessionConfig::max_bars_in_position): whatever is decided
+    /// then closes it. A bar at which nothing is decided does not.
+    pub fn is_overdue(&self) -> bool {
+        self.state.is_overdue(&self.rules)
     }
 
     /// Equity at the last mark; the starting cash before the first.

@@ -50,12 +50,19 @@ pub(crate) struct SessionState {
     ledger: Ledger,
     pending: Option<ApprovedOrder>,
     equity: f64,
+    /// Closes at which the position was held, below 0 for a short one; counted under a limit alone.
+    bars_held: i32,
 }
 
 impl SessionState {
     pub(crate) fn new(rules: &SessionRules) -> Self {
         let SessionConfig { initial_cash, market, .. } = rules.config;
-        Self { ledger: Ledger::with_rules(initial_cash, market), pending: None, equity: initial_cash }
+        Self {
+            ledger: Ledger::with_rules(initial_cash, market),
+            pending: None,
+            equity: initial_cash,
+            bars_held: 0,
+        }
     }
 
     pub(crate) fn checkpoint(&self, rules: &SessionRules) -> SessionCheckpoint {
@@ -70,6 +77,7 @@ impl SessionState {
             fees: self.ledger.fees(),
             equity: self.equity,
             pending: self.pending.map(|approved| *approved.order()),
+            bars_in_position: self.bars_held.unsigned_abs(),
         }
     }
 
@@ -80,7 +88,11 @@ impl SessionState {
             let expected = format!("cash and position at the mark, which are {}", ledger.equity());
             return Err(refused("equity", checkpoint.equity, expected));
         }
-        let mut state = Self { ledger, pending: None, equity: checkpoint.equity };
+        let bars_held = match rules.config.max_bars_in_position {
+            Some(_) => checkpoint.bars_held(),
+            None => 0,
+        };
+        let mut state = Self { ledger, pending: None, equity: checkpoint.equity, bars_held };
         if let Some(order) = checkpoint.pending {
             state.pending = Some(state.approve(rules, order).map_err(EngineError::PendingOrder)?);
         }
@@ -90,12 +102,12 @@ impl SessionState {
     #[inline]
     pub(crate) fn on_bar(&mut self, rules: &SessionRules, bar: Prices, present: bool) -> BarOutcome {
         if self.pending.is_none() {
-            return self.mark(bar);
+            return self.mark(rules, bar);
         }
         let before = self.equity;
         let fill = self.fill_pending(rules, bar, present);
         let cost = fill.map_or(0.0, |fill| cost(&fill, bar.open, before));
-        BarOutcome { fill, cost, lapsed: fill.is_none(), ..self.mark(bar) }
+        BarOutcome { fill, cost, lapsed: fill.is_none(), ..self.mark(rules, bar) }
     }
 
     /// What the pending order comes to at the bar's open; it is forgotten either way.
@@ -108,13 +120,17 @@ impl SessionState {
     pub(crate) fn apply_fill(&mut self, fill: &Fill) -> Result<(), EngineError> {
         self.ledger.apply_fill(fill)?;
         self.pending = None;
+        if self.ledger.position().is_zero() {
+            self.bars_held = 0;
+        }
         Ok(())
     }
 
     #[inline]
-    pub(crate) fn mark(&mut self, bar: Prices) -> BarOutcome {
+    pub(crate) fn mark(&mut self, rules: &SessionRules, bar: Prices) -> BarOutcome {
         self.ledger.mark(bar.close);
         let liquidation = if self.owes_everything() { self.liquidate(bar.open_time) } else { None };
+        self.count_bar(rules);
         let growth = self.revalue();
         // Most sessions of a batch are flat at any time; the logarithm of 1 is 0.
         let log_growth = if growth == 1.0 { 0.0 } else { growth.ln() };
@@ -132,12 +148,30 @@ impl SessionState {
     /// [`mark`](Self::mark) for those who want equity / equity before alone. A purchase that closes a position which
     /// owes all that there is goes to `fills`.
     #[inline]
-    pub(crate) fn mark_growth(&mut self, bar: Prices, fills: &mut Vec<Fill>) -> f64 {
+    pub(crate) fn mark_growth(&mut self, rules: &SessionRules, bar: Prices, fills: &mut Vec<Fill>) -> f64 {
         self.ledger.mark(bar.close);
         if self.owes_everything() {
             fills.extend(self.liquidate(bar.open_time));
         }
+        self.count_bar(rules);
         self.revalue()
+    }
+
+    /// Counts the bar that closes. A position of the other side begins anew.
+    #[inline]
+    fn count_bar(&mut self, rules: &SessionRules) {
+        if rules.config.max_bars_in_position.is_some() {
+            let side = self.ledger.position().nanos().signum() as i32;
+            let same = if self.bars_held.signum() == side { self.bars_held } else { 0 };
+            self.bars_held = same.saturating_add(side);
+        }
+    }
+
+    /// Whether the position has been held for as many bars as it may be.
+    #[inline]
+    pub(crate) fn is_overdue(&self, rules: &SessionRules) -> bool {
+        let limit = rules.config.max_bars_in_position;
+        limit.is_some_and(|limit| self.bars_held.unsigned_abs() >= limit)
     }
 
     /// Whether the last mark left nothing of what there was.
@@ -178,6 +212,7 @@ impl SessionState {
     ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         match target {
             Target::Fraction(fraction) => self.decide(rules, fraction, decided_at),
+            Target::Hold if self.is_overdue(rules) => self.decide(rules, 0.0, decided_at),
             Target::Hold => {
                 self.pending = None;
                 Ok(None)
@@ -193,7 +228,8 @@ impl SessionState {
         decided_at: Timestamp,
     ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         self.pending = None;
-        let target = target_fraction.clamp(rules.config.market.least_target(), 1.0);
+        let wanted = if self.is_overdue(rules) { 0.0 } else { target_fraction };
+        let target = wanted.clamp(rules.config.market.least_target(), 1.0);
         if !self.is_away_from(target) {
             return Ok(None);
         }

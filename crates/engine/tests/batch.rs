@@ -39,9 +39,11 @@ proptest! {
         seed in any::<u64>(), sessions in 1usize..6, map in schemes(),
         actions in prop::collection::vec(0usize..5, 360),
         fee_bps in 0.0..100.0f64, slippage_bps in 0.0..50.0f64,
+        max_bars_in_position in prop::option::of(1..12_u32),
     ) {
+        let market = MarketRules::SHORTING;
         let config =
-            SessionConfig { fee_bps, slippage_bps, market: MarketRules::SHORTING, ..Default::default() };
+            SessionConfig { fee_bps, slippage_bps, market, max_bars_in_position, ..Default::default() };
         let bars: Vec<Bar> = walk(seed, 80).iter().collect();
         let mut batch = SessionBatch::new(config, sessions).unwrap();
         let mut singles = vec![TradingSession::new(config).unwrap(); sessions];

@@ -179,6 +179,10 @@ fn what_no_session_can_have_come_to_is_refused_by_name() {
     check(|point| point.realised = f64::NEG_INFINITY, "realised was put away as -inf");
     check(|point| point.fees = f64::NAN, "fees was put away as NaN");
     check(|point| point.equity = -1.0, "equity was put away as -1: expected 0 or more");
+    check(
+        |point| point.bars_in_position = u32::MAX,
+        "bars_in_position was put away as 4294967295: expected at most",
+    );
     check(|point| point.equity *= 1.1, "expected cash and position at the mark, which are");
 }
 
@@ -240,11 +244,12 @@ proptest! {
     fn a_run_in_pieces_is_one_run(
         (seed, actions, ahead, patience) in (any::<u64>(), actions(), 1..40_usize, 1..20_u32),
         limit in prop::option::of(2_000.0..20_000.0_f64),
+        max_bars_in_position in prop::option::of(1..12_u32),
         mut cuts in prop::collection::vec(FIRST..BARS, 0..12),
     ) {
         cuts.sort_unstable();
         let risk = RiskLimits { max_order_notional: limit.map(|limit| Cash::new(limit).unwrap()) };
-        let config = SessionConfig { risk, ..shorting() };
+        let config = SessionConfig { risk, max_bars_in_position, ..shorting() };
         let setting = Setting::new(seed, Moody::new(actions, ahead, patience), config);
         let (record, _) = setting.in_pieces(&cuts);
         prop_assert_eq!(exactly(&record), exactly(&setting.whole()));
@@ -253,8 +258,10 @@ proptest! {
     #[test]
     fn no_session_is_refused_or_changed_on_a_wild_market(
         moves in prop::collection::vec((0.2..5.0f64, 0.2..5.0f64, -1.0..1.0f64, any::<bool>()), 60),
+        max_bars_in_position in prop::option::of(1..12_u32),
     ) {
-        let mut session = TradingSession::new(shorting()).unwrap();
+        let config = SessionConfig { max_bars_in_position, ..shorting() };
+        let mut session = TradingSession::new(config).unwrap();
         let mut close = 100.0;
         for (index, (gap, growth, target, present)) in moves.into_iter().enumerate() {
             let open = f64::clamp(close * gap, 1e-3, 1e6);

@@ -28,9 +28,11 @@ proptest! {
         patience in 1..40_u32,
         limit in prop::option::of(2_000.0..20_000.0_f64),
         fails_below in prop::option::of(0..18_usize),
+        max_bars_in_position in prop::option::of(1..12_u32),
     ) {
         let risk = RiskLimits { max_order_notional: limit.map(|limit| Cash::new(limit).unwrap()) };
-        let config = SessionConfig { market: MarketRules::SHORTING, risk, ..Default::default() };
+        let market = MarketRules::SHORTING;
+        let config = SessionConfig { market, risk, max_bars_in_position, ..Default::default() };
         let policy = |ahead| Moody { fails_below, ..Moody::new(actions, ahead, patience) };
         prop_assert_eq!(run(&policy(ahead), seed, &config), run(&policy(1), seed, &config));
     }

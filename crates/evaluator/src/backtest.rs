@@ -121,7 +121,9 @@ impl BacktestEvaluator {
     ) -> Result<EvaluationReport, Error> {
         let range = judged_range(dataset, judged)?;
         let present = can_fill(dataset, 0..dataset.bars.len());
-        let record = run_target(|_| target, &dataset.bars, &present, range, &self.session)?;
+        // How long a position may last is a rule of the models that are measured: to hold is to hold.
+        let session = SessionConfig { max_bars_in_position: None, ..self.session };
+        let record = run_target(|_| target, &dataset.bars, &present, range, &session)?;
         let measured = measure(&record, bars_per_year(dataset))?;
         Ok(self.report(name.to_owned(), dataset, judged, record, measured))
     }

@@ -7,14 +7,22 @@ use walkforward_core::{
     Timestamp, Window,
 };
 
-use crate::{LiveError, MAX_HOLE_BARS};
+use serde::{Deserialize, Serialize};
 
+use crate::LiveError;
+
+/// Most missing intervals in a row: ten weeks of minutes. A longer hole is another session.
+pub const MAX_HOLE_BARS: u64 = 100_000;
+/// Short bars that one question asks for at most; the others are asked for when these have closed. It leaves room for
+/// those that the feed gives meanwhile.
+const MAX_ASKED_BARS: i64 = 10_080;
 /// Most short bars that wait for the end of their interval: two weeks of minutes. A feed that gives more bars of one
 /// interval than fit in it does not exist, so only bars of a long outage come near.
 pub const MAX_WAITING_BARS: usize = 20_160;
 
 /// When bars close. Times are of the clock that `now` comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClosingRules {
     /// How long after its end an interval closes, so that its last short bar can arrive; milliseconds.
     pub grace_ms: i64,
@@ -212,6 +220,8 @@ impl Assembly {
             let last = self.next.plus_millis(-self.to.millis());
             return Err(LiveError::Hole { last, next: until, missing: missing.unsigned_abs() });
         }
+        let longest = (MAX_ASKED_BARS * self.base.millis()).max(self.to.millis());
+        let until = until.min(self.to.floor(self.next.plus_millis(longest)));
         let Ok(span) = Window::new(hole, until) else { return Ok(Due::Nothing) };
         self.asked = Some(Asked { at: now, until });
         Ok(Due::Fetch(span))

@@ -2,113 +2,176 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-use walkforward_core::{ApprovedOrder, Bar, Broker, Clock, Fill, Timestamp};
+use tokio::sync::{mpsc, watch};
+use walkforward_core::{ApprovedOrder, Broker, Clock, Target, Timestamp};
+use walkforward_engine::EngineError;
 
-use crate::journal::{BarRecord, EventRecord, JournalRecord, ModelStamp};
-use crate::{
-    BarGrid, Closed, Decision, DecisionJournal, DeployedPolicy, Desk, GridBar, LiveError, ModelRefused,
-    NoDecision, PolicySlot, SessionSummary, TraderStatus,
+use crate::conditions::apply;
+use crate::journal::{
+    BarRecord, Checkpoint, EventRecord, JournalRecord, ModelStamp, SegmentHead, SegmentHeader, SegmentStart,
+    StampedEvent,
 };
+use crate::{
+    Behaviour, ClosedBar, ConditionSource, Confirmed, Decision, DecisionJournal, DeployedPolicy, Desk,
+    LiveError, ModelRefused, NoDecision, PolicySlot, SessionSummary, SwapRule, TraderStatus, WatchRules,
+};
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// All that a session changes while it runs.
 pub(crate) struct BarLoop {
     pub(crate) slot: Arc<PolicySlot>,
     pub(crate) desk: Desk,
     pub(crate) broker: Box<dyn Broker>,
-    pub(crate) grid: BarGrid,
     pub(crate) journal: DecisionJournal,
     pub(crate) refusals: mpsc::Receiver<ModelRefused>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) summary: SessionSummary,
+    pub(crate) watch: WatchRules,
+    pub(crate) confirmed: watch::Receiver<Option<Confirmed>>,
+    /// The last confirmation of the model that decides.
+    pub(crate) fresh: Option<Confirmed>,
+    /// What each segment's header says.
+    pub(crate) header: SegmentHeader,
+    /// The model that decided last, in this process or the one before.
     pub(crate) model: Option<ModelStamp>,
+    /// The policy that decides.
+    pub(crate) current: Option<Arc<DeployedPolicy>>,
+    /// Bars for which a newer one has waited.
+    pub(crate) waited: u32,
+    pub(crate) last_bar: Option<Timestamp>,
+    /// Bars of the session, over all processes.
+    pub(crate) bars: u64,
+}
+
+/// A bar that has closed, and what is known of the moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Timestamp,
+    /// Whether the clock says that it is too late to decide.
+    pub(crate) missed: bool,
+    /// Whether it is the clock's time.
+    pub(crate) by_clock: bool,
 }
 
 impl BarLoop {
-    /// Takes bars from before the session: they feed features and nothing else.
-    pub(crate) fn warm_up(&mut self, bars: &[Bar]) -> Result<(), LiveError> {
-        if let Some(deployed) = self.slot.load() {
-            self.desk.prepare(deployed.policy.as_ref())?;
-        }
-        for &bar in bars {
-            if let Ok(grid_bars) = self.grid.push(bar)? {
-                for grid_bar in grid_bars {
-                    self.desk.warm_up(&grid_bar.bar)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs the bar that the feed gave, after the ones that it left out.
-    pub(crate) async fn on_feed_bar(&mut self, bar: Bar) -> Result<(), LiveError> {
-        match self.grid.push(bar)? {
-            Err(skipped) => {
-                self.summary.count_skipped(skipped);
-                tracing::debug!(open_time = %bar.open_time(), ?skipped, "left a bar of the feed out");
-            }
-            Ok(grid_bars) => {
-                for grid_bar in grid_bars {
-                    self.on_grid_bar(grid_bar).await?;
-                }
-            }
-        }
-        self.journal.sync_if_due(self.clock.monotonic())
-    }
-
-    async fn on_grid_bar(&mut self, GridBar { bar, present }: GridBar) -> Result<(), LiveError> {
+    /// Runs a bar: fills of the last order, the ledger, a decision, its record, its order.
+    pub(crate) async fn on_bar(&mut self, closed: &ClosedBar, moment: Moment) -> Result<(), LiveError> {
         // Read once and held for the whole bar: a swap takes effect between two bars.
-        let deployed = self.slot.load();
-        self.journal_refusals()?;
-        self.note_model(deployed.as_deref())?;
-        let mut fills = if present { self.broker.fills(&bar).await? } else { Vec::new() };
-        let close_time = bar.close_time(self.grid.timeframe());
-        self.close(&bar, close_time, &mut fills)?;
-        let mut record = self.record(&bar, present, fills);
-        let order = match &deployed {
-            Some(deployed) => self.decide(deployed, close_time, &mut record),
-            None => None,
+        let deployed = self.policy_for_bar();
+        self.journal_refusals(moment.now)?;
+        self.note_model(deployed.as_deref(), moment.now)?;
+        self.watch_model(deployed.as_deref(), moment)?;
+        // Features begin before the bar, so that they begin with the same bar however the process came here.
+        let prepared = deployed.as_ref().map(|deployed| self.desk.prepare(deployed.policy.as_ref()));
+        let mut record = BarRecord::of(closed, moment.now, 0.0);
+        record.missed = moment.missed;
+        record.model = self.model.clone().filter(|_| deployed.is_some());
+        if closed.present {
+            record.fills = self.broker.fills(&closed.bar).await?;
+        }
+        self.close(closed, moment.now, &mut record)?;
+        let at = closed.bar.close_time(self.header.timeframe);
+        let order = match (&deployed, prepared) {
+            _ if moment.missed => None,
+            (Some(deployed), Some(prepared)) => self.decide(deployed, prepared, at, &mut record),
+            _ => self.without_decision(at, &mut record),
         };
-        self.count(&bar, &record);
+        self.finish(record, order).await
+    }
+
+    async fn finish(&mut self, record: BarRecord, order: Option<ApprovedOrder>) -> Result<(), LiveError> {
+        self.last_bar = Some(record.open_time);
+        self.bars += 1;
+        self.summary.count(&record, self.desk.session());
         self.journal.append(&JournalRecord::Bar(Box::new(record)))?;
         if let Some(order) = order {
             self.broker.submit(order).await?;
         }
-        Ok(())
+        if self.journal.is_full(self.clock.now()) {
+            self.begin_segment(SegmentStart::Continued)?;
+        }
+        self.journal.sync_if_due(self.clock.monotonic())
     }
 
-    /// Books `fills`, and adds the one that closes a position which owes all that there is.
-    fn close(&mut self, bar: &Bar, close_time: Timestamp, fills: &mut Vec<Fill>) -> Result<(), LiveError> {
-        for fill in fills.iter() {
+    /// Begins a segment of the journal with all that the session has come to.
+    pub(crate) fn begin_segment(&mut self, start: SegmentStart) -> Result<(), LiveError> {
+        let checkpoint = Checkpoint {
+            desk: self.desk.checkpoint(),
+            model: self.model.clone(),
+            last_bar: self.last_bar,
+            bars: self.bars,
+        };
+        let header = SegmentHeader { start, started_at: self.clock.now(), ..self.header.clone() };
+        let history = Box::new(self.desk.history());
+        self.journal.begin(SegmentHead { header, checkpoint, history })
+    }
+
+    /// The policy of this bar: that of the slot, unless it waits for the old one's position to end.
+    fn policy_for_bar(&mut self) -> Option<Arc<DeployedPolicy>> {
+        let offered = self.slot.load()?;
+        if let Some(current) = &self.current
+            && let SwapRule::WaitFlat { max_bars } = self.header.swap
+            && current.model_version != offered.model_version
+            && !self.desk.session().position().is_zero()
+            && self.waited < max_bars
+        {
+            self.waited += 1;
+            return self.current.clone();
+        }
+        self.waited = 0;
+        self.current = Some(Arc::clone(&offered));
+        Some(offered)
+    }
+
+    /// Prepares the features of the policy in the slot while no bar is due.
+    pub(crate) fn prepare_ahead(&mut self) -> Result<(), EngineError> {
+        match self.slot.load() {
+            Some(offered) => self.desk.prepare_ahead(offered.policy.as_ref()),
+            None => Ok(()),
+        }
+    }
+
+    /// Books the record's fills, marks the position, and notes what that comes to.
+    fn close(&mut self, closed: &ClosedBar, now: Timestamp, record: &mut BarRecord) -> Result<(), LiveError> {
+        for fill in &record.fills {
             self.desk.book(fill)?;
         }
-        let Closed { liquidation, restricted } = self.desk.close(bar, close_time)?;
-        fills.extend(liquidation);
+        let done = self.desk.close(&closed.bar, closed.bar.close_time(self.header.timeframe))?;
+        record.liquidation = done.liquidation;
+        let restricted = done.restricted.cloned();
+        let session = self.desk.session();
+        (record.equity, record.cash, record.position) =
+            (session.equity(), session.cash(), session.position());
+        record.mode = self.desk.risk().mode();
+        let fall = self.desk.risk().drawdown(session.equity());
+        self.summary.max_drawdown = self.summary.max_drawdown.max(fall);
         if let Some(restriction) = restricted {
             tracing::warn!(mode = %restriction.mode, reason = restriction.reason, "the session may do less from now on");
+            self.event(EventRecord::Limit { restriction }, now)?;
         }
-        let fall = self.desk.risk().drawdown(self.desk.session().equity());
-        self.summary.max_drawdown = self.summary.max_drawdown.max(fall);
         Ok(())
     }
 
     fn decide(
         &mut self,
         deployed: &DeployedPolicy,
+        prepared: Result<(), EngineError>,
         at: Timestamp,
         record: &mut BarRecord,
     ) -> Option<ApprovedOrder> {
-        let policy = deployed.policy.as_ref();
-        let prepared = self.desk.prepare(policy).map_err(NoDecision::from);
         record.first_history_bar = self.desk.first_history_bar();
-        let decided = prepared.and_then(|()| self.desk.decide(policy, None, at));
+        let policy = deployed.policy.as_ref();
+        let prepared = prepared.map_err(NoDecision::from);
+        let decided = prepared.and_then(|()| self.desk.decide(policy, deployed.grade, at));
         match decided {
-            Ok(Decision { action, order, refused, .. }) => {
+            Ok(Decision { action, admitted, order, refused, .. }) => {
                 self.summary.decisions += 1;
                 self.summary.rejected_orders += u64::from(refused.is_some());
                 record.observation = Some(self.desk.observation().to_vec());
                 record.action = Some(action);
-                record.target = policy.spec().actions.target(action);
+                record.followed = Some(admitted.target.into());
+                record.held_back = admitted.held_back;
                 record.order = order.map(|approved| *approved.order());
                 record.problem = refused.map(|rejection| rejection.to_string());
                 order
@@ -118,63 +181,104 @@ impl BarLoop {
                     tracing::warn!(open_time = %record.open_time, %problem, "no decision on this bar");
                 }
                 record.problem = Some(problem.to_string());
+                self.without_decision(at, record)
+            }
+        }
+    }
+
+    /// What limits ask for although nobody decides: to close the position.
+    fn without_decision(&mut self, at: Timestamp, record: &mut BarRecord) -> Option<ApprovedOrder> {
+        if !self.desk.risk().flattens() {
+            return None;
+        }
+        record.followed = Some(Target::Fraction(0.0).into());
+        match self.desk.go_for(Target::Fraction(0.0), at) {
+            Ok(order) => {
+                record.order = order.map(|approved| *approved.order());
+                order
+            }
+            Err(rejection) => {
+                tracing::warn!(%rejection, "the position can't be closed");
                 None
             }
         }
     }
 
-    fn record(&self, bar: &Bar, present: bool, fills: Vec<Fill>) -> BarRecord {
-        BarRecord {
-            open_time: bar.open_time(),
-            present,
-            close: bar.close(),
-            model: self.model.clone(),
-            first_history_bar: None,
-            observation: None,
-            action: None,
-            target: None,
-            order: None,
-            problem: None,
-            fills,
-            equity: self.desk.session().equity(),
-            cash: self.desk.session().cash(),
-            position: self.desk.session().position(),
-        }
-    }
-
-    fn count(&mut self, bar: &Bar, record: &BarRecord) {
-        let summary = &mut self.summary;
-        summary.first_bar.get_or_insert(bar.open_time());
-        summary.last_bar = Some(bar.open_time());
-        summary.bars += 1;
-        summary.missing_bars += u64::from(!record.present);
-        summary.no_model_bars += u64::from(record.model.is_none());
-        summary.orders += u64::from(record.order.is_some());
-        summary.fills += record.fills.len() as u64;
-        summary.equity = record.equity;
-        summary.cash = record.cash;
-        summary.position = record.position;
-        summary.fees_quote = self.desk.session().ledger().fees();
-        summary.total_return = record.equity / self.desk.session().config().initial_cash - 1.0;
-    }
-
-    fn note_model(&mut self, deployed: Option<&DeployedPolicy>) -> Result<(), LiveError> {
+    fn note_model(&mut self, deployed: Option<&DeployedPolicy>, now: Timestamp) -> Result<(), LiveError> {
         let Some(deployed) = deployed else { return Ok(()) };
-        if self.model.as_ref().is_some_and(|model| model.model_version == deployed.model_version) {
+        self.summary.note_version(deployed.model_version);
+        let is_noted = |model: &ModelStamp| model.model_version == deployed.model_version;
+        if self.model.as_ref().is_some_and(is_noted) {
             return Ok(());
         }
         let to = ModelStamp::from(deployed);
-        self.summary.note_version(to.model_version);
         let from = self.model.replace(to.clone());
         let position = self.desk.session().position();
-        self.journal.append(&JournalRecord::Event(EventRecord::Swapped { from, to, position }))
+        let flatten = from.is_some() && !position.is_zero() && self.header.swap == SwapRule::Flatten;
+        self.event(EventRecord::Swapped { from, to, position, flatten }, now)
+    }
+
+    /// Says what is done about a position that no model looks after, and about a model that nobody has confirmed for long.
+    fn watch_model(&mut self, deployed: Option<&DeployedPolicy>, moment: Moment) -> Result<(), LiveError> {
+        let is_alone = deployed.is_none() && !self.desk.session().position().is_zero();
+        let age_ms = deployed.and_then(|deployed| self.confirmation_age_ms(deployed, moment));
+        let longest_ms = i64::try_from(self.watch.expires_after.as_millis()).unwrap_or(i64::MAX);
+        let has_expired = age_ms.is_some_and(|age_ms| age_ms >= longest_ms);
+        let behaviour = match is_alone {
+            true => Some(self.watch.on_no_model),
+            false => has_expired.then_some(self.watch.on_expired),
+        };
+        let reason = || match age_ms {
+            _ if is_alone => "there is no model for the open position".to_owned(),
+            Some(age_ms) if has_expired => {
+                format!("no cycle has confirmed the model for {} hours", age_ms / HOUR_MS)
+            }
+            _ => "a model that is confirmed looks after the session".to_owned(),
+        };
+        self.condition(ConditionSource::Model, behaviour, reason, moment.now)
+    }
+
+    /// Time since the model was confirmed; none where nobody keeps that, and in a replay.
+    fn confirmation_age_ms(&mut self, deployed: &DeployedPolicy, moment: Moment) -> Option<i64> {
+        if let Some(confirmed) = &*self.confirmed.borrow()
+            && confirmed.model_id == deployed.model_id
+            && self.fresh.as_ref() != Some(confirmed)
+        {
+            self.fresh = Some(confirmed.clone());
+        }
+        let of_it = self.fresh.as_ref().filter(|fresh| fresh.model_id == deployed.model_id);
+        of_it.filter(|_| moment.by_clock).map(|fresh| moment.now.millis_since(fresh.at))
+    }
+
+    /// Begins or ends a condition, where it is not as it should be.
+    pub(crate) fn condition(
+        &mut self,
+        source: ConditionSource,
+        behaviour: Option<Behaviour>,
+        reason: impl FnOnce() -> String,
+        now: Timestamp,
+    ) -> Result<(), LiveError> {
+        if self.desk.risk().conditions().get(source) == behaviour {
+            return Ok(());
+        }
+        let reason = reason();
+        tracing::warn!(?source, ?behaviour, reason, "what the session may do has changed");
+        self.event(EventRecord::Condition { source, behaviour, reason }, now)
+    }
+
+    /// Journals what happened, then lets it have its effect.
+    pub(crate) fn event(&mut self, event: EventRecord, at: Timestamp) -> Result<(), LiveError> {
+        let stamped = StampedEvent { at, event };
+        self.journal.append(&JournalRecord::Event(stamped.clone()))?;
+        apply(&mut self.desk, &stamped.event, at);
+        Ok(())
     }
 
     /// Journals models that the watcher refused since the last bar.
-    pub(crate) fn journal_refusals(&mut self) -> Result<(), LiveError> {
+    pub(crate) fn journal_refusals(&mut self, now: Timestamp) -> Result<(), LiveError> {
         while let Ok(ModelRefused { model_id, reason }) = self.refusals.try_recv() {
             self.summary.refused_models += 1;
-            self.journal.append(&JournalRecord::Event(EventRecord::Refused { model_id, reason }))?;
+            self.event(EventRecord::Refused { model_id, reason }, now)?;
         }
         Ok(())
     }
@@ -183,9 +287,10 @@ impl BarLoop {
     pub(crate) fn status(&self) -> TraderStatus {
         TraderStatus {
             bars: self.summary.bars,
-            last_bar: self.summary.last_bar,
+            last_bar: self.last_bar,
             equity: self.desk.session().equity(),
             position_fraction: self.desk.session().position_fraction(),
+            mode: self.desk.risk().mode(),
             model: self.model.clone(),
         }
     }

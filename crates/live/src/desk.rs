@@ -1,13 +1,14 @@
 //! Market, session and limits of one trader: what a bar comes to, without any file, clock or network.
 
+use serde::{Deserialize, Serialize};
 use walkforward_core::{
     Action, ApprovedOrder, Bar, Fill, Grade, Observation, Policy, PolicyError, RiskRejection, Target,
     Timestamp,
 };
-use walkforward_engine::{EngineError, SessionConfig, TradingSession, write_observation};
+use walkforward_engine::{EngineError, SessionCheckpoint, SessionConfig, TradingSession, write_observation};
 
 use crate::market::MarketView;
-use crate::{Admitted, Restriction, RiskDesk, SessionLimits};
+use crate::{Admitted, ConditionSource, Restriction, RiskDesk, SessionLimits, TradingMode};
 
 /// The state that decides. For each bar: [`book`](Self::book) for the fills, [`close`](Self::close), then
 /// [`decide`](Self::decide), which allocates nothing.
@@ -17,6 +18,16 @@ pub struct Desk {
     risk: RiskDesk,
     window: Vec<f32>,
     observation: Vec<f32>,
+}
+
+/// All that a desk has come to but its bars: with both, [`Desk::resume`] goes on to the same bits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeskCheckpoint {
+    /// Ledger, and the order in flight.
+    pub session: SessionCheckpoint,
+    /// Limits, and what the session has come to under them.
+    pub risk: RiskDesk,
 }
 
 /// What a bar did.
@@ -79,6 +90,32 @@ impl Desk {
         })
     }
 
+    /// The desk that was put away as `checkpoint`, under the costs of `config` and `limits`. Its bars come through
+    /// [`warm_up`](Self::warm_up), its features with the next [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// A setting out of range; a checkpoint that no session comes to, or whose order the risk checks refuse.
+    pub fn resume(
+        config: SessionConfig,
+        limits: SessionLimits,
+        history_bars: usize,
+        checkpoint: &DeskCheckpoint,
+    ) -> Result<Self, EngineError> {
+        let session = TradingSession::resume(config, &checkpoint.session)?;
+        let risk = checkpoint.risk.clone().with_limits(limits);
+        Ok(Self { session, risk, ..Self::new(config, limits, history_bars)? })
+    }
+
+    /// All that it has come to but its bars. To be taken between two bars, behind the decision on the one.
+    pub fn checkpoint(&self) -> DeskCheckpoint {
+        DeskCheckpoint { session: self.session.checkpoint(), risk: self.risk.clone() }
+    }
+
+    /// The bars that it keeps, oldest first.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = &Bar> {
+        self.market.history()
+    }
+
     /// Takes a bar from before the session: it feeds features and nothing else.
     ///
     /// # Errors
@@ -99,6 +136,15 @@ impl Desk {
         Ok(())
     }
 
+    /// Computes the features of `policy` for the case that [`prepare`](Self::prepare) asks for them before the next bar:
+    /// what a bar would wait for otherwise. It changes nothing that a bar can see.
+    ///
+    /// # Errors
+    /// Its features can't be computed.
+    pub fn prepare_ahead(&mut self, policy: &dyn Policy) -> Result<(), EngineError> {
+        self.market.prepare_features(&policy.spec().features)
+    }
+
     /// Books a fill.
     ///
     /// # Errors
@@ -115,6 +161,9 @@ impl Desk {
         self.session.clear_pending();
         let marked = self.session.mark(bar);
         self.market.push(*bar)?;
+        if self.session.position().is_zero() {
+            self.risk.set_condition(ConditionSource::Swap, None);
+        }
         let restricted = self.risk.mark(close_time, marked.equity);
         Ok(Closed { liquidation: marked.liquidation, restricted })
     }
@@ -134,10 +183,35 @@ impl Desk {
         if !self.market.window(spec, &mut self.window)? {
             return Err(NoDecision::WarmUp);
         }
-        let portfolio = self.session.portfolio();
-        write_observation(&self.window, portfolio, &mut self.observation)?;
+        write_observation(&self.window, self.session.portfolio(), &mut self.observation)?;
+        self.decide_on_observation(policy, grade, at)
+    }
+
+    /// As [`decide`](Self::decide), on what was seen at the time: where the bars that features began with are gone.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn decide_again(
+        &mut self,
+        policy: &dyn Policy,
+        grade: Option<Grade>,
+        at: Timestamp,
+        observation: &[f32],
+    ) -> Result<Decision, NoDecision> {
+        self.observation.clear();
+        self.observation.extend_from_slice(observation);
+        self.decide_on_observation(policy, grade, at)
+    }
+
+    fn decide_on_observation(
+        &mut self,
+        policy: &dyn Policy,
+        grade: Option<Grade>,
+        at: Timestamp,
+    ) -> Result<Decision, NoDecision> {
         let action = policy.act(Observation(&self.observation))?;
-        let wanted = spec.actions.decide(action, portfolio.position_fraction);
+        let position = self.session.portfolio().position_fraction;
+        let wanted = policy.spec().actions.decide(action, position);
         let wanted = wanted.ok_or(NoDecision::Meaningless(action))?;
         let (held, equity) = (self.session.position_fraction(), self.session.equity());
         let admitted = self.risk.admit(wanted, held, equity, grade, at);
@@ -153,6 +227,11 @@ impl Desk {
     /// # Errors
     /// The risk checks refuse the order.
     pub fn go_for(&mut self, target: Target, at: Timestamp) -> Result<Option<ApprovedOrder>, RiskRejection> {
+        if target == Target::Hold && self.risk.mode() == TradingMode::Halted {
+            // A halted session holds even a position that has lasted as long as one may.
+            self.session.clear_pending();
+            return Ok(None);
+        }
         let order = self.session.follow(target, at)?;
         if order.is_some() {
             self.risk.note_order(at);

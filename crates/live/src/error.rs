@@ -37,6 +37,44 @@ pub enum LiveError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The journal's folder can't be read.
+    #[error("{path}: {source}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Something that is no folder has the journal's name.
+    #[error("{path} is no folder: a journal is a folder of segments, name another one", path = path.display())]
+    NotAFolder {
+        /// The name.
+        path: PathBuf,
+    },
+    /// There is no journal.
+    #[error("{path} holds no journal: expected a folder with segments such as 00000001.journal", path = path.display())]
+    NoJournal {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A record was handed in before the first segment.
+    #[error("a record came before the journal's first segment had begun")]
+    NoSegment,
+    /// The journal is another session's.
+    #[error(
+        "{path} is the journal of a session with {what} {recorded}, and this one has {wanted}: name another journal",
+        path = path.display()
+    )]
+    OtherSession {
+        /// The folder.
+        path: PathBuf,
+        /// What is another.
+        what: &'static str,
+        /// What the journal has.
+        recorded: String,
+        /// What was asked for.
+        wanted: String,
+    },
     /// Short bars make no longer one.
     #[error("the feed's bars can't be made into longer ones: {0}")]
     Aggregate(#[from] AggregateError),
@@ -74,6 +112,9 @@ impl LiveError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Option { .. }
+            | Self::NotAFolder { .. }
+            | Self::NoJournal { .. }
+            | Self::OtherSession { .. }
             | Self::Hole { .. }
             | Self::Aggregate(_)
             | Self::Record { .. }
@@ -87,8 +128,8 @@ impl LiveError {
                 | walkforward_durable::Error::NotAFile { .. },
             ) => ErrorKind::BadInput,
             Self::Journal(walkforward_durable::Error::BadRecord { .. }) => ErrorKind::Bug,
-            Self::Journal(_) => ErrorKind::Retry,
-            Self::Engine(_) | Self::Task(_) => ErrorKind::Bug,
+            Self::Journal(_) | Self::Folder { .. } => ErrorKind::Retry,
+            Self::Engine(_) | Self::Task(_) | Self::NoSegment => ErrorKind::Bug,
         }
     }
 }

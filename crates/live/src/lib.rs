@@ -2,10 +2,11 @@
 //! bars, and journals every decision.
 //!
 //! The principal type is [`Trader`]: handed its options and its ports (feed, broker, clock, champion), it
-//! [`run`](Trader::run)s until the feed ends or its [`TraderHandle`] stops it. The loop reads the [`PolicySlot`]
+//! [`run`](Trader::run)s until the feed ends or its [`TraderHandle`] stops it. Short bars become the session's through an
+//! [`Assembly`], which closes them by the clock; a [`Desk`] takes each and decides. The loop reads the [`PolicySlot`]
 //! once per bar and holds what it read for the whole bar; a [`PointerWatcher`] loads and checks new models outside
-//! the loop, and a model that fails a check leaves the old one trading. [`replay_journal`] decides a recorded
-//! session again.
+//! the loop, and a model that fails a check leaves the old one trading. All that happens is in the [`DecisionJournal`],
+//! from which [`recover`] goes on after a crash and [`verify_journal`] runs the session again.
 //!
 //! ```
 //! # use walkforward_core::{ApprovedOrder, Bar, Order, OrderSize, Quantity, RiskLimits, Side, Cash, Timestamp};
@@ -29,36 +30,60 @@
 
 mod assembly;
 mod bar_loop;
+mod conditions;
+mod controls;
 mod desk;
 mod error;
-mod grid;
+mod feed;
+mod guard;
+mod intake;
 mod journal;
 mod limits;
 mod market;
 mod options;
+mod orders;
 mod paper;
-mod replay;
+mod shadow;
 mod slot;
 mod summary;
 mod trader;
 mod watcher;
 
-pub use assembly::{Assembly, ClosedBar, ClosingRules, Due, MAX_WAITING_BARS, Taken};
-pub use desk::{Closed, Decision, Desk, NoDecision};
+pub use assembly::{Assembly, ClosedBar, ClosingRules, Due, MAX_HOLE_BARS, MAX_WAITING_BARS, Taken};
+pub use conditions::{Behaviour, BehaviourError, Command, ConditionSource, Conditions};
+pub use controls::{ACKNOWLEDGE_FILE, HALT_FILE, acknowledge_session, halt_session};
+pub use desk::{Closed, Decision, Desk, DeskCheckpoint, NoDecision};
 pub use error::LiveError;
-pub use grid::{BarGrid, GridBar, GridBars, MAX_HOLE_BARS, SkippedBar};
+pub use feed::ReplayedBars;
+pub use guard::{
+    BetsCheckpoint, EquityPath, FiguresBasis, Guard, GuardBar, GuardCheckpoint, GuardError, GuardRule,
+    GuardSettings, GuardVerdict, ReplayFigures, RuleStanding, Watched,
+};
 pub use journal::{
-    BarRecord, DecisionJournal, EventRecord, JOURNAL_LIMITS, JournalReader, JournalRecord, ModelStamp,
-    SessionHeader, read_journal,
+    BarRecord, Checkpoint, DecisionJournal, Difference, EventRecord, Followed, JOURNAL_LIMITS, JournalBounds,
+    JournalReader, JournalRecord, MAX_HISTORY_CHUNK, ModelStamp, Recovered, Segment, SegmentHead,
+    SegmentHeader, SegmentStart, StampedEvent, VerifyReport, read_journal, recover, verify_journal,
+    verify_journal_with,
 };
 pub use limits::{Admitted, GradeCaps, HeldBack, Restriction, RiskDesk, SessionLimits, TradingMode};
-pub use options::{Speed, TraderOptions, TraderPorts};
+pub use options::{FeedTime, Speed, SwapRule, SwapRuleError, TraderOptions, TraderPorts, WatchRules};
+pub use orders::{
+    Booking, BookingKind, COST_WINDOW, CarryError, CostMeter, DecisionFate, DisasterStop, DriverError,
+    DriverMode, ExternalPosition, FillCost, OrderAct, OrderBooks, OrderDecision, OrderDesk, OrderEntry,
+    OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, OrderRules, OrderTimes, OrderWarning, ReplayError,
+    Skipped, StartRefusal, Stock, VenueAnswer, VenueDriver, VenueTask, VoidReason, carry_out, order_id,
+    take_stock,
+};
 pub use paper::{MAX_PENDING_ORDERS, PaperBroker};
-pub use replay::{ReplayMismatch, ReplayReport, replay_journal, replay_journal_with};
+pub use shadow::{
+    Answer, LedgerCheckpoint, MAX_CHALLENGERS, Shadow, ShadowBar, ShadowCheckpoint, ShadowError, ShadowModel,
+    ShadowRole, Succession,
+};
 pub use slot::{DeployedPolicy, PolicySlot};
 pub use summary::{SessionSummary, StopReason};
-pub use trader::{Trader, TraderHandle, TraderStatus};
+pub use trader::{CommandRefused, Trader, TraderHandle, TraderStatus};
 pub use walkforward_core::{BarFeed, Broker};
 pub use watcher::{
-    ChampionError, ChampionLook, ChampionSource, ModelRefused, NoChampion, PointerWatcher, WatchOutcome,
+    ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion, ModelRefused, NoChampion,
+    PointerWatcher, WatchOutcome,
 };

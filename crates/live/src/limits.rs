@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Cash, Grade, Target, Timestamp};
 
-use crate::LiveError;
+use crate::{Behaviour, ConditionSource, Conditions, LiveError};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -121,10 +121,11 @@ impl SessionLimits {
 }
 
 /// What a session may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TradingMode {
     /// Everything.
+    #[default]
     Active,
     /// Positions may shrink and not grow.
     ReduceOnly,
@@ -172,6 +173,7 @@ impl Restriction {
 pub struct RiskDesk {
     limits: SessionLimits,
     restriction: Option<Restriction>,
+    conditions: Conditions,
     peak_equity: f64,
     /// The day that daily loss is counted in, and the equity at its begin.
     day: Option<(Timestamp, f64)>,
@@ -207,7 +209,17 @@ impl RiskDesk {
     pub fn new(limits: SessionLimits, equity: f64) -> Self {
         let capacity = limits.max_orders_per_hour.map_or(0, |orders| orders as usize + 1);
         let orders = VecDeque::with_capacity(capacity);
-        Self { limits, restriction: None, peak_equity: equity, day: None, orders }
+        let conditions = Conditions::default();
+        Self { limits, restriction: None, conditions, peak_equity: equity, day: None, orders }
+    }
+
+    /// The same desk under other limits. What it has come to stays.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SessionLimits) -> Self {
+        let most = limits.max_orders_per_hour.map_or(0, |orders| orders as usize + 1);
+        self.orders.drain(..self.orders.len().saturating_sub(most));
+        self.orders.reserve_exact(most - self.orders.len());
+        Self { limits, ..self }
     }
 
     /// The limits.
@@ -215,13 +227,34 @@ impl RiskDesk {
         &self.limits
     }
 
-    /// What it may do, and why not more.
+    /// What a limit, or a halt, lets it do, and why not more.
     pub fn restriction(&self) -> Option<&Restriction> {
         self.restriction.as_ref()
     }
 
+    /// What else restricts it, for as long as it lasts.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Begins or ends the condition of `source`.
+    pub fn set_condition(&mut self, source: ConditionSource, behaviour: Option<Behaviour>) {
+        self.conditions.set(source, behaviour);
+    }
+
     /// What it may do.
     pub fn mode(&self) -> TradingMode {
+        let condition = self.conditions.strictest().map_or(TradingMode::Active, Behaviour::mode);
+        self.restricted_to().max(condition)
+    }
+
+    /// Whether the position is to be closed, whatever a model says.
+    pub fn flattens(&self) -> bool {
+        self.restriction.as_ref().is_some_and(|restriction| restriction.flatten)
+            || self.conditions.strictest() == Some(Behaviour::Flatten)
+    }
+
+    fn restricted_to(&self) -> TradingMode {
         self.restriction.as_ref().map_or(TradingMode::Active, |restriction| restriction.mode)
     }
 
@@ -262,16 +295,17 @@ impl RiskDesk {
             _ => equity,
         };
         self.day = Some((day, begin));
-        let before = self.mode();
+        self.forget_orders(close);
+        let before = self.restricted_to();
         self.mark_drawdown(close, equity);
         self.mark_daily_loss(close, day, begin, equity);
-        (self.mode() > before).then_some(self.restriction.as_ref()).flatten()
+        (self.restricted_to() > before).then_some(self.restriction.as_ref()).flatten()
     }
 
     fn mark_drawdown(&mut self, close: Timestamp, equity: f64) {
         let Some(limit) = self.limits.max_drawdown else { return };
         let drawdown = self.drawdown(equity);
-        if drawdown >= limit && self.mode() < TradingMode::Halted {
+        if drawdown >= limit && !self.is_closed_down() {
             let reason = format!(
                 "equity {equity:.2} is {:.2} % below its peak, {:.2} % is the limit",
                 100.0 * drawdown,
@@ -281,10 +315,16 @@ impl RiskDesk {
         }
     }
 
+    /// Whether a limit has closed the position for good.
+    fn is_closed_down(&self) -> bool {
+        let is_last = |it: &Restriction| it.mode == TradingMode::Halted && it.flatten;
+        self.restriction.as_ref().is_some_and(is_last)
+    }
+
     fn mark_daily_loss(&mut self, close: Timestamp, day: Timestamp, begin: f64, equity: f64) {
         let Some(limit) = self.limits.max_daily_loss else { return };
         let loss = if begin > 0.0 { 1.0 - equity / begin } else { 0.0 };
-        if loss >= limit && self.mode() < TradingMode::ReduceOnly {
+        if loss >= limit && self.restricted_to() < TradingMode::ReduceOnly {
             let reason = format!(
                 "equity lost {:.2} % since the day's begin, {:.2} % is the limit",
                 100.0 * loss,
@@ -305,16 +345,16 @@ impl RiskDesk {
         at: Timestamp,
     ) -> Admitted {
         let free = Admitted { target, held_back: None };
-        let admitted = match (self.restriction.as_ref(), target) {
-            (Some(restriction), _) if restriction.flatten => {
+        let admitted = match (self.mode(), target) {
+            _ if self.flattens() => {
                 return Admitted { target: Target::Fraction(0.0), held_back: Some(HeldBack::Mode) };
             }
-            (Some(restriction), _) if restriction.mode == TradingMode::Halted => {
+            (TradingMode::Halted, _) => {
                 return Admitted { target: Target::Hold, held_back: Some(HeldBack::Mode) };
             }
             (_, Target::Hold) => free,
-            (Some(_), Target::Fraction(fraction)) => reduced(fraction, held),
-            (None, Target::Fraction(fraction)) => self.capped(fraction, equity, grade),
+            (TradingMode::ReduceOnly, Target::Fraction(fraction)) => reduced(fraction, held),
+            (TradingMode::Active, Target::Fraction(fraction)) => self.capped(fraction, equity, grade),
         };
         match admitted.target {
             // Closing is never held back.
@@ -340,10 +380,14 @@ impl RiskDesk {
 
     fn is_too_fast(&mut self, at: Timestamp) -> bool {
         let Some(limit) = self.limits.max_orders_per_hour else { return false };
+        self.forget_orders(at);
+        self.orders.len() >= limit as usize
+    }
+
+    fn forget_orders(&mut self, at: Timestamp) {
         while self.orders.front().is_some_and(|order| at.millis_since(*order) >= HOUR_MS) {
             self.orders.pop_front();
         }
-        self.orders.len() >= limit as usize
     }
 
     /// Notes that an order left.

@@ -11,6 +11,8 @@ pub(crate) struct MarketView {
     history: VecDeque<Bar>,
     history_bars: usize,
     features: Option<Features>,
+    /// Features that the next bar may ask for, computed from the bars that are kept now.
+    ahead: Option<Features>,
 }
 
 struct Features {
@@ -32,7 +34,12 @@ struct RecentRows {
 
 impl MarketView {
     pub(crate) fn new(history_bars: usize) -> Self {
-        Self { history: VecDeque::with_capacity(history_bars), history_bars, features: None }
+        Self { history: VecDeque::with_capacity(history_bars), history_bars, features: None, ahead: None }
+    }
+
+    /// The bars that are kept, oldest first.
+    pub(crate) fn history(&self) -> impl ExactSizeIterator<Item = &Bar> {
+        self.history.iter()
     }
 
     /// Takes the next bar of the grid.
@@ -41,6 +48,7 @@ impl MarketView {
             self.history.pop_front();
         }
         self.history.push_back(bar);
+        self.ahead = None;
         match &mut self.features {
             Some(features) => features.push(&bar),
             None => Ok(()),
@@ -53,14 +61,32 @@ impl MarketView {
         if self.features.as_ref().is_some_and(|features| features.spec == *spec) {
             return Ok(());
         }
+        self.features = Some(match self.ahead.take_if(|ahead| ahead.spec == *spec) {
+            Some(ahead) => ahead,
+            None => self.warmed_up(spec)?,
+        });
+        Ok(())
+    }
+
+    /// Computes the features of `spec` for the case that [`use_features`](Self::use_features) asks for them before the
+    /// next bar. Until then the others stay.
+    pub(crate) fn prepare_features(&mut self, spec: &FeatureSpec) -> Result<(), EngineError> {
+        let is_there = |features: &Option<Features>| features.as_ref().is_some_and(|it| it.spec == *spec);
+        if !is_there(&self.features) && !is_there(&self.ahead) {
+            self.ahead = Some(self.warmed_up(spec)?);
+        }
+        Ok(())
+    }
+
+    /// The features of `spec` after the bars that are kept.
+    fn warmed_up(&self, spec: &FeatureSpec) -> Result<Features, EngineError> {
         let engine = FeatureEngine::new(spec)?;
         let rows = RecentRows::new(engine.width());
         let mut features = Features { spec: spec.clone(), engine, rows, first_bar: None };
         for bar in &self.history {
             features.push(bar)?;
         }
-        self.features = Some(features);
-        Ok(())
+        Ok(features)
     }
 
     /// Start of the first bar that the features were computed from.

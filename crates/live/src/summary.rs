@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Quantity, Timestamp};
+use walkforward_engine::TradingSession;
 
-use crate::SkippedBar;
+use crate::{BarRecord, Taken};
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub enum StopReason {
     Failed,
 }
 
-/// Figures of a whole session. Ratios are fractions.
+/// Figures of a session from one start to one stop of its process. Ratios are fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionSummary {
     /// Why it ended.
@@ -26,16 +27,22 @@ pub struct SessionSummary {
     pub first_bar: Option<Timestamp>,
     /// Start of its last bar.
     pub last_bar: Option<Timestamp>,
-    /// Bars of the grid, filled-in ones included.
+    /// Bars, filled-in ones included.
     pub bars: u64,
     /// Bars that the feed did not have.
     pub missing_bars: u64,
-    /// Bars of the feed that were left out because their time had come before.
+    /// Bars that were taken too late to decide: no order followed.
+    pub missed_bars: u64,
+    /// Bars of the feed that had come already.
     pub duplicate_bars: u64,
-    /// Bars of the feed that were left out because they came late.
-    pub out_of_order_bars: u64,
-    /// Bars of the feed that were left out because they lay beside the grid.
+    /// Bars of the feed that came again with other numbers before their interval had closed.
+    pub revised_bars: u64,
+    /// Bars of the feed that came after their interval had closed.
+    pub late_bars: u64,
+    /// Bars of the feed that were left out because they lay beside the clock of their timeframe.
     pub off_grid_bars: u64,
+    /// Bars of the feed that were left out because they had not ended yet.
+    pub early_bars: u64,
     /// Bars on which a model decided.
     pub decisions: u64,
     /// Bars without a model.
@@ -74,9 +81,12 @@ impl SessionSummary {
             last_bar: None,
             bars: 0,
             missing_bars: 0,
+            missed_bars: 0,
             duplicate_bars: 0,
-            out_of_order_bars: 0,
+            revised_bars: 0,
+            late_bars: 0,
             off_grid_bars: 0,
+            early_bars: 0,
             decisions: 0,
             no_model_bars: 0,
             orders: 0,
@@ -94,12 +104,37 @@ impl SessionSummary {
         }
     }
 
-    pub(crate) fn count_skipped(&mut self, skipped: SkippedBar) {
-        *match skipped {
-            SkippedBar::Duplicate => &mut self.duplicate_bars,
-            SkippedBar::OutOfOrder => &mut self.out_of_order_bars,
-            SkippedBar::OffGrid => &mut self.off_grid_bars,
+    pub(crate) fn count_taken(&mut self, taken: Taken) {
+        *match taken {
+            Taken::New => return,
+            Taken::Duplicate => &mut self.duplicate_bars,
+            Taken::Revised => &mut self.revised_bars,
+            Taken::Late => &mut self.late_bars,
+            Taken::OffGrid => &mut self.off_grid_bars,
+            Taken::Future => &mut self.early_bars,
         } += 1;
+    }
+
+    /// Counts a bar after which `session` stands.
+    pub(crate) fn count(&mut self, record: &BarRecord, session: &TradingSession) {
+        self.first_bar.get_or_insert(record.open_time);
+        self.last_bar = Some(record.open_time);
+        self.bars += 1;
+        self.missing_bars += u64::from(!record.present);
+        self.missed_bars += u64::from(record.missed);
+        self.no_model_bars += u64::from(record.model.is_none());
+        self.orders += u64::from(record.order.is_some());
+        self.fills += record.all_fills().count() as u64;
+        self.stand(session);
+    }
+
+    /// Notes where `session` stands.
+    pub(crate) fn stand(&mut self, session: &TradingSession) {
+        self.equity = session.equity();
+        self.cash = session.cash();
+        self.position = session.position();
+        self.fees_quote = session.ledger().fees();
+        self.total_return = session.equity() / session.ledger().start() - 1.0;
     }
 
     /// Notes that `version` trades; true when it replaces another.

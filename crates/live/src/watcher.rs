@@ -5,12 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use walkforward_core::{CancelToken, MarketRules, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe};
-use walkforward_store::{BundleLock, PointerReader};
+use tokio::sync::{mpsc, watch};
+use walkforward_core::{
+    CancelToken, Grade, LineName, MarketRules, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe,
+    Timestamp,
+};
+use walkforward_store::{BundleLock, ConfirmationReader, Pointer, PointerReader};
 
 use crate::{DeployedPolicy, PolicySlot};
 
+/// Looks at the champion between two looks at its confirmation.
+const LOOKS_PER_CONFIRMATION: u64 = 40;
 /// Most reasons that are remembered as told. After so many, the first may be told again.
 const MAX_TOLD: usize = 64;
 
@@ -21,8 +26,8 @@ pub enum ChampionLook {
     Unchanged,
     /// The line has no champion.
     NoChampion,
-    /// This is the champion.
-    Champion(ModelRef),
+    /// This is the champion, and the grade that its arm has come to: what it may risk follows that.
+    Champion(ModelRef, Option<Grade>),
 }
 
 /// Why nobody knows which model is champion.
@@ -38,6 +43,47 @@ pub trait ChampionSource: Send {
     /// Looks. It may block and is never called in the bar loop. With `again` it must not answer `Unchanged`: the
     /// last answer could not be used.
     fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError>;
+
+    /// Since when the champion's confirmation age counts; none where nobody keeps that. It may block.
+    fn confirmed(&mut self) -> Option<Confirmed> {
+        None
+    }
+}
+
+/// Which model was confirmed last, and when: the last cycle that measured it and kept it, or promoted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The model.
+    pub model_id: ModelId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The champion of a line as its files say, with what cycles have confirmed.
+#[derive(Debug)]
+pub struct LineChampion {
+    pointer: PointerReader,
+    confirmations: ConfirmationReader,
+}
+
+impl LineChampion {
+    /// The champion of `line` in `models_dir`.
+    pub fn new(models_dir: &Path, line: LineName) -> Self {
+        let confirmations = ConfirmationReader::new(models_dir, line.clone());
+        Self { pointer: PointerReader::new(models_dir, line), confirmations }
+    }
+}
+
+impl ChampionSource for LineChampion {
+    fn look(&mut self, again: bool) -> Result<ChampionLook, ChampionError> {
+        self.pointer.look(again)
+    }
+
+    fn confirmed(&mut self) -> Option<Confirmed> {
+        // A file that can't be read confirms nothing: the age goes on counting from what was known.
+        let confirmation = self.confirmations.read().ok().flatten()?;
+        Some(Confirmed { at: confirmation.since(), model_id: confirmation.model_id })
+    }
 }
 
 impl ChampionSource for PointerReader {
@@ -48,7 +94,8 @@ impl ChampionSource for PointerReader {
             return Ok(ChampionLook::Unchanged);
         }
         let found = self.read().map_err(failed)?;
-        Ok(found.map_or(ChampionLook::NoChampion, |(_, model)| ChampionLook::Champion(model)))
+        let champion = |(pointer, model): (Pointer, _)| ChampionLook::Champion(model, pointer.grade);
+        Ok(found.map_or(ChampionLook::NoChampion, champion))
     }
 }
 
@@ -94,6 +141,8 @@ pub struct PointerWatcher {
     told: BTreeSet<String>,
     look_again: bool,
     has_deployed: bool,
+    looks: u64,
+    confirmed: watch::Sender<Option<Confirmed>>,
 }
 
 /// What a session can trade.
@@ -108,7 +157,7 @@ pub(crate) struct Accepts {
 enum Found {
     Unchanged,
     NoChampion,
-    Loaded(ModelRef, Loaded),
+    Loaded(ModelRef, Option<Grade>, Loaded),
     Refused(ModelRefused),
 }
 
@@ -128,7 +177,14 @@ impl PointerWatcher {
             told: BTreeSet::new(),
             look_again: false,
             has_deployed: false,
+            looks: 0,
+            confirmed: watch::channel(None).0,
         }
+    }
+
+    /// What was confirmed last, as it comes to be known.
+    pub(crate) fn confirmed(&self) -> watch::Receiver<Option<Confirmed>> {
+        self.confirmed.subscribe()
     }
 
     /// Polls until `cancel`, with `interval` between the end of a poll and the next one.
@@ -144,25 +200,36 @@ impl PointerWatcher {
         let (source, accepts) = (Arc::clone(&self.source), self.accepts.clone());
         let (current, again) = (self.slot.load(), self.look_again);
         let had_champion = self.has_deployed;
+        let asks = self.looks.is_multiple_of(LOOKS_PER_CONFIRMATION).then(|| self.confirmed.clone());
+        self.looks += 1;
         let found = tokio::task::spawn_blocking(move || {
             let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(told) = asks
+                && let Some(confirmed) = source.confirmed()
+            {
+                told.send_replace(Some(confirmed));
+            }
             match source.look(again) {
                 Ok(ChampionLook::Unchanged) => Found::Unchanged,
                 Ok(ChampionLook::NoChampion) if had_champion => refused("the line's pointer is gone"),
                 Ok(ChampionLook::NoChampion) => Found::NoChampion,
-                Ok(ChampionLook::Champion(model)) => take(model, current.as_deref(), &accepts),
+                Ok(ChampionLook::Champion(model, grade)) => take(model, grade, current.as_deref(), &accepts),
                 Err(error) => refused(&error.message),
             }
         });
         let found = found.await.unwrap_or_else(|error| refused(&format!("loading it failed: {error}")));
         self.look_again = matches!(found, Found::Refused(_));
+        if matches!(found, Found::Loaded(..)) {
+            // Its confirmation comes with the next look.
+            self.looks = 0;
+        }
         match found {
             Found::Unchanged => WatchOutcome::Unchanged,
             Found::NoChampion => WatchOutcome::NoChampion,
-            Found::Loaded(model, Loaded { policy, bundle }) => {
+            Found::Loaded(model, grade, Loaded { policy, bundle }) => {
                 self.told.clear();
                 self.has_deployed = true;
-                let deployed = self.slot.deploy_locked(policy, model.id, model.sha256, Some(bundle));
+                let deployed = self.slot.deploy_locked(policy, model.id, model.sha256, grade, Some(bundle));
                 let (model, version) = (&deployed.model_id, deployed.model_version);
                 tracing::info!(%model, version, "a new model trades from the next bar on");
                 WatchOutcome::Deployed(deployed)
@@ -192,12 +259,15 @@ fn refused(reason: &str) -> Found {
     Found::Refused(ModelRefused { model_id: None, reason: reason.to_owned() })
 }
 
-fn take(model: ModelRef, current: Option<&DeployedPolicy>, accepts: &Accepts) -> Found {
-    if current.is_some_and(|current| current.model_id == model.id && current.sha256 == model.sha256) {
+fn take(model: ModelRef, grade: Option<Grade>, current: Option<&DeployedPolicy>, accepts: &Accepts) -> Found {
+    let is_it = |current: &DeployedPolicy| {
+        current.model_id == model.id && current.sha256 == model.sha256 && current.grade == grade
+    };
+    if current.is_some_and(is_it) {
         return Found::Unchanged;
     }
     match load(&model.dir, &model.sha256, accepts) {
-        Ok(loaded) => Found::Loaded(model, loaded),
+        Ok(loaded) => Found::Loaded(model, grade, loaded),
         Err(reason) => {
             let reason = format!("{}: {reason}", model.id);
             Found::Refused(ModelRefused { model_id: Some(model.id), reason })

@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use serde_json::Value;
 use walkforward_core::{
-    ArmId, Dataset, Evaluator, Grade, LineName, ModelId, StageContext, StreamEvidence, Timestamp,
+    ArmId, BarSeries, Dataset, Evaluator, Grade, LineName, ModelId, StageContext, StreamEvidence, Timestamp,
 };
-use walkforward_store::{Anchor, Champion, ModelRecord, Snapshot, Store, StoreError, StreamKey};
+use walkforward_store::{Anchor, Champion, ModelRecord, Snapshot, Store, StreamKey};
 
 use crate::run_error::RunError;
 
 pub(crate) mod keeper;
 mod ledger;
 mod pair;
+mod reference;
 pub(crate) mod turns;
 
-use keeper::{Keeper, Role, model_of};
+use keeper::{Keeper, Role};
 use ledger::Ledger;
 pub use pair::{AnytimeLevel, TestPlan};
+pub(crate) use reference::CaughtUp;
+use reference::Reference;
 
 /// Name of the reference that holds no position.
 pub const FLAT: &str = "flat";
@@ -47,23 +50,6 @@ pub struct ArmRequest {
     pub test: TestPlan,
 }
 
-/// What a champion or an arm is measured against.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Reference {
-    /// The model, and since when bars count; none is `flat`.
-    model: Option<(ModelId, Timestamp)>,
-}
-
-impl Reference {
-    fn name(&self) -> &str {
-        self.model.as_ref().map_or(FLAT, |(model, _)| model.as_str())
-    }
-
-    fn counts_after(&self) -> Option<Timestamp> {
-        self.model.as_ref().map(|(_, since)| *since)
-    }
-}
-
 /// What a run has measured, for the ledger of its arm.
 pub(crate) struct Measured<'a> {
     pub(crate) dataset: &'a Dataset,
@@ -71,8 +57,8 @@ pub(crate) struct Measured<'a> {
     pub(crate) candidate: &'a ModelId,
     /// Annualised Sharpe ratio of the candidate on its hold-out.
     pub(crate) sharpe: Option<f64>,
-    /// What could not be scored, in words.
-    pub(crate) caution: Option<String>,
+    /// What came of scoring the arm's bars.
+    pub(crate) caught_up: &'a CaughtUp,
 }
 
 /// The evidence of one run's arm.
@@ -93,11 +79,11 @@ impl Evidence {
         request: &ArmRequest,
         champion: Option<&Champion>,
     ) -> Result<Self, RunError> {
-        let grading = champion.and_then(|champion| champion.record.verdict.as_ref()?.grading.as_ref());
         Ok(Self {
             arm: store.register_arm(line, &request.spec)?,
             anchor: store.anchor(line)?.filter(|_| champion.is_some()),
-            champion_grade: grading.and_then(|grading| grading.grade),
+            // What capital follows: a person's decision may have put less there than a verdict said.
+            champion_grade: champion.and_then(|champion| champion.pointer.grade),
             store: Arc::clone(store),
             line: line.clone(),
             request: request.clone(),
@@ -110,15 +96,14 @@ impl Evidence {
         Ok(snapshots.into_iter().map(|snapshot| snapshot.model).collect())
     }
 
-    /// Scores what has closed since the last run: the arm's stream, and those of what it is measured against. What could
-    /// not be scored, in words: a reference that can't be run stops its own stream and nothing else. It computes: call it
-    /// where blocking is allowed.
+    /// Scores what has closed since the last run: the arm's stream, and those of what it is measured against. A reference
+    /// that can't be run stops its own stream and nothing else. It computes: call it where blocking is allowed.
     pub(crate) fn catch_up(
         &self,
         evaluator: &Arc<dyn Evaluator>,
         dataset: &Arc<Dataset>,
         ctx: &StageContext,
-    ) -> Result<Option<String>, RunError> {
+    ) -> Result<CaughtUp, RunError> {
         let replayed_until = match self.request.is_replayed {
             true => Some(dataset.window.end()),
             // Who went on with a replayed arm knew its bars until then.
@@ -131,53 +116,15 @@ impl Evidence {
         let last_close = head.as_ref().map(|head| head.last_close);
         let snapshots = self.store.snapshots_around(&self.arm, last_close, FALL_BACKS)?;
         self.notice_a_pause(&snapshots, dataset)?;
-        let mut cautions = Vec::new();
+        let mut caught_up = CaughtUp::default();
         if let Some(problem) = keeper.extend(&key, head, snapshots)? {
-            cautions.push(format!("bars of the arm have no score yet: {problem}"));
+            caught_up.cautions.push(format!("bars of the arm have no score yet: {problem}"));
         }
         let keeper = Keeper { role: Role::Reference, ..keeper };
-        for (model, since) in self.measured_models() {
-            if let Some(problem) = self.follow_reference(&keeper, &model, since)? {
-                cautions.push(format!("bars of the reference {model} have no score yet: {problem}"));
-            }
+        for measured in self.measured_models() {
+            self.follow_reference(&keeper, measured, &mut caught_up)?;
         }
-        Ok((!cautions.is_empty()).then(|| cautions.join("; ")))
-    }
-
-    /// Scores the bars of a model that the arm is measured against; why not all of them, where it can't be run.
-    fn follow_reference(
-        &self,
-        keeper: &Keeper<'_>,
-        model: &ModelId,
-        since: Timestamp,
-    ) -> Result<Option<String>, RunError> {
-        let record = match model_of(&self.store, model) {
-            Ok(Ok(record)) => record,
-            Ok(Err(problem)) => return Ok(Some(problem)),
-            Err(RunError::Store(StoreError::Files(error))) => return Ok(Some(error.to_string())),
-            Err(error) => return Err(error),
-        };
-        // Its first bar is the first that it could decide at: what it has seen is no bar of a reference.
-        let unseen_from = record.lineage_until.plus_millis(keeper.dataset.timeframe().millis());
-        let snapshot = snapshot_of(&record, since.max(unseen_from));
-        let key = self.against(model);
-        let stopped = keeper.extend(&key, self.store.stream_head(&key)?, vec![snapshot])?;
-        if let Some(problem) = &stopped {
-            tracing::warn!(%model, %problem, "bars of a reference have no score");
-        }
-        Ok(stopped.map(|problem| problem.to_string()))
-    }
-
-    /// The stream of a model that the arm is measured against. Each arm has its own, so that both sides pay the same.
-    fn against(&self, model: &ModelId) -> StreamKey {
-        StreamKey::Reference(model.clone(), self.arm.clone())
-    }
-
-    /// The models whose streams are kept: the anchor, and what its own arm goes on being measured against.
-    fn measured_models(&self) -> Vec<(ModelId, Timestamp)> {
-        let Some(anchor) = &self.anchor else { return Vec::new() };
-        let own = (anchor.model.clone(), anchor.taken_over_at);
-        [Some(own), anchor.displaced.clone()].into_iter().flatten().collect()
+        Ok(caught_up)
     }
 
     /// Makes the model of `record` the arm's newest snapshot.
@@ -189,16 +136,18 @@ impl Evidence {
 
     /// What the arm has come to, for the gate.
     pub(crate) fn ledger(&self, measured: &Measured<'_>) -> Result<StreamEvidence, RunError> {
-        let reference = self.reference();
+        let caught_up = measured.caught_up;
+        let reference = self.reference(caught_up)?;
         let mut stream = self.beside(&reference, measured)?;
-        let test = self.test(&reference, measured.dataset.window.end(), stream.bars_per_year)?;
+        let test = self.test(&reference, &stream, measured.dataset.window.end())?;
         stream.horizon = test.horizon;
         stream.anytime_level = test.anytime_level;
-        stream.caution = measured.caution.clone();
-        if let Some(anchor) = self.anchor.as_ref().filter(|_| self.is_champions()) {
-            let own = Reference { model: Some((anchor.model.clone(), anchor.taken_over_at)) };
-            stream.own_anchor = Some(Box::new(self.beside(&own, measured)?));
+        let own = self.own_anchor(caught_up)?;
+        if let Some(own) = &own {
+            stream.own_anchor = Some(Box::new(self.beside(own, measured)?));
         }
+        let references: Vec<&Reference> = own.iter().chain([&reference]).collect();
+        stream.caution = caught_up.caution(&references);
         Ok(stream)
     }
 
@@ -206,12 +155,13 @@ impl Evidence {
     fn beside(&self, reference: &Reference, measured: &Measured<'_>) -> Result<StreamEvidence, RunError> {
         let Measured { dataset, now, .. } = *measured;
         let bars_per_year = dataset.calendar.bars_per_year(dataset.timeframe());
-        let arm = self.store.stream_bars(&StreamKey::Arm(self.arm.clone()), reference.counts_after())?;
+        let arm = self.store.stream_bars(&StreamKey::Arm(self.arm.clone()), reference.since)?;
         let against = match &reference.model {
             None => None,
-            Some((model, since)) => Some(self.store.stream_bars(&self.against(model), Some(*since))?),
+            Some(model) => Some(self.store.stream_bars(&self.against(model), reference.since)?),
         };
         let rows = Ledger::of(&arm, against.as_deref());
+        let asset_return = asset_returns(&dataset.bars, &rows.bar_close);
         Ok(StreamEvidence {
             arm: self.arm.clone(),
             reference: reference.name().to_owned(),
@@ -220,6 +170,7 @@ impl Evidence {
             reference_return: rows.reference_return,
             arm_position: rows.arm_position,
             reference_position: rows.reference_position,
+            asset_return,
             replayed_bars: rows.replayed_bars,
             bars_per_day: bars_per_year / DAYS_PER_YEAR,
             bars_per_year,
@@ -229,8 +180,11 @@ impl Evidence {
             is_champions: self.is_champions(),
             champion_grade: self.champion_grade,
             trials: self.store.models(&self.line)?.len(),
+            arms: Some(self.store.arms(&self.line)?.len()),
             trial_sharpe_variance: self.trial_sharpe_variance(measured, bars_per_year)?,
+            trial_bars: Some(dataset.bars.len() - dataset.split_index()),
             caution: None,
+            quarantined_until: self.store.quarantined_until(&self.arm, now)?,
             last_takeover_at: self.anchor.as_ref().map(|anchor| anchor.taken_over_at),
             now,
         })
@@ -252,16 +206,18 @@ impl Evidence {
     fn is_champions(&self) -> bool {
         self.anchor.as_ref().is_some_and(|anchor| anchor.arm.as_ref() == Some(&self.arm))
     }
+}
 
-    /// A challenger is measured against the anchor on bars after it took over; the champion's own arm goes on being
-    /// measured against what it displaced, so that its takeover does not cut its evidence.
-    fn reference(&self) -> Reference {
-        let model = self.anchor.as_ref().and_then(|anchor| match self.is_champions() {
-            true => anchor.displaced.clone(),
-            false => Some((anchor.model.clone(), anchor.taken_over_at)),
-        });
-        Reference { model }
-    }
+/// Return of the asset over each bar that closes at one of `closes`; none where `bars` do not reach back so far.
+fn asset_returns(bars: &BarSeries, closes: &[Timestamp]) -> Vec<f64> {
+    let (prices, length_ms) = (bars.closes(), bars.timeframe().millis());
+    let over = |close: &Timestamp| {
+        let open = close.plus_millis(-length_ms);
+        let index = bars.index_at_or_after(open);
+        let is_there = index > 0 && bars.open_times().get(index) == Some(&open);
+        is_there.then(|| prices[index] / prices[index - 1] - 1.0)
+    };
+    closes.iter().map(over).collect::<Option<_>>().unwrap_or_default()
 }
 
 fn snapshot_of(record: &ModelRecord, published_at: Timestamp) -> Snapshot {
@@ -278,11 +234,27 @@ fn sample_variance(values: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::sample_variance;
+    use super::*;
 
     #[test]
     fn a_variance_needs_two_values() {
         assert_eq!((sample_variance(&[]), sample_variance(&[3.0])), (None, None));
         assert_eq!(sample_variance(&[1.0, 2.0, 6.0]), Some(7.0));
+    }
+
+    #[test]
+    fn the_asset_is_told_where_its_bars_reach_back_far_enough() {
+        let mut bars = BarSeries::new(walkforward_core::Timeframe::HOUR);
+        for (hour, close) in [(0, 10.0), (1, 11.0), (2, 5.5)] {
+            let open = Timestamp::EPOCH.plus_millis(hour * 3_600_000);
+            bars.push(walkforward_core::Bar::flat(open, close).unwrap()).unwrap();
+        }
+        let closes = |hours: &[i64]| -> Vec<Timestamp> {
+            hours.iter().map(|hour| Timestamp::EPOCH.plus_millis(hour * 3_600_000)).collect()
+        };
+        let told = asset_returns(&bars, &closes(&[2, 3]));
+        assert!((told[0] - 0.1).abs() < 1e-12 && told[1] == -0.5, "{told:?}");
+        assert_eq!(asset_returns(&bars, &closes(&[1, 2])), [0.0; 0], "the bar before the first is not known");
+        assert_eq!(asset_returns(&bars, &closes(&[3, 4])), [0.0; 0]);
     }
 }

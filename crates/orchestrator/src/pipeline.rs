@@ -13,7 +13,7 @@ use walkforward_store::{
     Champion, MadeFor, ModelRecord, PromotionKind, PromotionRequest, RunLock, Store, StoreError, pointer_path,
 };
 
-use crate::evidence::{ArmRequest, Evidence as ArmEvidence};
+use crate::evidence::{ArmRequest, CaughtUp, Evidence as ArmEvidence};
 use crate::launcher::on_blocking_thread;
 use crate::lineage::{JudgedSpan, after_training};
 use crate::market::LineMarkets;
@@ -277,13 +277,13 @@ impl Run<'_> {
         self.observer.on(RunStep::Began(&self.id))?;
         let (dataset, etl_path) = self.etl().await?;
         self.observer.on(RunStep::Collected { run: &self.id, dataset: &dataset })?;
-        let caution = self.catch_up(&dataset).await?;
+        let caught_up = self.catch_up(&dataset).await?;
         let (record, training) = match self.left_behind()? {
             Some(record) => (record.clone(), record.training),
             None => self.train(&dataset, &etl_path).await?,
         };
         self.observer.on(RunStep::Trained(&record))?;
-        let judged = self.evaluate(&dataset, record.clone(), caution).await?;
+        let judged = self.evaluate(&dataset, record.clone(), &caught_up).await?;
         let pointer = self.conclude(&record.model_id, &judged)?;
         Ok(self.report(&dataset, &record, training, judged, pointer))
     }
@@ -421,19 +421,20 @@ impl Run<'_> {
         &self,
         dataset: &Arc<Dataset>,
         mut record: ModelRecord,
-        caution: Option<String>,
+        caught_up: &CaughtUp,
     ) -> Result<Judged, RunError> {
         self.ctx.cancel.check(Stage::Evaluate)?;
         let store = &self.pipeline.store;
         let mut evidence = self.measure(dataset, self.reference(&record)).await?;
-        evidence.stream = self.stream(dataset, &record, &evidence, caution)?;
+        evidence.stream = self.stream(dataset, &record, &evidence, caught_up)?;
         let verdict = self.pipeline.stages.gate.assess(&evidence);
-        self.keep_crossing(&evidence, &verdict)?;
-        let now = self.ctx.clock.now();
-        store.write_evaluation(&records::evaluation(&record.model_id, &evidence, dataset, now))?;
-        records::evaluated(&mut record, &evidence, self.champion.as_ref(), now);
+        let judged = Judged { evidence, verdict };
+        self.settle_test(dataset, &judged, caught_up)?;
+        let (evidence, now) = (&judged.evidence, self.ctx.clock.now());
+        store.write_evaluation(&records::evaluation(&record.model_id, evidence, dataset, now))?;
+        records::evaluated(&mut record, evidence, self.champion.as_ref(), now);
         store.update_model(&record)?;
-        Ok(Judged { evidence, verdict })
+        Ok(judged)
     }
 
     fn reference(&self, record: &ModelRecord) -> ModelRef {
@@ -503,6 +504,7 @@ impl Run<'_> {
         store.update_model(&record)?;
         self.observer.on(RunStep::Judged(&judged.verdict))?;
         if judged.verdict.outcome != Outcome::Promote || !deploys {
+            self.confirm_kept(judged);
             return Ok(None);
         }
         store.promote(&PromotionRequest {
@@ -518,8 +520,26 @@ impl Run<'_> {
         if let Err(error) = self.observer.on(RunStep::Promoted(model)) {
             tracing::error!(%model, %error, "the model is promoted, and not all of its rows could be written");
         }
+        self.confirm(model);
         self.ctx.report(Stage::Promote, 1, 1, "");
         Ok(Some(pointer_path(store.models_dir(), &self.request.line).display().to_string()))
+    }
+
+    /// Confirms the champion where it was run on the judged bars and stays because of the verdict.
+    fn confirm_kept(&self, judged: &Judged) {
+        let was_run = judged.evidence.champion.as_ref().is_some_and(|report| report.mechanical.loads);
+        let stays = judged.verdict.outcome != Outcome::Promote;
+        if let Some(champion) = self.champion.as_ref().filter(|_| was_run && stays) {
+            self.confirm(&champion.record.model_id);
+        }
+    }
+
+    /// Tells traders that this run found `champion` to be the one that should trade. Without it they take the champion for
+    /// older than it is, which errs on the safe side: the verdict stands.
+    fn confirm(&self, champion: &ModelId) {
+        if let Err(error) = self.pipeline.store.confirm_champion(&self.request.line, champion, &self.id) {
+            tracing::error!(%champion, %error, "the verdict is in effect, and traders could not be told that it confirms");
+        }
     }
 
     fn report(

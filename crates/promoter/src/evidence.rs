@@ -9,12 +9,15 @@
 //!   and [`SequentialTest`] the same one bar at a time.
 //! - [`Standing`] puts them together and says which grade they come to, and what the next one lacks.
 //! - [`Meter`] is the standing for a person who waits, with the chance of each grade.
+//! - [`Holding`] and [`TrackRecord`] are told beside it and decide nothing: what holding the asset would have come to, and
+//!   what the Sharpe ratio of the difference is worth.
 //! - [`EvidenceGate`] is the [`Gate`](walkforward_core::Gate) on top: takeover, refresh, rails.
 //!
 //! A simulation needs no [`StreamEvidence`](walkforward_core::StreamEvidence): a [`LedgerSeries`] is the differences
 //! (arm less reference, net return per bar) and a seed.
 
 mod gate;
+mod holding;
 mod ledger;
 mod meter;
 mod next;
@@ -29,11 +32,13 @@ mod sentences;
 mod sequential;
 mod standing;
 mod takeover;
+mod track_record;
 mod warnings;
 
 pub use gate::EvidenceGate;
+pub use holding::Holding;
 pub use ledger::{LedgerError, LedgerSeries};
-pub use meter::{ErrorBudget, Levels, Meter, TrackRecord};
+pub use meter::{ErrorBudget, Levels, Meter};
 pub use next::{NextGrade, Shortfall};
 pub use outlook::{Chance, Gap, Outlook};
 pub use own_anchor::OwnAnchor;
@@ -44,3 +49,4 @@ pub use rules::{EvidenceRules, EvidenceSettings, RulesError};
 pub use sequential::{Decider, Sequential, SequentialTest};
 pub use standing::Standing;
 pub use takeover::grade_for_takeover;
+pub use track_record::{TrackRecord, TrialVariance, TrialsOf};

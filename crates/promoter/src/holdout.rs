@@ -1,4 +1,4 @@
-//! What every gate asks of a candidate's own backtest: unseen bars, and a model that works.
+//! What every gate asks of a candidate: unseen bars, a model that works, and an arm that is not in quarantine.
 
 use walkforward_core::{Comparison, EvaluationReport, Evidence, GateCheck};
 
@@ -53,6 +53,20 @@ pub(crate) fn mechanical_problem(candidate: &EvaluationReport) -> Option<String>
         (true, false) => Some("it takes the same action on every bar".to_owned()),
         (true, true) => None,
     }
+}
+
+/// Why a verdict waits whose arm is in quarantine.
+pub(crate) const QUARANTINED: &str = "quarantined";
+
+/// Why no model of the candidate's arm may trade now, in words; none when its arm is free.
+pub(crate) fn quarantine(evidence: &Evidence) -> Option<String> {
+    let stream = evidence.stream.as_ref()?;
+    let until = stream.quarantined_until.filter(|until| *until > stream.now)?;
+    let (subject, arm) = (&evidence.candidate.subject, &stream.arm);
+    Some(format!(
+        "{subject} waits: its arm {arm} is in quarantine until {until}, because a watch took its champion back; its stream \
+         goes on being scored, and a person may let it out (`orchestrate models release {arm} --reason TEXT`)"
+    ))
 }
 
 /// What a person has to know about the reports: a champion that could not be compared, and the candidate's warnings.

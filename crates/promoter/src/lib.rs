@@ -44,9 +44,10 @@ mod holdout;
 mod thresholds;
 
 pub use evidence::{
-    Chance, Decider, ErrorBudget, EvidenceGate, EvidenceRules, EvidenceSettings, ExplicitRails, Gap,
+    Chance, Decider, ErrorBudget, EvidenceGate, EvidenceRules, EvidenceSettings, ExplicitRails, Gap, Holding,
     LedgerError, LedgerSeries, Levels, Looks, MarketPace, Meter, NextGrade, Outlook, OwnAnchor, Recent,
-    RulesError, Sequential, SequentialTest, Shortfall, Standing, TrackRecord, grade_for_takeover,
+    RulesError, Sequential, SequentialTest, Shortfall, Standing, TrackRecord, TrialVariance, TrialsOf,
+    grade_for_takeover,
 };
 pub use thresholds::{ThresholdError, ThresholdsGate};
 pub use walkforward_core::Gate;

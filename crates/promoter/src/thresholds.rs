@@ -5,7 +5,10 @@ use walkforward_core::{
 };
 
 use crate::checks::{check, suspended};
-use crate::holdout::{MECHANICAL, bars_check, cautions, mechanical_check, mechanical_problem, too_few_bars};
+use crate::holdout::{
+    MECHANICAL, QUARANTINED, bars_check, cautions, mechanical_check, mechanical_problem, quarantine,
+    too_few_bars,
+};
 
 const PRESET: &str = "thresholds";
 
@@ -14,6 +17,7 @@ const PRESET: &str = "thresholds";
 /// - A model that does not load, or decides the same on every bar, is rejected (`mechanical`).
 /// - A backtest over fewer unseen bars than the evidence asks for is inconclusive: `contaminated` when the model or an
 ///   ancestor has seen a part of the hold-out, else `insufficient_evidence`.
+/// - A model of an arm in quarantine is inconclusive (`quarantined`).
 /// - An undefined metric fails its check, and a failed check rejects (`thresholds_failed`).
 ///
 /// Metrics that somebody supplied were measured on bars of their own: they are held against the bounds alone. The
@@ -118,6 +122,9 @@ impl ThresholdsGate {
         if let Some(problem) = rejecting {
             let sentence = format!("{} may not trade: {problem}", candidate.subject);
             return verdict(Outcome::Reject, Some("mechanical"), sentence, checks);
+        }
+        if let Some(sentence) = quarantine(evidence) {
+            return verdict(Outcome::Inconclusive, Some(QUARANTINED), sentence, checks);
         }
         if !enough {
             return inconclusive(evidence, checks);

@@ -6,10 +6,10 @@ use walkforward_core::{ArmId, Grade, Grading, LineName, ModelId, Timestamp};
 use crate::bounds::{MAX_METERS, MAX_ROWS, bounded};
 use crate::dates;
 use crate::markup::{Element, el, figure, header, left_out, row_header, table};
-use crate::meter::{MeterReport, worth};
+use crate::meter::MeterReport;
 use crate::numbers;
-use crate::page::{Section, in_words, page};
-use crate::sections::{counted, meter, note};
+use crate::page::{Section, page};
+use crate::sections::{counted, meter, note, worth_notes};
 
 /// What is known about the arms of some lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,41 @@ pub struct ArmReport {
     pub snapshots: u64,
     /// Whether the line's champion is one of them.
     pub trades: bool,
+    /// That none of them may trade for now; none where they may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<ArmQuarantine>,
+    /// What its line has spent on sequential tests; none where nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_tests: Option<LineTests>,
     /// The newest of them that was judged; none before the first.
     pub judged: Option<JudgedSnapshot>,
+}
+
+/// Levels of the sequential tests that a line has begun within the last year.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LineTests {
+    /// Those of the registered ones, added up.
+    pub registered: f64,
+    /// Those of the others, added up.
+    pub anytime: f64,
+}
+
+/// That a watch took an arm's champion back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArmQuarantine {
+    /// No model of the arm is promoted before this.
+    pub until: Timestamp,
+    /// What the watch found, in words.
+    pub sentence: String,
+}
+
+impl ArmQuarantine {
+    /// The same in words.
+    pub fn in_words(&self) -> String {
+        format!("in quarantine until {} UTC ({})", dates::minute(self.until), self.sentence)
+    }
 }
 
 /// A snapshot with its verdict.
@@ -57,6 +90,19 @@ impl ArmReport {
     /// Its grade.
     pub fn grade(&self) -> Option<Grade> {
         self.judged.as_ref()?.grading.grade
+    }
+
+    /// What the tests of its line and those of all other pairs may take, in a sentence; none where nobody has looked.
+    pub fn tests_in_words(&self) -> Option<String> {
+        let tests = self.line_tests?;
+        let allowed = self.meter()?.error.of_the_line?;
+        let percent = |level: f64| format!("{} %", numbers::shortest(100.0 * level));
+        let [registered, anytime, allowed] = [tests.registered, tests.anytime, allowed].map(percent);
+        Some(format!(
+            "Line {}: tests registered within a year spend {registered} of the {allowed} that such may add up to; its other tests \
+             begun in that time spend {anytime} of the {allowed} more that those of all pairs of the database may, by e-LOND",
+            self.line
+        ))
     }
 
     /// Its meter; none before its first verdict, or where that holds none.
@@ -99,9 +145,7 @@ fn overview(report: &EvidenceReport) -> Section {
     let content = match shown.is_empty() {
         true => vec![note("No arm is known: schedules and replays make them.")],
         false => {
-            let grades =
-                Grade::ALL.iter().filter(|grade| shown.iter().any(|arm| arm.grade() == Some(**grade)));
-            let worths = grades.map(|grade| note(in_words(&worth(*grade)) + "."));
+            let worths = worth_notes(|grade| shown.iter().any(|arm| arm.grade() == Some(grade)));
             let rows = table("Arms", header(&columns), shown.iter().map(row));
             std::iter::once(rows).chain(left_out(rest, "arms are")).chain(worths).collect()
         }
@@ -114,6 +158,7 @@ fn row(arm: &ArmReport) -> Element {
     let standing = meter.as_ref().map(|meter| &meter.standing);
     let name = el("a").attr("href", format!("#arm-{}", arm.arm)).text(arm.arm.as_str());
     let trades = arm.trades.then(|| el("span").class("sub").text("trades now"));
+    let quarantine = arm.quarantine.as_ref().map(|it| el("span").class("sub").text(it.in_words()));
     let reference = arm.judged.as_ref().map_or("–", |judged| judged.grading.reference.as_str());
     let next = standing
         .and_then(|it| it.next_look_in_bars)
@@ -124,7 +169,7 @@ fn row(arm: &ArmReport) -> Element {
         (_, None) => "no snapshot of it was judged yet",
     };
     el("tr")
-        .add(row_header("").add(el("code").add(name)).all(trades))
+        .add(row_header("").add(el("code").add(name)).all(trades).all(quarantine))
         .add(el("td").text(arm.line.as_str()))
         .add(el("td").text(arm.grade().map_or("none yet", Grade::as_str)))
         .add(el("td").add(el("code").text(reference)))
@@ -159,8 +204,11 @@ fn one(arm: &ArmReport) -> Element {
             let newest =
                 format!("{known}, the newest judged one at {} UTC:", dates::minute(judged.published_at));
             let newest = note(newest + " ").add(el("code").text(judged.model.as_str()));
-            std::iter::once(newest).chain(meter(&judged.grading)).collect()
+            let tests = arm.tests_in_words().map(|words| note(words + "."));
+            std::iter::once(newest).chain(meter(&judged.grading)).chain(tests).collect()
         }
     };
-    el("div").class("arm").attr("id", format!("arm-{}", arm.arm)).add(heading.all(trades)).all(content)
+    let quarantine = arm.quarantine.as_ref().map(|it| note(format!("The arm is {}.", it.in_words())));
+    let heading = heading.all(trades);
+    el("div").class("arm").attr("id", format!("arm-{}", arm.arm)).add(heading).all(quarantine).all(content)
 }

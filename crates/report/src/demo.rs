@@ -1,5 +1,4 @@
-//! A page about a demonstration: what the rules made of a market with an edge and of one without, and what was shown
-//! to hold.
+//! A page about a demonstration: what the rules made of two markets, and what was shown to hold.
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Symbol, Timeframe, Window};
@@ -28,7 +27,7 @@ pub struct DemoReport {
     pub seed: u64,
     /// The command that makes the same page.
     pub command: String,
-    /// The markets, the one with an edge first; two stand side by side.
+    /// The markets, the one that an edge is looked for in first; two stand side by side.
     pub markets: Vec<DemoMarket>,
     /// What was shown to hold, in reading order.
     pub proofs: Vec<DemoProof>,

@@ -1,7 +1,7 @@
 //! An evidence meter as gauges: a figure, how far it is from what it has to reach, and what that is.
 
 use crate::dates;
-use crate::meter::{MeterReport, MeterSequential};
+use crate::meter::{LIVE_BARS_ONLY, MeterReport, MeterSequential};
 use crate::numbers;
 use crate::sections::counted;
 
@@ -30,10 +30,20 @@ pub struct Gauge {
 /// The gauges of `meter` in the order in which an arm gets on.
 pub fn gauges(meter: &MeterReport) -> Vec<Gauge> {
     let sequential = &meter.standing.sequential;
-    let mut gauges = vec![bars(meter), next_look(meter), differing(meter), luck(meter)];
-    gauges.extend(registered_test(sequential));
-    gauges.extend([e_process(sequential), error(meter)]);
+    let mut gauges = vec![bars(meter), next_look(meter), trades(meter), differing(meter), luck(meter)];
+    let of_tests = registered_test(sequential).into_iter().chain([e_process(sequential)]);
+    match meter.is_replay_alone() {
+        true => gauges.extend(of_tests.map(live_bars_only)),
+        false => gauges.extend(of_tests),
+    }
+    gauges.push(error(meter));
     gauges
+}
+
+/// The gauge of a test that none of the bars counts for.
+fn live_bars_only(test: Gauge) -> Gauge {
+    let note = format!("{LIVE_BARS_ONLY}: those of a replay never count for qualified");
+    Gauge { value: NONE.to_owned(), fill: None, note, ..test }
 }
 
 fn bars(meter: &MeterReport) -> Gauge {
@@ -81,6 +91,21 @@ fn next_look(meter: &MeterReport) -> Gauge {
     }
 }
 
+/// A figure that rests on too few trades is no grade.
+fn trades(meter: &MeterReport) -> Gauge {
+    let closed = meter.standing.closed_trades;
+    let needed = meter.levels.min_trades.filter(|needed| *needed > 0);
+    let scale = needed.map(|needed| needed as f64 * BEYOND);
+    let words = needed.map(|needed| format!("{} are needed for any grade", numbers::whole(needed)));
+    Gauge {
+        name: "Closed trades",
+        value: closed.map_or(NONE.to_owned(), numbers::whole),
+        note: words.unwrap_or_default(),
+        fill: closed.zip(scale).and_then(|(closed, scale)| share(closed as f64, scale)),
+        limits: needed.map(|_| 1.0 / BEYOND).into_iter().collect(),
+    }
+}
+
 fn differing(meter: &MeterReport) -> Gauge {
     let standing = &meter.standing;
     let stretches = standing.differing_stretches;
@@ -116,7 +141,11 @@ fn luck(meter: &MeterReport) -> Gauge {
         Some(format!("a lead of {} over {} days", numbers::signed_percent(gap), numbers::decimals(days, 0)))
     });
     let lead = lead.or_else(|| recent.is_none().then(|| "from the first look on".to_owned()));
-    let note = std::iter::once(needed.join(", ")).filter(|words| !words.is_empty()).chain(lead);
+    let standing = &meter.standing;
+    let withheld = standing.without_rails.filter(|alone| standing.grade < Some(*alone));
+    let withheld = withheld.map(|alone| format!("alone it would be {alone}, on too few decisions"));
+    let note =
+        std::iter::once(needed.join(", ")).filter(|words| !words.is_empty()).chain(lead).chain(withheld);
     Gauge {
         name: "Luck does as well",
         value: p.map_or(NONE.to_owned(), |p| format!("p = {}", numbers::shortest(p))),
@@ -175,10 +204,16 @@ fn e_process(test: &MeterSequential) -> Gauge {
 fn error(meter: &MeterReport) -> Gauge {
     let error = &meter.error;
     let percent = |value: f64| format!("{}\u{202f}%", numbers::shortest(100.0 * value));
-    let allowed = error.allowed.map(|allowed| format!("of {}, the arm’s share", percent(allowed)));
-    let of_the_line = error.of_the_line.map(|all| format!("all arms of the line share {}", percent(all)));
+    let allowed = error.allowed.map(|allowed| format!("of {}, the level of this test", percent(allowed)));
+    let of_the_line = error.of_the_line.map(|all| {
+        let all = percent(all);
+        format!(
+            "tests that a line registers within a year add up to at most {all}, those of all other pairs of the database to at \
+             most {all} more, by e-LOND"
+        )
+    });
     Gauge {
-        name: "Error spent this year",
+        name: "Error spent by this test",
         value: error.spent.map_or(NONE.to_owned(), percent),
         note: allowed.into_iter().chain(of_the_line).collect::<Vec<_>>().join("; "),
         fill: error.spent.zip(error.allowed).and_then(|(spent, allowed)| share(spent, allowed)),

@@ -41,13 +41,14 @@ mod sections;
 mod wrap;
 
 pub use annualised::{annualised, growth_bps, length_in_words};
-pub use arms::{ArmReport, EvidenceReport, JudgedSnapshot, evidence_html};
+pub use arms::{ArmQuarantine, ArmReport, EvidenceReport, JudgedSnapshot, LineTests, evidence_html};
 pub use cautions::{Warned, cautions};
 pub use demo::{DemoEquity, DemoMarket, DemoProof, DemoReport, DemoRows, demo_html};
 pub use gauges::{Gauge, gauges};
 pub use meter::{
-    MeterChance, MeterError, MeterGap, MeterLevels, MeterOutlook, MeterOwnAnchor, MeterReport,
-    MeterSequential, MeterStanding, MeterTrackRecord, MeterWindow, worth,
+    LIVE_BARS_ONLY, MeterChance, MeterError, MeterGap, MeterHolding, MeterLevels, MeterOutlook,
+    MeterOwnAnchor, MeterReport, MeterSequential, MeterStanding, MeterTrackRecord, MeterWindow, worth,
+    worths,
 };
 pub use model::{
     ActionShare, Ancestor, GapCounts, GapStretch, ModelReport, PriceSeries, Provenance, Role, Subject,

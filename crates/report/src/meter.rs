@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use walkforward_core::{Grade, Grading, Timestamp};
 
 use crate::numbers;
+use crate::sections::counted;
 
 /// A verdict's evidence meter. What a record does not hold is none: an older one holds less.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,9 +18,13 @@ pub struct MeterReport {
     pub standing: MeterStanding,
     /// Hours of the calendar until the next look, in the mean.
     pub next_look_in_hours: Option<f64>,
+    /// Live bars of the ledger.
+    pub live_bars: Option<u64>,
+    /// The arm beside the asset held at the arm's own mean exposure; none where nobody knows what the asset did.
+    pub holding: Option<MeterHolding>,
     /// Chance of each grade, by the lead that is assumed.
     pub outlooks: Vec<MeterOutlook>,
-    /// What the year's error has come to.
+    /// What the pair's test has spent of its level.
     pub error: MeterError,
     /// What the difference's Sharpe ratio is worth. It decides nothing.
     pub track_record: MeterTrackRecord,
@@ -37,6 +42,20 @@ pub struct MeterOwnAnchor {
     pub reference: String,
     /// Whether the arm's newer snapshots lead it.
     pub leads: bool,
+    /// The same in words.
+    pub sentence: String,
+}
+
+/// What holding the asset would have come to on the evidence window. It decides nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MeterHolding {
+    /// Mean position of the arm as a fraction of equity.
+    pub mean_exposure: Option<f64>,
+    /// Sum of the arm's net returns.
+    pub arm: Option<f64>,
+    /// Sum of the asset's returns at that exposure, without costs.
+    pub held: Option<f64>,
     /// The same in words.
     pub sentence: String,
 }
@@ -61,6 +80,12 @@ pub struct MeterStanding {
     pub differing_bars: Option<u64>,
     /// Separate stretches of such bars.
     pub differing_stretches: Option<u64>,
+    /// Trades that the arm closed.
+    pub closed_trades: Option<u64>,
+    /// What the figures come to on however few decisions.
+    pub without_rails: Option<Grade>,
+    /// What they come to once there are enough.
+    pub grade: Option<Grade>,
     /// Whether both decided alike on every bar.
     pub same_decisions: bool,
     /// The evidence window; none before the first look.
@@ -147,28 +172,32 @@ pub struct MeterChance {
     pub qualified: Option<f64>,
 }
 
-/// The chance of a false qualification that an arm may take in a year.
+/// The chance of a false qualification that the test of an arm against one reference may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MeterError {
     /// Spent so far.
     pub spent: Option<f64>,
-    /// The arm's share.
+    /// The level of this test.
     pub allowed: Option<f64>,
-    /// What all arms of the line share.
+    /// What the tests that a line registers within a year may add up to, and what all others may.
     pub of_the_line: Option<f64>,
 }
 
 /// What a Sharpe ratio of the difference is worth.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MeterTrackRecord {
     /// Annualised Sharpe ratio of the difference.
     pub sharpe: Option<f64>,
     /// Probability that the true one is above 0.
     pub probabilistic_sharpe: Option<f64>,
-    /// Models that were made on the line.
+    /// How often luck had its chance.
     pub trials: Option<u64>,
+    /// What was counted: `arms` or `models`.
+    pub trials_of: String,
+    /// Where the variance of their ratios is from: `without_skill` or `hold_outs`.
+    pub variance_from: String,
     /// Probability that it is above the best that so many trials without skill are expected to show.
     pub deflated_sharpe: Option<f64>,
     /// Bars after which it would be above 0 with 95 % confidence.
@@ -185,6 +214,8 @@ pub struct MeterLevels {
     pub screened_p: Option<f64>,
     /// Fewer separate stretches decide nothing.
     pub min_stretches: Option<u64>,
+    /// Fewer closed trades decide nothing.
+    pub min_trades: Option<u64>,
 }
 
 /// How often luck alone earns `grade`, in a sentence that stands wherever a grade is shown.
@@ -192,7 +223,41 @@ pub fn worth(grade: Grade) -> String {
     format!("an arm without any skill {} (default levels; docs/evidence.md)", grade.reached_by_luck())
 }
 
+/// The same for each grade that `is_shown`, the lowest first.
+pub fn worths(is_shown: impl Fn(Grade) -> bool) -> Vec<String> {
+    Grade::ALL.into_iter().filter(|grade| is_shown(*grade)).map(worth).collect()
+}
+
+/// Stands in place of every figure about qualified where all bars of the ledger were replayed.
+pub const LIVE_BARS_ONLY: &str = "live bars only";
+
+impl MeterTrackRecord {
+    /// Among how many of what luck had its chance: `3 arms`, `56 models`.
+    pub fn trials_in_words(&self) -> String {
+        let (one, many) = if self.trials_of == "arms" { ("arm", "arms") } else { ("model", "models") };
+        counted(self.trials.unwrap_or(0), one, many)
+    }
+
+    /// How much the ratios of those are taken to vary, in a sentence; none where a record does not say.
+    pub fn variance_in_words(&self) -> Option<&'static str> {
+        match self.variance_from.as_str() {
+            "without_skill" => {
+                Some("their ratios are taken to vary as those of arms without skill do over as many bars")
+            }
+            "hold_outs" => Some(
+                "their ratios are taken to vary as those of the line’s models do on their hold-outs, scaled to as many bars",
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl MeterReport {
+    /// Whether all bars of the ledger were replayed: such never qualify.
+    pub fn is_replay_alone(&self) -> bool {
+        self.live_bars == Some(0) && self.standing.counted_bars > Some(0)
+    }
+
     /// The meter of `grading`; none where it holds none that can be read.
     pub fn of(grading: &Grading) -> Option<Self> {
         serde_json::from_value(grading.meter.clone()).ok()
@@ -246,6 +311,9 @@ mod tests {
         let read = meter(json!({ "standing": { "countedBars": 7 }, "later": [1] })).unwrap();
         assert_eq!((read.standing.counted_bars, read.standing.recent), (Some(7), None));
         assert_eq!(meter(json!({})), Some(MeterReport::default()));
+        assert!(!MeterReport::default().is_replay_alone());
+        let replayed = json!({ "standing": { "countedBars": 7 }, "liveBars": 0 });
+        assert!(meter(replayed).unwrap().is_replay_alone());
         assert_eq!([meter(Value::Null), meter(json!("torn"))], [None, None]);
     }
 

@@ -1,7 +1,7 @@
 //! A page about a replay: who would have traded, and what that would have earned.
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{Grading, LineName, Symbol, Timeframe, Timestamp, Window};
+use walkforward_core::{Grade, Grading, LineName, Symbol, Timeframe, Timestamp, Window};
 
 use crate::annualised::annualised;
 use crate::bounds::{MAX_ROWS, bounded};
@@ -11,7 +11,7 @@ use crate::equities::{axis, curves};
 use crate::markup::{Element, el, figure, header, known, left_out, row_header, table};
 use crate::numbers;
 use crate::page::{Section, page};
-use crate::sections::{charts, counted, evidence_section, facts, marked, note};
+use crate::sections::{charts, counted, evidence_section, facts, marked, note, worth_notes};
 
 /// What a replay came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -181,7 +181,11 @@ pub(crate) fn changes_table(changes: &[ReplayChange], left_out_before: usize) ->
         return vec![note("No model ever traded.")];
     }
     let rows = table("Changes of the champion", header(&columns), shown.iter().map(row));
-    std::iter::once(rows).chain(left_out(rest.saturating_add(left_out_before), "changes are")).collect()
+    let is_shown = |grade: Grade| shown.iter().any(|change| change.grade.as_deref() == Some(grade.as_str()));
+    std::iter::once(rows)
+        .chain(left_out(rest.saturating_add(left_out_before), "changes are"))
+        .chain(worth_notes(is_shown))
+        .collect()
 }
 
 fn refusals(report: &ReplayReport) -> Section {

@@ -62,7 +62,8 @@ pub use selection::{
     default_overfitting_blocks, overfitting_probability, superior_ability,
 };
 pub use sequential::{
-    CurtailedObrienFleming, ELond, EProcess, EProcessSettings, MAX_TARGET_SHARPES, Qualification,
+    CurtailedObrienFleming, ELond, EProcess, EProcessSettings, EProcessState, MAX_TARGET_SHARPES,
+    Qualification,
 };
 pub use sharpe::{
     DeflatedSharpe, SharpeMoments, Trials, deflated_sharpe, expected_max_z, min_track_record_length,

@@ -34,6 +34,9 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/006_evidence.sql")),
     M::up(include_str!("schema/007_replays.sql")),
     M::up(include_str!("schema/008_tests_that_stay.sql")),
+    M::up(include_str!("schema/009_quarantine.sql")),
+    M::up(include_str!("schema/010_live_sessions.sql")),
+    M::up(include_str!("schema/011_tests_of_a_reign.sql")),
 ];
 
 /// The schema version of this program.

@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use walkforward_core::{LineName, ModelId, Outcome, Timestamp, Verdict};
+use walkforward_core::{LineName, ModelId, Timestamp};
 
 use crate::events::insert_event;
 use crate::pins::MODELS;
@@ -16,6 +16,8 @@ use crate::rows::{bounded, parse};
 use crate::{
     MAX_LISTED_ROWS, ModelRecord, ModelStatus, Promotion, PromotionKind, PromotionRequest, Store, StoreError,
 };
+
+mod promise;
 
 /// That somebody said no to a model which a gate had let through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,8 +95,8 @@ impl Store {
     /// deployed, and its schedule continues from it.
     ///
     /// # Errors
-    /// It does not wait, the reason is empty, the champion is not the one that it was compared with any more, and all
-    /// that [`promote`](Self::promote) refuses.
+    /// It does not wait, the reason is empty, the champion is not the one that it was compared with any more, the newest
+    /// verdict of its arm gives a lower grade than its own promised, and all that [`promote`](Self::promote) refuses.
     pub fn approve(&self, id: &ModelId, reason: &str) -> Result<Promotion, StoreError> {
         let reason = format!("approved: {}", required(id, reason)?);
         let record = self.model(id)?;
@@ -102,6 +104,7 @@ impl Store {
         let Some(verdict) = &record.verdict else {
             return Err(MODELS.refuse(id.as_str(), "its record has no verdict"));
         };
+        self.check_promise(&record, verdict)?;
         let approved = self.promote(&PromotionRequest {
             line: &record.line,
             expected_current: record.champion_id.as_ref(),
@@ -127,8 +130,8 @@ impl Store {
     }
 
     /// Makes a model champion that no gate let through, because a person takes that upon themselves. The promotion keeps
-    /// the verdict's words, its preset is [`BY_HAND`], and its grade is what its arm has earned itself: capital follows
-    /// evidence, whoever decides.
+    /// the verdict's words, its preset is [`BY_HAND`], and its grade is what its arm had earned itself by that verdict and
+    /// still earns by the newest one on any of its models, the lower of the two: capital follows evidence, whoever decides.
     ///
     /// # Errors
     /// It has no verdict, does not work, was declined, the reason is empty, and all that [`promote`](Self::promote)
@@ -153,7 +156,7 @@ impl Store {
             to: id,
             kind: PromotionKind::Promote,
             reason: &reason,
-            verdict: &overruled(verdict),
+            verdict: &self.overruled(&record, verdict)?,
             metrics: &record.metrics.clone().unwrap_or_default(),
         })
     }
@@ -197,18 +200,6 @@ impl std::fmt::Display for Declined {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "it was declined on {}: {}", self.at, self.reason)
     }
-}
-
-/// What a person made of `verdict`.
-fn overruled(verdict: &Verdict) -> Verdict {
-    let mut verdict = verdict.clone();
-    verdict.sentence = format!("a person decided; the verdict was {}: {}", verdict.outcome, verdict.sentence);
-    verdict.preset = BY_HAND.to_owned();
-    verdict.outcome = Outcome::Promote;
-    if let Some(grading) = &mut verdict.grading {
-        grading.grade = grading.earned;
-    }
-    verdict
 }
 
 fn required(id: &ModelId, reason: &str) -> Result<String, StoreError> {

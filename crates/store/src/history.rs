@@ -7,6 +7,7 @@ use walkforward_core::{LineName, ModelId, SuppliedBy, Timestamp};
 use crate::events::insert_event;
 use crate::held::deploy_held;
 use crate::pointer::parse_pointer;
+use crate::quarantine::{GuardNote, guarded, insert_note};
 use crate::rows::{count, parse, parse_optional, to_sql};
 use crate::{ModelRecord, Pointer, PromotionKind, PromotionRequest, PromotionState, Store, StoreError};
 
@@ -57,13 +58,14 @@ impl Store {
         Ok(u64::try_from(last).unwrap_or(0).max(in_pointer).saturating_add(1))
     }
 
-    /// Adds the pending row of a promotion.
+    /// Adds the pending row of a promotion; `note` is what a rollback was made for.
     pub(crate) fn announce(
         &self,
         request: &PromotionRequest<'_>,
         record: &ModelRecord,
         pointer: &Pointer,
         from: Option<&ModelId>,
+        note: Option<&GuardNote>,
     ) -> Result<(), StoreError> {
         let verdict = json!(request.verdict).to_string();
         let metrics_sha256 = match &record.supplied_by {
@@ -86,7 +88,10 @@ impl Store {
                     pointer.promoted_at.to_string(),
                 ],
             )?;
-            Ok(())
+            match note {
+                Some(note) => insert_note(tx, (request.line, pointer.sequence), pointer.promoted_at, note),
+                None => Ok(()),
+            }
         })
     }
 
@@ -105,7 +110,11 @@ impl Store {
                 params![pointer.line.as_str(), to_sql(row.sequence), at.to_string()],
             )?;
             deploy_held(tx, &pointer.model_id, &path, &row.reason, at)?;
-            insert_event(tx, at, row.kind.event(), &event_payload(&pointer.line, &row))?;
+            let mut payload = event_payload(&pointer.line, &row);
+            if let Some(guarded) = guarded(tx, &pointer.line, row.sequence)? {
+                payload["guard"] = json!({ "rule": guarded.rule, "quarantine": guarded.quarantine });
+            }
+            insert_event(tx, at, row.kind.event(), &payload)?;
             Ok(())
         })
     }

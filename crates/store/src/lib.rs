@@ -26,6 +26,7 @@
 
 mod backup;
 mod bundle_lock;
+mod confirmation;
 mod cycles;
 mod database;
 mod dataset_configs;
@@ -39,6 +40,7 @@ mod history;
 mod iterations;
 mod layout;
 mod listing;
+mod live;
 mod locks;
 mod models;
 mod owner;
@@ -46,6 +48,7 @@ mod packs;
 mod pins;
 mod pointer;
 mod promotion;
+mod quarantine;
 mod recipe;
 mod records;
 mod recovery;
@@ -64,13 +67,15 @@ pub use backup::{
     read_manifest, restore, restore_with,
 };
 pub use bundle_lock::BundleLock;
+pub use confirmation::{Confirmation, ConfirmationReader, confirmation_path};
 pub use cycles::CycleUpdate;
 pub use dataset_configs::{DatasetConfigRecord, MAX_DATASET_CONFIGS, NewDatasetConfig};
 pub use error::{PointerProblem, RunLockHeld, StoreError};
 pub use events::{Event, MAX_EVENTS};
 pub use evidence::{
-    Anchor, AnytimePair, AnytimeTest, Arm, HorizonRequest, MAX_REPLAY_CYCLES, MAX_STREAM_BARS, NewReplay,
-    Replay, ReplayCycle, ReplayStatus, ScoredBar, Snapshot, StreamHead, StreamKey, StreamPart, arm_id,
+    Anchor, AnytimePair, AnytimeTest, Arm, Enrolment, ErrorSpent, HorizonRequest, MAX_REPLAY_CYCLES,
+    MAX_STREAM_BARS, NewReplay, Pair, Replay, ReplayCycle, ReplayStatus, ScoredBar, Snapshot, StreamHead,
+    StreamKey, StreamPart, arm_id,
 };
 pub use experiments::{
     ExperimentEnd, ExperimentFilter, ExperimentRecord, ExperimentStatus, MAX_TAGS, NewExperiment,
@@ -81,12 +86,18 @@ pub use history::PromotionRow;
 pub use iterations::{IterationRecord, MAX_ITERATION_BATCH, MAX_ITERATIONS};
 pub use layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};
 pub use listing::ModelSummary;
+pub use live::{
+    JOURNAL_GAP, JournalPosition, LiveBar, LiveEvent, LiveFill, LiveModel, LiveRecord, LiveRow, LiveSession,
+    LiveSwap, MAX_LIVE_BARS, MAX_LIVE_BATCH, MAX_LIVE_EVENTS, MAX_LIVE_FILLS, MAX_RECORD_FILLS,
+    NewLiveSession, Numbered,
+};
 pub use models::{read_evaluation, read_model};
 pub use owner::ModelsOwner;
 pub use packs::{MAX_PACKS, NewPack, PackRecord};
 pub use pins::{MAX_PINS, ModelPin};
 pub use pointer::PointerReader;
 pub use promotion::{Promotion, PromotionKind, PromotionRequest, PromotionState};
+pub use quarantine::{GuardedRollback, Quarantine, Release};
 pub use recipe::{MadeFor, Recipe};
 pub use records::{
     Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, ParentChoice, Pointer, PromotionGate,
@@ -97,6 +108,7 @@ pub use retention::{
     KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, PruneReport, PurgedEvidence, PurgedWork, Retention,
     RetentionPolicy, WORK_DAYS,
 };
+pub use rollback::{RollbackRequest, TakenBack};
 pub use rows::{MAX_JSON_BYTES, MAX_LISTED_ROWS};
 pub use runs::{RunLock, RunOutcome, RunRow};
 pub use schedules::{

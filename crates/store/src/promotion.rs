@@ -8,6 +8,7 @@ use walkforward_core::{LineName, Metrics, ModelId, Outcome, Timestamp, Verdict};
 
 use crate::layout::{METADATA_FILE, POLICY_FILE, pointer_path};
 use crate::pointer::parse_pointer;
+use crate::quarantine::GuardNote;
 use crate::{ModelRecord, ModelStatus, Pointer, Store, StoreError, sha256_file};
 
 /// Why a champion changed.
@@ -120,11 +121,20 @@ impl Store {
     /// Makes `request.to` the champion of its line.
     ///
     /// Fails with [`StoreError::PointerMoved`] when the champion is not the expected one, and refuses a model of
-    /// another line or market, a model whose weights do not have their hash, the present champion, and a promotion
-    /// that its verdict does not carry. After an error the old champion stands. Once the pointer names the new one,
-    /// nothing is an error any more: the history follows with the next one who takes the line's lock, and the model's
-    /// own record with the next start, if they can't be written now.
+    /// another line or market, a model whose weights do not have their hash, the present champion, a model of an arm in
+    /// quarantine (but for a rollback), and a promotion that its verdict does not carry. After an error the old champion
+    /// stands. Once the pointer names the new one, nothing is an error any more: the history follows with the next one
+    /// who takes the line's lock, and the model's own record with the next start, if they can't be written now.
     pub fn promote(&self, request: &PromotionRequest<'_>) -> Result<Promotion, StoreError> {
+        self.promote_noting(request, None)
+    }
+
+    /// As [`promote`](Self::promote), of a rollback whose cause is kept with it.
+    pub(crate) fn promote_noting(
+        &self,
+        request: &PromotionRequest<'_>,
+        note: Option<&GuardNote>,
+    ) -> Result<Promotion, StoreError> {
         let _line = self.line_lock(request.line)?;
         self.settle_line(request.line)?;
         let current = self.champion(request.line)?.map(|champion| champion.pointer);
@@ -133,7 +143,7 @@ impl Store {
         let from = current.map(|pointer| pointer.model_id);
         // A trader that may not write here takes the lock by opening its file.
         drop(self.lock_bundle(request.to)?);
-        self.announce(request, &record, &pointer, from.as_ref())?;
+        self.announce(request, &record, &pointer, from.as_ref(), note)?;
         let done = self.put_pointer(&pointer).and_then(|()| self.commit(&pointer, pointer.promoted_at));
         if let Err(error) = done {
             // The next one to take the lock settles what this can't.
@@ -176,6 +186,11 @@ impl Store {
         }
         if let Some(declined) = &record.declined {
             return Err(refuse(declined.to_string()));
+        }
+        if request.kind == PromotionKind::Promote
+            && let Some(problem) = self.quarantine_problem(to)?
+        {
+            return Err(refuse(problem));
         }
         if let Some(pointer) = current.filter(|pointer| pointer.market() != record.market()) {
             let (pointer, model) = (pointer.market(), record.market());

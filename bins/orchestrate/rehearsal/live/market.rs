@@ -69,7 +69,7 @@ impl<'a> Market<'a> {
             parity.differing_bars += usize::from(!is_same);
             fills.extend(one.fills);
         }
-        let theirs: Vec<Fill> = records.iter().flat_map(|record| record.fills.clone()).collect();
+        let theirs: Vec<Fill> = records.iter().flat_map(BarRecord::all_fills).copied().collect();
         parity.same_fills = fills == theirs;
         parity.fills = theirs.len();
         parity.equity = (records.last().map_or(f64::NAN, |record| record.equity), session.equity());

@@ -14,6 +14,7 @@ const FREE: SessionConfig = SessionConfig {
     slippage_bps: 0.0,
     risk: walkforward_core::RiskLimits { max_order_notional: None },
     market: walkforward_core::MarketRules::LONG_ONLY,
+    max_bars_in_position: None,
 };
 
 /// Follows the last return with `slope`, judged on the bars from `from` to the end.

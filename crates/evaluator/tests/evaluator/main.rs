@@ -3,6 +3,7 @@
 
 mod backtest;
 mod common;
+mod holding;
 mod mechanical;
 mod report;
 mod stream;

@@ -14,7 +14,8 @@ use walkforward_core::{
 use walkforward_engine::{FillModel, SessionConfig};
 use walkforward_live::{
     BarRecord, ChampionError, ChampionLook, ChampionSource, EventRecord, JournalRecord, LiveError,
-    PaperBroker, SessionSummary, Trader, TraderOptions, TraderPorts, read_journal,
+    PaperBroker, ReplayedBars, SegmentHeader, SessionSummary, StampedEvent, Trader, TraderOptions,
+    TraderPorts, read_journal,
 };
 
 pub(crate) const LOOKBACK: usize = 2;
@@ -197,7 +198,7 @@ impl Champion {
 impl ChampionSource for Champion {
     fn look(&mut self, _again: bool) -> Result<ChampionLook, ChampionError> {
         let model = self.0.lock().unwrap().clone();
-        Ok(model.map_or(ChampionLook::NoChampion, ChampionLook::Champion))
+        Ok(model.map_or(ChampionLook::NoChampion, |model| ChampionLook::Champion(model, None)))
     }
 }
 
@@ -216,7 +217,7 @@ impl Workplace {
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.folder.path().join("live/journal.jsonl")
+        self.folder.path().join("live/journal")
     }
 
     pub(crate) fn model(&self, number: usize) -> ModelRef {
@@ -236,8 +237,7 @@ impl Workplace {
         feed: Box<dyn BarFeed>,
         champion: Box<dyn ChampionSource>,
     ) -> Trader {
-        let ports = TraderPorts { feed, broker: paper(), champion, clock: Arc::new(ManualClock::at(at(0))) };
-        Trader::new(options, ports, CancelToken::default()).unwrap()
+        Trader::new(options, ports(feed, champion), CancelToken::default()).unwrap()
     }
 
     pub(crate) async fn trade(
@@ -250,6 +250,11 @@ impl Workplace {
 
     pub(crate) fn records(&self) -> Vec<JournalRecord> {
         read_journal(&self.journal()).unwrap().map(Result::unwrap).collect()
+    }
+
+    pub(crate) fn headers(&self) -> Vec<SegmentHeader> {
+        let header = |record| if let JournalRecord::Header(header) = record { Some(*header) } else { None };
+        self.records().into_iter().filter_map(header).collect()
     }
 
     pub(crate) fn bars(&self) -> Vec<BarRecord> {
@@ -265,8 +270,22 @@ impl Workplace {
     }
 
     pub(crate) fn events(&self) -> Vec<EventRecord> {
-        let event = |record| if let JournalRecord::Event(event) = record { Some(event) } else { None };
+        let event = |record| match record {
+            JournalRecord::Event(StampedEvent { event, .. }) => Some(event),
+            _ => None,
+        };
         self.records().into_iter().filter_map(event).collect()
+    }
+}
+
+/// Ports of a session over hours, on a clock that stands.
+pub(crate) fn ports(feed: Box<dyn BarFeed>, champion: Box<dyn ChampionSource>) -> TraderPorts {
+    TraderPorts {
+        feed: Box::new(ReplayedBars::new(feed, hour())),
+        backfill: None,
+        broker: paper(),
+        champion,
+        clock: Arc::new(ManualClock::at(at(0))),
     }
 }
 

@@ -11,7 +11,7 @@ use walkforward_live::{
     EventRecord, JournalRecord, LiveError, NoChampion, Speed, StopReason, Trader, TraderPorts,
 };
 
-use crate::common::{Champion, ListFeed, Walk, Workplace, at, paper, walk};
+use crate::common::{Champion, ListFeed, Walk, Workplace, at, ports, walk};
 
 #[tokio::test]
 async fn without_a_champion_the_session_runs_flat_as_no_model() {
@@ -35,8 +35,7 @@ async fn duplicates_stragglers_and_strays_are_counted_and_left_out() {
     fed.insert(10, bars.bar(9));
     fed.remove(35);
     let summary = place.trade(ListFeed::of(fed), Champion::of(&place.model(1))).await.unwrap();
-    let skipped = (summary.duplicate_bars, summary.out_of_order_bars, summary.off_grid_bars);
-    assert_eq!(skipped, (1, 1, 1));
+    assert_eq!((summary.late_bars, summary.off_grid_bars), (2, 1));
     assert_eq!((summary.bars, summary.missing_bars), (40, 1));
     let times: Vec<Timestamp> = place.bars().iter().map(|bar| bar.open_time).collect();
     assert_eq!(times, bars.open_times());
@@ -113,10 +112,8 @@ async fn bars_come_so_many_times_as_fast_as_the_market() {
     options.speed = Speed::Times(60.0);
     let clock = Arc::new(ManualClock::at(at(0)));
     let ports = TraderPorts {
-        feed: ListFeed::of(walk(1, 31).iter()),
-        broker: paper(),
-        champion: Box::new(NoChampion),
         clock: Arc::<ManualClock>::clone(&clock),
+        ..ports(ListFeed::of(walk(1, 31).iter()), Box::new(NoChampion))
     };
     Trader::new(options, ports, CancelToken::default()).unwrap().run().await.unwrap();
     assert_eq!(clock.now().millis_since(at(0)), 30 * 60_000);
@@ -146,4 +143,10 @@ fn options_out_of_range_are_refused_by_name() {
     check(|options| options.history_bars = 0, "history_bars is 0");
     check(|options| options.poll_interval = Duration::ZERO, "poll_interval is 0ns");
     check(|options| options.session.fee_bps = f64::NAN, "fee_bps is NaN");
+    check(|options| options.bounds.segment_bytes = 1, "segment_bytes is 1");
+    check(|options| options.bounds.keep_segments = 1, "keep_segments is 1");
+    check(
+        |options| options.watch.max_decision_delay = Duration::from_secs(3_601),
+        "max_decision_delay is 3601s",
+    );
 }

@@ -11,7 +11,7 @@ use walkforward_core::{
 use walkforward_durable::FileLock;
 use walkforward_engine::feature_matrix;
 use walkforward_live::{
-    ChampionError, ChampionLook, ChampionSource, EventRecord, TraderHandle, replay_journal,
+    ChampionError, ChampionLook, ChampionSource, EventRecord, TraderHandle, verify_journal,
 };
 
 use crate::common::{
@@ -39,6 +39,8 @@ impl BarFeed for StormFeed {
     }
 }
 
+const SWAPS: u64 = 1_000;
+
 /// Names another model as soon as the last one has traded.
 struct Relay {
     models: Vec<ModelRef>,
@@ -59,19 +61,19 @@ impl ChampionSource for Relay {
             return Ok(ChampionLook::Unchanged);
         }
         self.next += 1;
-        Ok(ChampionLook::Champion(self.models[self.next as usize % self.models.len()].clone()))
+        Ok(ChampionLook::Champion(self.models[self.next as usize % self.models.len()].clone(), None))
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_200_swaps_each_bar_is_decided_once_by_one_model() {
+async fn under_1000_swaps_each_bar_is_decided_once_by_one_model() {
     let place = Workplace::new();
     let models: Vec<ModelRef> = (0..5).map(|number| place.model(number)).collect();
     let (handle, done) = (Arc::default(), Arc::new(AtomicBool::new(false)));
     let relay = Relay {
         models: models.clone(),
         next: 0,
-        last: 201,
+        last: SWAPS + 1,
         handle: Arc::clone(&handle),
         done: Arc::clone(&done),
     };
@@ -80,7 +82,7 @@ async fn under_200_swaps_each_bar_is_decided_once_by_one_model() {
     handle.set(trader.handle()).ok().unwrap();
     let summary = trader.run().await.unwrap();
 
-    assert_eq!((summary.swaps, summary.model_versions), (200, Some((1, 201))));
+    assert_eq!((summary.swaps, summary.model_versions), (SWAPS, Some((1, SWAPS + 1))));
     assert_eq!((summary.refused_models, summary.missing_bars, summary.no_model_bars), (0, 0, 0));
     let bars = place.bars();
     assert_eq!(bars.len() as u64, summary.bars);
@@ -96,9 +98,9 @@ async fn under_200_swaps_each_bar_is_decided_once_by_one_model() {
         hash_of_version.insert(model.model_version, model.sha256);
         assert_eq!(bar.action.is_some(), index > 5, "{index}");
     }
-    assert_eq!(hash_of_version.len(), 201);
+    assert_eq!(hash_of_version.len() as u64, SWAPS + 1);
     assert_eq!(summary.decisions, summary.bars - 6);
-    let replayed = replay_journal(&place.journal(), &place.models_dir()).unwrap();
+    let replayed = verify_journal(&place.journal(), &place.models_dir()).unwrap();
     assert!(replayed.is_identical());
     assert_eq!((replayed.decisions, replayed.bars), (summary.decisions, summary.bars));
 }
@@ -273,7 +275,7 @@ async fn a_swap_inherits_the_open_position() {
     let held = bars[MOVE_AT].position;
     assert!(held > Quantity::ZERO);
     let swapped = place.events().into_iter().rev().find_map(|event| match event {
-        EventRecord::Swapped { from: Some(_), position, to } => Some((position, to.model_version)),
+        EventRecord::Swapped { from: Some(_), position, to, .. } => Some((position, to.model_version)),
         _ => None,
     });
     assert_eq!(swapped, Some((held, 2)));

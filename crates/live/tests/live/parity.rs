@@ -3,7 +3,7 @@
 use walkforward_core::{ActionMap, Bar, MarketRules, SizedTargets};
 use walkforward_engine::{SessionConfig, SessionRecord, feature_matrix, run_policy};
 
-use walkforward_live::replay_journal;
+use walkforward_live::{BarRecord, verify_journal};
 
 use crate::common::{Champion, ListFeed, Workplace, features, spec_with, walk, write_model};
 
@@ -66,7 +66,7 @@ async fn check(actions: ActionMap, market: MarketRules) {
     assert_eq!(bits(records.iter().map(|bar| bar.equity)), bits(backtest.equity.clone()));
     let taken: Vec<_> = records.iter().map(|bar| bar.action).collect();
     assert_eq!(taken, backtest.actions);
-    let fills: Vec<_> = records.iter().flat_map(|bar| bar.fills.clone()).collect();
+    let fills: Vec<_> = records.iter().flat_map(BarRecord::all_fills).copied().collect();
     assert_eq!(fills, backtest.fills);
     assert!(fills.len() > 10 && backtest.lapsed_orders > 0, "the walk has to exercise orders and holes");
     assert_eq!(summary.equity.to_bits(), backtest.equity.last().unwrap().to_bits());
@@ -74,5 +74,5 @@ async fn check(actions: ActionMap, market: MarketRules) {
     assert_eq!((summary.bars, summary.missing_bars), (records.len() as u64, missing as u64));
     assert_eq!((summary.fills, summary.no_model_bars), (fills.len() as u64, 0));
     assert!(actions.needs_shorting() == records.iter().any(|bar| bar.position.nanos() < 0));
-    assert!(replay_journal(&place.journal(), &place.models_dir()).unwrap().is_identical());
+    assert!(verify_journal(&place.journal(), &place.models_dir()).unwrap().is_identical());
 }

@@ -243,14 +243,14 @@ impl Keeper<'_> {
 ///
 /// # Errors
 /// It can't be read now, which says nothing about the model.
-pub(super) fn model_of(store: &Store, model: &ModelId) -> Result<Result<ModelRecord, String>, RunError> {
+pub(crate) fn model_of(store: &Store, model: &ModelId) -> Result<Result<ModelRecord, String>, StoreError> {
     match store.model(model) {
         Ok(record) => Ok(Ok(record)),
         Err(error @ (StoreError::UnknownModel { .. } | StoreError::BadModel { .. })) => {
             Ok(Err(error.to_string()))
         }
         Err(StoreError::Files(error)) if error.is_not_found() => Ok(Err(error.to_string())),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

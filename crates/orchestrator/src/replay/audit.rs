@@ -1,7 +1,9 @@
-//! Whether a stream's rows are what they have to be: told from the rows alone.
+//! Whether the rows of an arm's streams are what they have to be: told from the rows and from the models' records.
 
 use walkforward_core::{ArmId, ModelId, Timestamp};
-use walkforward_store::{ScoredBar, Snapshot, Store, StoreError, StreamKey};
+use walkforward_store::{ModelRecord, ScoredBar, Snapshot, Store, StoreError, StreamKey};
+
+use crate::evidence::keeper::model_of;
 
 /// Problems that are told of; more are counted.
 const MAX_TOLD: usize = 100;
@@ -11,10 +13,13 @@ const MAX_TOLD: usize = 100;
 pub struct StreamAudit {
     /// Scored bars.
     pub bars: usize,
+    /// Scored bars of what the arm was measured against, of all such models together.
+    pub reference_bars: usize,
     /// Snapshots that decided at least once.
     pub deciders: usize,
     /// Broken promises: a bar that was scored twice or out of order, one that was decided by a snapshot that had seen it
-    /// or that was not published yet, or by another than the newest that could. The first hundred, in sentences.
+    /// or that was not published yet, or by another than the newest that could; a snapshot that has seen other bars by its
+    /// record. The first hundred, in sentences.
     pub problems: Vec<String>,
     /// Number of broken promises.
     pub broken: usize,
@@ -27,21 +32,78 @@ impl StreamAudit {
             self.problems.push(problem);
         }
     }
+
+    /// Takes what was found in the stream of a model that the arm was measured against.
+    fn take_reference(&mut self, model: &ModelId, other: Self) {
+        self.reference_bars += other.bars;
+        self.broken += other.broken;
+        let room = MAX_TOLD.saturating_sub(self.problems.len());
+        let told = other.problems.into_iter().take(room);
+        self.problems.extend(told.map(|problem| format!("the reference {model}: {problem}")));
+    }
 }
 
-/// Checks the stream of `arm`.
+/// Checks the stream of `arm`, and those of the models that it was measured against.
 ///
 /// # Errors
-/// The rows or the record of a model can't be read.
+/// The rows, or the record of a model, can't be read now.
 pub fn audit_stream(store: &Store, arm: &ArmId) -> Result<StreamAudit, StoreError> {
-    let key = StreamKey::Arm(arm.clone());
-    let (bars, deciders) = (store.stream_bars(&key, None)?, store.stream_deciders(&key)?);
     let snapshots = store.snapshots(arm, None)?;
-    let timeframe_ms = match snapshots.first() {
-        Some(snapshot) => store.model(&snapshot.model)?.timeframe.millis(),
-        None => 0,
+    let mut problems = Vec::new();
+    let mut timeframe_ms = 0;
+    for snapshot in &snapshots {
+        match model_of(store, &snapshot.model)? {
+            Ok(record) => {
+                timeframe_ms = record.timeframe.millis();
+                problems.extend(other_lineage(snapshot, &record));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let mut audit = audit_of(store, &StreamKey::Arm(arm.clone()), &snapshots, timeframe_ms)?;
+    problems.into_iter().for_each(|problem| audit.tell(problem));
+    for model in store.references(arm)? {
+        let found = audit_reference(store, arm, &model)?;
+        audit.take_reference(&model, found);
+    }
+    Ok(audit)
+}
+
+/// Checks the stream of a model that `arm` was measured against: it alone decides, once it was made, on bars that it has not
+/// seen.
+fn audit_reference(store: &Store, arm: &ArmId, model: &ModelId) -> Result<StreamAudit, StoreError> {
+    let key = StreamKey::Reference(model.clone(), arm.clone());
+    let record = match model_of(store, model)? {
+        Ok(record) => record,
+        Err(problem) => {
+            let mut audit =
+                StreamAudit { bars: store.stream_bars(&key, None)?.len(), ..StreamAudit::default() };
+            audit.tell(problem);
+            return Ok(audit);
+        }
     };
-    Ok(audit(&bars, &deciders, &snapshots, timeframe_ms))
+    let (published_at, lineage_until) = (record.created_at, record.lineage_until);
+    let alone = Snapshot { model: model.clone(), published_at, lineage_until };
+    audit_of(store, &key, &[alone], record.timeframe.millis())
+}
+
+/// That a snapshot has seen other bars than its record says.
+fn other_lineage(snapshot: &Snapshot, record: &ModelRecord) -> Option<String> {
+    let (kept, said) = (snapshot.lineage_until, record.lineage_until);
+    let model = &snapshot.model;
+    (kept != said).then(|| {
+        format!("{model} decides as one that has seen bars until {kept}, and its record says until {said}")
+    })
+}
+
+fn audit_of(
+    store: &Store,
+    key: &StreamKey,
+    snapshots: &[Snapshot],
+    timeframe_ms: i64,
+) -> Result<StreamAudit, StoreError> {
+    let (bars, deciders) = (store.stream_bars(key, None)?, store.stream_deciders(key)?);
+    Ok(audit(&bars, &deciders, snapshots, timeframe_ms))
 }
 
 fn audit(

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod arm_tests;
+mod audits;
+mod gone_references;
 mod parts;
+mod quarantine;
 mod stream_parts;
 mod streams;
 

@@ -47,13 +47,14 @@ struct Told {
     outcome: Outcome,
     class: PromotionClass,
     earned: Option<Grade>,
+    kept: Option<Grade>,
     judged: Vec<StreamEvidence>,
 }
 
 /// A store with arms of one line.
 pub(crate) struct Arms {
     dir: TempDir,
-    clock: Arc<ManualClock>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<Store>,
     told: Arc<Mutex<Told>>,
 }
@@ -94,6 +95,7 @@ impl Arms {
             outcome: Outcome::Inconclusive,
             class: PromotionClass::Takeover,
             earned: None,
+            kept: None,
             judged: Vec::new(),
         };
         Self { dir, clock, store: Arc::new(store), told: Arc::new(Mutex::new(told)) }
@@ -125,6 +127,11 @@ impl Arms {
 
     pub(crate) fn earn(&self, grade: Option<Grade>) {
         self.tell(|told| told.earned = grade);
+    }
+
+    /// Verdicts from now on give at least this grade, whatever the ledger says.
+    pub(crate) fn keep(&self, grade: Option<Grade>) {
+        self.tell(|told| told.kept = grade);
     }
 
     /// A run of `arm` at an hour, on the forty bars before it; what its gate was told of the arm.
@@ -166,8 +173,9 @@ impl Arms {
         rows.into_iter().map(|(from, model)| (hour_of(from), model)).collect()
     }
 
-    pub(crate) fn error_spent(&self) -> f64 {
-        self.store.error_spent(&LineName::default(), at(1_000)).unwrap()
+    /// Levels of the tests that were registered within the year before an hour.
+    pub(crate) fn error_spent(&self, hour: i64) -> f64 {
+        self.store.error_spent(&LineName::default(), at(hour)).unwrap().registered
     }
 }
 
@@ -230,7 +238,7 @@ impl Gate for Scripted {
         let grading = Grading {
             arm: stream.arm.clone(),
             class: told.class,
-            grade: told.earned,
+            grade: told.earned.max(told.kept),
             earned: told.earned,
             reference: stream.reference.clone(),
             meter: Value::Null,

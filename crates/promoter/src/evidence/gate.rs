@@ -8,7 +8,9 @@ use walkforward_core::{
 use super::{
     EvidenceRules, ExplicitRails, LedgerError, MarketPace, Meter, rails, refresh, takeover, warnings,
 };
-use crate::holdout::{bars_check, mechanical_check, mechanical_problem, too_few_bars};
+use crate::holdout::{
+    QUARANTINED, bars_check, mechanical_check, mechanical_problem, quarantine, too_few_bars,
+};
 
 const PRESET: &str = "evidence";
 
@@ -27,11 +29,13 @@ pub(super) const WAITING: Outcome = Outcome::Inconclusive;
 ///   raises it where the ledger says more.
 /// - Both need a model that works and rails that hold on enough unseen bars.
 ///
+/// A grade is earned by figures that rest on enough closed trades and separate stretches: with fewer the arm has none.
+///
 /// The first of these reasons that applies is the verdict's: `mechanical`, `rails`, `disagrees_with_serving` (without a
 /// ledger against the arm's own anchor), `worse_than_serving` reject; `supplied_metrics`, `no_stream`, `bad_ledger`,
-/// `contaminated`, `insufficient_evidence`, `rails` (too few trades), `not_comparable`, `too_early`, `same_decisions`,
-/// `no_grade`, `below_champions_grade`, `cooling_down`, `disagrees_with_serving` (with such a ledger, that shows no lead
-/// yet) are inconclusive. Metrics that somebody supplied say nothing about an arm: whoever wires the gates hands them to
+/// `quarantined`, `contaminated`, `insufficient_evidence`, `rails` (too few trades), `not_comparable`, `too_early`,
+/// `same_decisions`, `no_grade`, `below_champions_grade`, `cooling_down`, `disagrees_with_serving` (with such a ledger,
+/// that shows no lead yet) are inconclusive. Metrics that somebody supplied say nothing about an arm: whoever wires the gates hands them to
 /// [`ThresholdsGate`](crate::ThresholdsGate).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EvidenceGate {
@@ -47,16 +51,23 @@ pub(super) struct Condition {
     check: GateCheck,
     reason: &'static str,
     failed: Outcome,
+    decides: bool,
 }
 
 impl Condition {
     pub(super) fn new(check: GateCheck, reason: &'static str, failed: Outcome) -> Self {
-        Self { check, reason, failed }
+        Self { check, reason, failed, decides: true }
+    }
+
+    /// What stands beside the conditions and decides nothing.
+    fn information(check: GateCheck) -> Self {
+        Self { check, reason: "", failed: Outcome::Promote, decides: false }
     }
 
     /// What it comes to.
     fn outcome(&self) -> Outcome {
         match self.check.judgement {
+            _ if !self.decides => Outcome::Promote,
             Judgement::Pass => Outcome::Promote,
             Judgement::Fail => self.failed,
             Judgement::Unknown => WAITING,
@@ -67,7 +78,7 @@ impl Condition {
 impl Gate for EvidenceGate {
     fn assess(&self, evidence: &Evidence) -> Verdict {
         let (verdict, meter) = self.judge(evidence);
-        let warnings = warnings::of(evidence, &verdict, meter.as_ref(), &self.rules);
+        let warnings = warnings::of(evidence, &verdict, meter.as_ref(), self);
         Verdict { warnings, ..verdict }
     }
 }
@@ -96,7 +107,8 @@ impl EvidenceGate {
                 let grading = grading(stream, Some(&meter));
                 let all = works.into_iter().chain(conditions).collect();
                 let graded = Some((grading, meter.sentence.clone()));
-                (conclude(evidence, all, None, graded), Some(meter))
+                let obstacle = quarantine(evidence).map(|sentence| (QUARANTINED, sentence));
+                (conclude(evidence, all, obstacle, graded), Some(meter))
             }
             Err(error) => {
                 let sentence = format!("{subject} can't be judged: its arm's ledger can't be read: {error}");
@@ -121,6 +133,7 @@ impl EvidenceGate {
             PromotionClass::Takeover => takeover::conditions(stream, &meter, rules),
             PromotionClass::Refresh => refresh::conditions(evidence, stream, &meter, pace, rules),
         });
+        conditions.extend(meter.holding.iter().map(|holding| Condition::information(holding.check())));
         Ok((conditions, meter))
     }
 }

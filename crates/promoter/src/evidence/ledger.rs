@@ -16,6 +16,9 @@ pub struct LedgerSeries<'a> {
     /// Whether the two held different positions at the end of each bar, `[n_bars]`; where none is given, they did on the
     /// bars whose difference is not 0.
     pub differs: Option<&'a [bool]>,
+    /// Position of the arm at the end of each bar as a fraction of equity, `[n_bars]`; where none is given, nothing can be
+    /// said about its trades, and the rails on how much it decided are left out.
+    pub arm_position: Option<&'a [f64]>,
     /// How fast bars come.
     pub pace: MarketPace,
     /// The registered test and the e-process begin with this bar; those before it count for the bootstrap alone.
@@ -71,7 +74,8 @@ impl<'a> LedgerSeries<'a> {
     /// Differences that are all live, without a registered test, under seed 0.
     pub fn of(differences: &'a [f64], pace: MarketPace) -> Self {
         let (horizon, anytime_level) = (None, None);
-        Self { differences, differs: None, pace, first_live_bar: 0, horizon, anytime_level, seed: 0 }
+        let (differs, arm_position) = (None, None);
+        Self { differences, differs, arm_position, pace, first_live_bar: 0, horizon, anytime_level, seed: 0 }
     }
 
     /// Seed of the draws at the look after `look_bars`: another one for each look.
@@ -83,6 +87,10 @@ impl<'a> LedgerSeries<'a> {
         let expected = self.differences.len();
         if let Some(differs) = self.differs {
             same_length("the list of differing bars", differs.len(), expected)?;
+        }
+        if let Some(position) = self.arm_position {
+            same_length("the arm's position", position.len(), expected)?;
+            all_finite("the arm's position", position)?;
         }
         all_finite("the difference", self.differences)
     }
@@ -122,6 +130,7 @@ impl StreamLedger {
         LedgerSeries {
             differences: &self.differences,
             differs: Some(&self.differs),
+            arm_position: Some(&stream.arm_position),
             pace: self.pace,
             first_live_bar: self.first_live_bar,
             horizon: stream.horizon.as_ref(),
@@ -160,6 +169,10 @@ fn check_series(stream: &StreamEvidence) -> Result<(), LedgerError> {
     ] {
         same_length(name, series.len(), expected)?;
         all_finite(name, series)?;
+    }
+    if !stream.asset_return.is_empty() {
+        same_length("the asset's return", stream.asset_return.len(), expected)?;
+        all_finite("the asset's return", &stream.asset_return)?;
     }
     match stream.bar_close.windows(2).position(|pair| pair[0] >= pair[1]) {
         Some(bar) => Err(LedgerError::Order { bar: bar + 1 }),
@@ -200,5 +213,8 @@ mod tests {
         let short = LedgerSeries { differs: Some(&[true]), ..LedgerSeries::of(&[0.0; 2], pace) };
         let error = short.check().unwrap_err().to_string();
         assert!(error.starts_with("the list of differing bars has 1 bars: expected 2"), "{error}");
+        let torn = LedgerSeries { arm_position: Some(&[0.0, f64::NAN]), ..LedgerSeries::of(&[0.0; 2], pace) };
+        let error = torn.check().unwrap_err().to_string();
+        assert!(error.starts_with("the arm's position of bar 1 is NaN"), "{error}");
     }
 }

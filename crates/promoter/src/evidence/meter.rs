@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::StreamEvidence;
-use walkforward_stats::{
-    ReturnSeries, ReturnSummary, SharpeMoments, Trials, deflated_sharpe, min_track_record_length,
-    probabilistic_sharpe,
-};
+use walkforward_stats::{ReturnSeries, ReturnSummary};
 
 use super::ledger::StreamLedger;
 use super::outlook::Start;
-use super::{EvidenceRules, LedgerError, MarketPace, Outlook, OwnAnchor, Recent, Standing, sentences};
+use super::{
+    EvidenceRules, Holding, LedgerError, MarketPace, Outlook, OwnAnchor, Recent, Standing, TrackRecord,
+    sentences,
+};
 
 /// Where the evidence for an arm stands, what it may still come to, and what it has cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,9 +23,17 @@ pub struct Meter {
     pub sentence: String,
     /// Hours of the calendar until the next look, in the mean.
     pub next_look_in_hours: f64,
-    /// Chance of each grade, by the lead that is assumed; empty when both decided alike on every bar.
+    /// Live bars of the ledger, those after the look included.
+    #[serde(default)]
+    pub live_bars: usize,
+    /// The arm beside the asset at the arm's own mean exposure; none before the first look, and where nobody knows what
+    /// the asset did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding: Option<Holding>,
+    /// Chance of each grade, by the lead that is assumed, when the arm goes on deciding as often; empty when both decided
+    /// alike on every bar, or the arm decides so rarely that it never comes to a grade.
     pub outlooks: Vec<Outlook>,
-    /// What the year's error has come to.
+    /// What the pair's test has spent of its level.
     pub error: ErrorBudget,
     /// What the difference's Sharpe ratio is worth. It decides nothing.
     pub track_record: TrackRecord,
@@ -46,38 +54,22 @@ pub struct Levels {
     pub screened_p: f64,
     /// Fewer separate stretches on which the two differ decide nothing.
     pub min_stretches: usize,
+    /// Fewer closed trades decide nothing.
+    #[serde(default)]
+    pub min_trades: usize,
 }
 
-/// The chance of a false qualification that an arm may take in a year.
+/// The chance of a false qualification that the test of an arm against one reference may take. Each pair has its own: the
+/// registered tests of a line share one budget a year, and all other tests of the database another, by e-LOND.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBudget {
     /// Spent so far.
     pub spent: f64,
-    /// The arm's share.
+    /// The level of this test.
     pub allowed: f64,
-    /// What all arms of the line share.
+    /// What the tests that a line registers within a year may add up to; and what all tests that were not registered may.
     pub of_the_line: f64,
-}
-
-/// What a Sharpe ratio of the difference is worth, on all bars up to the look. Reported, never a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TrackRecord {
-    /// Annualised Sharpe ratio of the difference.
-    pub sharpe: Option<f64>,
-    /// Probability that the true one is above 0.
-    pub probabilistic_sharpe: Option<f64>,
-    /// Models that were made on the line.
-    pub trials: usize,
-    /// The variance that their Sharpe ratios per bar are taken to have: the one that they have, and no less than that of
-    /// estimates without skill, one over the bars less one. None without a Sharpe ratio.
-    #[serde(default)]
-    pub trial_sharpe_variance: Option<f64>,
-    /// Probability that it is above the best that so many trials without skill are expected to show.
-    pub deflated_sharpe: Option<f64>,
-    /// Bars after which it would be above 0 with 95 % confidence.
-    pub min_track_record_bars: Option<f64>,
 }
 
 impl Meter {
@@ -92,13 +84,21 @@ impl Meter {
         let look = standing.look_bars.unwrap_or(0);
         let arm = recent_deviation(stream, standing.recent.as_ref(), look, series.pace);
         let start = Start::of(&standing, series.differences, arm, series.pace, rules);
+        let live_bars = stream.bar_close.len().saturating_sub(stream.replayed_bars);
+        let outlooks = start.map_or_else(Vec::new, |start| start.outlooks(series.seed_at(look)));
+        let recent = standing.recent.as_ref();
         let sequential = &standing.sequential;
         let own_anchor = stream.own_anchor.as_deref().filter(|_| stream.is_champions);
         Ok(Self {
             reference: stream.reference.clone(),
             sentence: sentences::evidence(&standing, &stream.reference, series.pace, rules),
             next_look_in_hours: series.pace.hours(standing.next_look_in_bars),
-            outlooks: start.map_or_else(Vec::new, |start| start.outlooks(series.seed_at(look))),
+            outlooks: match live_bars == 0 && standing.counted_bars > 0 {
+                true => outlooks.into_iter().map(Outlook::without_qualified).collect(),
+                false => outlooks,
+            },
+            live_bars,
+            holding: recent.and_then(|recent| Holding::of(stream, recent, look, series.pace)),
             error: ErrorBudget {
                 spent: sequential.alpha_spent,
                 allowed: sequential.alpha,
@@ -110,6 +110,7 @@ impl Meter {
                 provisional_p: rules.provisional_p,
                 screened_p: rules.screened_p,
                 min_stretches: rules.min_stretches,
+                min_trades: rules.min_trades,
             },
             standing,
         })
@@ -127,27 +128,4 @@ fn recent_deviation(
     let summary = ReturnSummary::of(&ReturnSeries::new(window, pace.bars_per_year()).ok()?);
     let annual = summary.volatility.filter(|volatility| *volatility > 0.0)?;
     Some(annual / pace.bars_per_year().sqrt())
-}
-
-impl TrackRecord {
-    fn of(differences: &[f64], pace: MarketPace, stream: &StreamEvidence) -> Self {
-        let summary =
-            ReturnSeries::new(differences, pace.bars_per_year()).map(|series| ReturnSummary::of(&series));
-        let summary = summary.ok();
-        let moments = summary.as_ref().and_then(SharpeMoments::of);
-        // Near copies of one model hide how often luck had its chance.
-        let known = stream.trial_sharpe_variance.filter(|variance| variance.is_finite()).unwrap_or(0.0);
-        let luck =
-            Trials { count: stream.trials.max(1), sharpe_variance: known }.with_floor(differences.len());
-        Self {
-            sharpe: summary.and_then(|summary| summary.sharpe),
-            probabilistic_sharpe: moments.and_then(|moments| probabilistic_sharpe(&moments, 0.0)),
-            trials: stream.trials,
-            trial_sharpe_variance: moments.map(|_| luck.sharpe_variance),
-            deflated_sharpe: moments
-                .and_then(|moments| deflated_sharpe(&moments, &luck))
-                .map(|it| it.probability),
-            min_track_record_bars: moments.and_then(|moments| min_track_record_length(&moments, 0.0)),
-        }
-    }
 }

@@ -6,7 +6,7 @@ use walkforward_stats::exceeded_with;
 
 use super::{Decider, EvidenceRules, MarketPace, Recent, Sequential, Standing};
 
-/// The grade above the one that a ledger has.
+/// The grade above the one that a ledger has, or the one that only more decisions are missing for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextGrade {
@@ -28,6 +28,8 @@ pub enum Shortfall {
     SameDecisions,
     /// Luck alone does as well too often.
     LuckIsLikely,
+    /// The arm has closed too few trades, or differed from its reference on too few separate stretches.
+    TooFewDecisions,
     /// There are no live bars yet, or too few for a look of the registered test.
     TooFewLiveBars,
     /// The sequential test is not crossed yet.
@@ -40,11 +42,12 @@ pub enum Shortfall {
 
 /// What `standing` lacks for the grade above its own; none of the highest.
 pub(super) fn next_grade(standing: &Standing, pace: MarketPace, rules: &EvidenceRules) -> Option<NextGrade> {
-    let grade = match standing.grade {
-        None => Grade::Provisional,
-        Some(Grade::Provisional) => Grade::Screened,
-        Some(Grade::Screened) => Grade::Qualified,
-        Some(Grade::Qualified) => return None,
+    let grade = match (standing.grade, standing.without_rails) {
+        (None, Some(withheld)) => withheld,
+        (None, None) => Grade::Provisional,
+        (Some(Grade::Provisional), _) => Grade::Screened,
+        (Some(Grade::Screened), _) => Grade::Qualified,
+        (Some(Grade::Qualified), _) => return None,
     };
     let lacking = |shortfall, days| Some(NextGrade { grade, shortfall, days });
     let Some(recent) = &standing.recent else {
@@ -53,13 +56,40 @@ pub(super) fn next_grade(standing: &Standing, pace: MarketPace, rules: &Evidence
     if standing.same_decisions {
         return lacking(Shortfall::SameDecisions, None);
     }
+    let enough_in = days_until_enough_decisions(standing, pace, rules);
+    if standing.grade != standing.without_rails {
+        return lacking(Shortfall::TooFewDecisions, enough_in.map(|days| days.max(1.0)));
+    }
     match rules.needed_p(grade) {
-        Some(p) => lacking(Shortfall::LuckIsLikely, days_until(p, recent, rules)),
+        Some(p) => match (days_until(p, recent, rules), enough_in) {
+            (Some(_), None) => lacking(Shortfall::TooFewDecisions, None),
+            (days, enough_in) => {
+                lacking(Shortfall::LuckIsLikely, days.zip(enough_in).map(|(p, it)| p.max(it)))
+            }
+        },
         None => {
             let (shortfall, days) = before_crossing(&standing.sequential, pace);
             lacking(shortfall, days)
         }
     }
+}
+
+/// Days of the market until the arm has closed enough trades, and differed on enough separate stretches, if it goes on
+/// deciding as often; 0 where it has, or where nobody knows of trades, and none where it never will.
+pub(super) fn days_until_enough_decisions(
+    standing: &Standing,
+    pace: MarketPace,
+    rules: &EvidenceRules,
+) -> Option<f64> {
+    let Some(trades) = standing.closed_trades else { return Some(0.0) };
+    let read = pace.days(standing.look_bars.unwrap_or(standing.counted_bars));
+    let more = |found: usize, needed: usize| match needed.saturating_sub(found) {
+        0 => Some(0.0),
+        _ if found == 0 => None,
+        missing => Some(read * missing as f64 / found as f64),
+    };
+    let stretches = more(standing.differing_stretches, rules.min_stretches)?;
+    Some(more(trades, rules.min_trades)?.max(stretches))
 }
 
 /// Days of the market until the bootstrap reaches `p` if the lead goes on: the standard error of a mean falls with the

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use walkforward_core::Grade;
 use walkforward_stats::{EProcessSettings, exceeded_with};
 
+use super::next::days_until_enough_decisions;
 use super::{Decider, EvidenceRules, MarketPace, Standing};
 
 /// Simulated futures: the error of a chance is below 0.016.
@@ -48,8 +49,8 @@ pub struct Chance {
     pub provisional: f64,
     /// Chance of screened or more.
     pub screened: f64,
-    /// Chance of qualified.
-    pub qualified: f64,
+    /// Chance of qualified; none of a pair that has replayed bars alone, which never qualify.
+    pub qualified: Option<f64>,
 }
 
 /// Where the simulated futures begin, day by day: sums of a day are taken for normal and independent, and all bars to
@@ -69,6 +70,10 @@ pub(super) struct Start {
     /// What the sums have to reach on each day to come.
     limits: Vec<Limits>,
     grade: Option<Grade>,
+    /// Whether the sequential test is crossed already.
+    is_crossed: bool,
+    /// Days to come before the arm has decided often enough for any grade.
+    undecided_days: f64,
     /// The gaps to simulate, per day.
     gaps: Vec<(Gap, f64)>,
 }
@@ -83,8 +88,9 @@ struct Limits {
 }
 
 impl Start {
-    /// The beginning of the futures of `standing`; none when the two never differ. `differences` are the ledger's,
-    /// `arm_deviation` is the deviation of the arm's return over a bar.
+    /// The beginning of the futures of `standing`; none when the two never differ, or the arm decides so rarely that it
+    /// never comes to a grade at this rate. `differences` are the ledger's, `arm_deviation` is the deviation of the arm's
+    /// return over a bar.
     pub(super) fn of(
         standing: &Standing,
         differences: &[f64],
@@ -96,6 +102,11 @@ impl Start {
         let day = pace.bars_in(1.0);
         let recent = standing.recent.as_ref();
         let window = &read[read.len() - recent.map_or(0, |recent| recent.bars)..];
+        // Before the first look nobody knows how often it decides.
+        let undecided_days = match recent {
+            None => 0.0,
+            Some(_) => days_until_enough_decisions(standing, pace, rules)?,
+        };
         // Before the first look the unit is a day's deviation.
         let day_error = recent.map_or(1.0, |it| it.standard_error * (it.bars as f64 * day as f64).sqrt());
         if standing.same_decisions || day_error <= 0.0 {
@@ -114,6 +125,8 @@ impl Start {
             live_sum: live.iter().sum(),
             limits: Vec::new(),
             grade: standing.grade,
+            is_crossed: standing.without_rails == Some(Grade::Qualified),
+            undecided_days,
             gaps: observed.into_iter().chain(assumed).collect(),
         };
         start.limits = start.limits_of(standing, live, window, pace, rules);
@@ -187,6 +200,7 @@ impl Start {
         let mut reached = self.grade.map_or(0, |grade| grade as usize + 1);
         first[..reached].fill(0);
         let (mut window, mut live) = (self.window.iter().sum::<f64>(), self.live_sum);
+        let mut is_crossed = self.is_crossed;
         for (day, limits) in self.limits.iter().enumerate() {
             let newest = self.window.len() + day;
             window += sums[newest];
@@ -194,7 +208,11 @@ impl Start {
             if newest >= self.window_days {
                 window -= sums[newest - self.window_days];
             }
-            let now = match live >= limits.live {
+            is_crossed |= live >= limits.live;
+            if ((day + 1) as f64) < self.undecided_days {
+                continue;
+            }
+            let now = match is_crossed {
                 true => 3,
                 false => limits.window.iter().filter(|needed| window >= **needed).count(),
             };
@@ -265,9 +283,17 @@ impl Test {
     }
 }
 
+impl Outlook {
+    /// The same of a pair that nothing can qualify.
+    pub(super) fn without_qualified(self) -> Self {
+        let chances = self.chances.into_iter().map(|chance| Chance { qualified: None, ..chance }).collect();
+        Self { chances, ..self }
+    }
+}
+
 impl Chance {
     fn of(within_days: usize, counts: &[u32; 3]) -> Self {
         let [provisional, screened, qualified] = counts.map(|count| f64::from(count) / PATHS as f64);
-        Self { within_days, provisional, screened, qualified }
+        Self { within_days, provisional, screened, qualified: Some(qualified) }
     }
 }

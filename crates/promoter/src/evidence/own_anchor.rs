@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use walkforward_core::StreamEvidence;
 
-use super::ledger::closed_trades;
-use super::{EvidenceRules, LedgerError, MarketPace, Standing, rails, sentences};
+use super::{EvidenceRules, LedgerError, MarketPace, Standing, sentences};
 
 /// Where the champion's arm stands against the anchor that it set with its takeover, on bars since then: whether its newer
 /// snapshots, which may decide otherwise, do better than the one that came in.
@@ -29,13 +28,8 @@ impl OwnAnchor {
     pub(super) fn of(stream: &StreamEvidence, rules: &EvidenceRules) -> Result<Self, LedgerError> {
         let standing = Standing::of(stream, rules)?;
         let pace = MarketPace::new(stream.bars_per_day, stream.bars_per_year)?;
-        let mut told = vec![sentences::evidence(&standing, &stream.reference, pace, rules)];
-        let shortfalls = standing.look_bars.map_or_else(Vec::new, |look| {
-            let trades = closed_trades(&stream.arm_position, look);
-            rails::shortfalls(&standing, trades, rules)
-        });
-        let leads = standing.grade.is_some() && shortfalls.is_empty();
-        told.extend(shortfalls);
-        Ok(Self { reference: stream.reference.clone(), standing, leads, sentence: told.join("; ") })
+        let sentence = sentences::evidence(&standing, &stream.reference, pace, rules);
+        let leads = standing.grade.is_some();
+        Ok(Self { reference: stream.reference.clone(), standing, leads, sentence })
     }
 }

@@ -53,7 +53,7 @@ fn seed(arm: &ArmId, candidate: &EvaluationReport) -> u64 {
 }
 
 /// Why the two can't be compared bar by bar.
-fn not_comparable(candidate: &EvaluationReport, serving: &EvaluationReport) -> Option<String> {
+pub(super) fn not_comparable(candidate: &EvaluationReport, serving: &EvaluationReport) -> Option<String> {
     let bars = candidate.bar_close.len();
     let is_whole = |it: &EvaluationReport| it.net_return.len() == bars && it.position.len() == bars;
     let is_same = candidate.bar_close == serving.bar_close && is_whole(candidate) && is_whole(serving);
@@ -93,8 +93,7 @@ fn agreement(
     let judgement = if own.leads { Judgement::Pass } else { Judgement::Fail };
     let (anchor, evidence) = (&own.reference, &own.sentence);
     let has = if own.leads { "which it has" } else { "which it has not yet" };
-    let sentence =
-        format!("{told}, or a lead of its arm over {anchor}, which it took over with, {has}: {evidence}");
+    let sentence = format!("{told}, or a lead of its arm over {anchor}, {has}: {evidence}");
     GateCheck { judgement, sentence, ..check }
 }
 

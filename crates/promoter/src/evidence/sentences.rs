@@ -3,7 +3,7 @@
 use walkforward_core::Grade;
 use walkforward_stats::exceeded_with;
 
-use super::{Decider, EvidenceRules, MarketPace, NextGrade, Recent, Sequential, Shortfall, Standing};
+use super::{Decider, EvidenceRules, MarketPace, NextGrade, Recent, Sequential, Shortfall, Standing, rails};
 
 /// Digits of a number in a sentence.
 const DIGITS: i32 = 2;
@@ -24,17 +24,22 @@ pub(super) fn evidence(
         Some(_) if standing.same_decisions => (alike(standing, reference), false),
         Some(recent) => (lead(recent, reference, rules), true),
     };
-    match standing.grade {
+    let alone = match standing.without_rails {
         Some(Grade::Qualified) => format!("{happened}; {}", crossed(&standing.sequential, pace)),
-        _ if !is_compared => happened,
-        Some(Grade::Screened) => {
-            format!(
-                "{happened}; {}{}",
-                not_crossed(&standing.sequential, pace),
-                outlook(standing, reference, rules)
-            )
-        }
-        _ => format!("{happened}, {}{}", limits(rules), outlook(standing, reference, rules)),
+        _ if !is_compared => return happened,
+        Some(Grade::Screened) => format!("{happened}; {}", not_crossed(&standing.sequential, pace)),
+        _ => format!("{happened}, {}", limits(rules)),
+    };
+    format!("{alone}{}{}", too_few(standing, rules), outlook(standing, reference, rules))
+}
+
+/// That the arm has decided too little for a grade, and the one that its figures alone would be.
+fn too_few(standing: &Standing, rules: &EvidenceRules) -> String {
+    let shortfalls = rails::shortfalls(standing, rules).join(", and ");
+    match standing.without_rails {
+        _ if shortfalls.is_empty() => String::new(),
+        None => format!("; {shortfalls}"),
+        Some(grade) => format!("; by these figures alone the arm would be {grade}, but {shortfalls}"),
     }
 }
 
@@ -77,7 +82,7 @@ fn outlook(standing: &Standing, reference: &str, rules: &EvidenceRules) -> Strin
     let Some(next) = &standing.next else {
         return String::new();
     };
-    let grade = match standing.grade {
+    let grade = match standing.without_rails {
         None => String::new(),
         Some(_) => format!("{} in ", next.grade),
     };
@@ -99,6 +104,7 @@ fn hopeless(next: &NextGrade, recent: Option<&Recent>, reference: &str, rules: &
             let window = days(rules.window_days);
             format!(": not at this rate; {} would take a lead of {} in {window}", next.grade, percent(gap))
         }
+        (Shortfall::TooFewDecisions, _) => ": at this rate that never changes".to_owned(),
         (Shortfall::TooFewLiveBars, _) => {
             ": only bars that were scored while they closed count for it".to_owned()
         }
@@ -159,7 +165,10 @@ fn crossed_before(sequential: &Sequential) -> String {
         Some(broken) => format!("that the test is broken since ({broken})"),
         None => "what the test of now says".to_owned(),
     };
-    format!("a sequential test of the two had been crossed{at}; {since} does not undo it")
+    let level = significant(sequential.alpha, LEVEL_DIGITS);
+    format!(
+        "a sequential test of the two (level {level} today) had been crossed{at}; {since} does not undo it"
+    )
 }
 
 /// `p` as odds: `1 time in 14`, `8 times in 10`.

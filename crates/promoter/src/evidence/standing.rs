@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Grade, StreamEvidence};
 
-use super::ledger::StreamLedger;
+use super::ledger::{StreamLedger, closed_trades};
 use super::next::next_grade;
-use super::{EvidenceRules, LedgerError, LedgerSeries, Looks, NextGrade, Recent, Sequential};
+use super::{EvidenceRules, LedgerError, LedgerSeries, Looks, NextGrade, Recent, Sequential, rails};
 
 /// Where a ledger stands at its last look. It is a function of the ledger's rows up to that look and of the rules alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,15 +27,22 @@ pub struct Standing {
     pub differing_bars: usize,
     /// Separate stretches of such bars.
     pub differing_stretches: usize,
+    /// Trades that the arm closed by the same bar; none of a series of differences, whose trades nobody knows.
+    #[serde(default)]
+    pub closed_trades: Option<usize>,
     /// Whether there was a look and both decided alike on every bar up to it.
     pub same_decisions: bool,
     /// The evidence window; none before the first look.
     pub recent: Option<Recent>,
     /// The sequential tests up to the look.
     pub sequential: Sequential,
-    /// What it comes to; none as long as there is no evidence for a grade.
+    /// What the bootstrap and the sequential tests come to, on however few decisions.
+    #[serde(default)]
+    pub without_rails: Option<Grade>,
+    /// What it comes to: the same once the arm has closed enough trades, and differed from its reference on enough separate
+    /// stretches; none before, and as long as there is no evidence for a grade.
     pub grade: Option<Grade>,
-    /// The grade above, and what it lacks; none of the highest.
+    /// The grade above, or the one that only more decisions are missing for, and what it lacks; none of the highest.
     pub next: Option<NextGrade>,
 }
 
@@ -67,7 +74,8 @@ impl Standing {
         let live = &series.differences[first_live..look_bars.unwrap_or(0).max(first_live)];
         let recent = look_bars
             .map(|look| Recent::of(&series.differences[..look], series.pace, rules, series.seed_at(look)));
-        let (differing_bars, differing_stretches) = differing(series, look_bars.unwrap_or(counted_bars));
+        let read = look_bars.unwrap_or(counted_bars);
+        let (differing_bars, differing_stretches) = differing(series, read);
         let mut standing = Self {
             counted_bars,
             replayed_bars: first_live,
@@ -77,18 +85,21 @@ impl Standing {
             first_look_bars: looks.first(),
             differing_bars,
             differing_stretches,
+            closed_trades: series.arm_position.map(|position| closed_trades(position, read)),
             same_decisions: look_bars.is_some() && differing_bars == 0,
             recent: recent.transpose()?,
             sequential: Sequential::of(live, series.pace, series.horizon, series.anytime_level, rules)?,
+            without_rails: None,
             grade: None,
             next: None,
         };
-        standing.grade = standing.grade_under(rules);
+        standing.without_rails = standing.grade_by_tests(rules);
+        standing.grade = standing.without_rails.filter(|_| rails::has_decided_enough(&standing, rules));
         standing.next = next_grade(&standing, series.pace, rules);
         Ok(standing)
     }
 
-    fn grade_under(&self, rules: &EvidenceRules) -> Option<Grade> {
+    fn grade_by_tests(&self, rules: &EvidenceRules) -> Option<Grade> {
         if self.sequential.crossed_before.is_some() {
             return Some(Grade::Qualified);
         }

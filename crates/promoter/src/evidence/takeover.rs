@@ -3,7 +3,6 @@
 use walkforward_core::{Comparison, GateCheck, Grade, Judgement, StreamEvidence};
 
 use super::gate::{Condition, WAITING};
-use super::ledger::closed_trades;
 use super::{Decider, EvidenceRules, Meter, Standing, rails};
 use crate::checks::check;
 
@@ -18,12 +17,11 @@ pub fn grade_for_takeover(champion: Option<Grade>) -> Grade {
 /// What an arm's stream has to come to, in the order in which a person should hear of it.
 pub(super) fn conditions(stream: &StreamEvidence, meter: &Meter, rules: &EvidenceRules) -> Vec<Condition> {
     let standing = &meter.standing;
-    let read = standing.look_bars.unwrap_or(standing.counted_bars);
     let waiting = |check, reason| Condition::new(check, reason, WAITING);
     let mut conditions = vec![waiting(first_look(meter), "too_early")];
     if standing.look_bars.is_some() {
         conditions.push(waiting(decisions(meter), "same_decisions"));
-        conditions.extend(rails::on_the_stream(standing, closed_trades(&stream.arm_position, read), rules));
+        conditions.extend(rails::on_the_stream(standing, rules));
         if !standing.same_decisions {
             conditions.push(waiting(graded(meter, stream.champion_grade, rules), "no_grade"));
             let champion = stream.champion_grade.map(|champion| champions_grade(meter, champion));
@@ -56,7 +54,7 @@ fn decisions(meter: &Meter) -> GateCheck {
 fn graded(meter: &Meter, champion: Option<Grade>, rules: &EvidenceRules) -> GateCheck {
     let standing = &meter.standing;
     let sequential = &standing.sequential;
-    let check = match (standing.grade, sequential.decider) {
+    let check = match (standing.without_rails, sequential.decider) {
         (Some(Grade::Qualified), _) if sequential.qualified_at.is_none() => {
             let known = usize::from(sequential.is_crossed());
             check("crossings", Some(known as f64), Comparison::AtLeast, 1.0)
@@ -73,7 +71,8 @@ fn graded(meter: &Meter, champion: Option<Grade>, rules: &EvidenceRules) -> Gate
             check("p", p, Comparison::AtMost, rules.provisional_p)
         }
     };
-    let beyond = champion.filter(|champion| standing.grade.is_none() && *champion > Grade::Provisional);
+    let beyond =
+        champion.filter(|champion| standing.without_rails.is_none() && *champion > Grade::Provisional);
     let sentence = match beyond {
         None => meter.sentence.clone(),
         Some(champion) => format!("{}; {}", meter.sentence, needs(champion)),

@@ -88,6 +88,23 @@ proptest! {
     }
 
     #[test]
+    fn no_grade_rests_on_too_few_decisions(
+        seed in 0..1_000_u64,
+        sharpe in -2.0..15.0_f64,
+        bars in 336..1_500_usize,
+        flat_from in 0..1_500_usize,
+    ) {
+        let mut ledger = stream(bars, sharpe, seed);
+        ledger.arm_position.iter_mut().skip(flat_from).for_each(|position| *position = 0.0);
+        let standing = standing(&ledger);
+        let enough = standing.closed_trades >= Some(10) && standing.differing_stretches >= 20;
+        prop_assert_eq!(standing.grade, standing.without_rails.filter(|_| enough));
+        let verdict = assess(&evidence(ledger));
+        prop_assert_eq!(verdict.grading.unwrap().earned, standing.grade);
+        prop_assert!(enough || verdict.outcome != Outcome::Promote);
+    }
+
+    #[test]
     fn a_takeover_never_lowers_the_lines_grade(
         seed in 0..1_000_u64,
         sharpe in -2.0..15.0_f64,
@@ -106,7 +123,7 @@ proptest! {
     #[test]
     fn a_crossing_that_was_found_qualifies_whatever_breaks_the_test(
         seed in 0..1_000_u64,
-        bars in 0..1_500_usize,
+        bars in 240..1_500_usize,
         broken in prop::option::of(".{0,40}"),
         after in 0..2_000_usize,
     ) {

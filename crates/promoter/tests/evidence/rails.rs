@@ -112,7 +112,9 @@ fn a_rail_on_trades_waits_for_enough_of_them() {
         &few(9),
         Outcome::Inconclusive,
         RAILS,
-        &["9 trades on the hold-out can't confirm"],
+        &[
+            "9 trades on the hold-out can't confirm: 10 are needed, and a longer hold-out has more (--holdout-bars)",
+        ],
     );
     check_under(&win_rate, &few(0), Outcome::Inconclusive, RAILS, &["winRate is undefined"]);
 }

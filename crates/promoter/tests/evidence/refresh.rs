@@ -3,7 +3,7 @@
 use walkforward_core::{
     Evidence, Grade, Judgement, MechanicalCheck, Outcome, PromotionClass, StreamEvidence,
 };
-use walkforward_promoter::EvidenceGate;
+use walkforward_promoter::{EvidenceGate, ExplicitRails};
 
 use crate::ledgers::{
     agreeing, assess, change, change_stream, check, check_under, differing_bars, refresh, rules, stream,
@@ -157,7 +157,7 @@ fn a_snapshot_that_decides_otherwise_may_serve_where_its_arm_leads_its_own_ancho
     let verdict = assess(&ahead);
     let agreement = verdict.checks.iter().find(|check| check.name == "agreement").unwrap();
     assert_eq!((agreement.judgement, agreement.measured), (Judgement::Pass, Some(150.0 / 336.0)));
-    let words = "on 45 % of 336 bars, at least 60 % is needed, or a lead of its arm over model-a, which it took over with, \
+    let words = "on 45 % of 336 bars, at least 60 % is needed, or a lead of its arm over model-a, \
                  which it has: the arm beat model-a by 69 % over 84 days; luck alone does that 1 time in 1001 (p = 0.001)";
     assert!(agreement.sentence.contains(words), "{}", agreement.sentence);
     let own = &verdict.grading.unwrap().meter["ownAnchor"];
@@ -181,7 +181,7 @@ fn a_snapshot_that_decides_otherwise_waits_as_long_as_its_arm_does_not_lead_its_
     still.arm_position[9 * 12..].fill(0.0);
     waits(
         still,
-        &["the arm beat model-a", "; 9 closed trades of the arm are too few to judge by, 10 are needed"],
+        &["the arm beat model-a", "but 9 closed trades of the arm are too few to judge by, 10 are needed"],
     );
     // Without such a ledger nothing can change the answer.
     check(&agreeing(150), Outcome::Reject, Some("disagrees_with_serving"), &["60 % is needed"]);
@@ -232,8 +232,76 @@ fn a_kept_grade_that_the_ledger_would_not_earn_today_is_said() {
     let expected = "the arm keeps provisional from an earlier verdict, its ledger of today alone comes to no grade: it has \
                     had no look yet";
     assert_eq!(warned(&young), [expected]);
+    let held = change_stream(screened.clone(), |it| {
+        it.arm_return = stream(2_016, 8.0, 1).arm_return;
+        it.arm_position.fill(1.0);
+    });
+    let few = "(p = 0.001); 0 closed trades of the arm are too few to judge by, 10 are needed; 1 separate stretch on which the \
+               arm and its reference differ is too few to judge by, 20 are needed";
+    assert!(warned(&held)[0].ends_with(few), "{:?}", warned(&held));
     let earned = change_stream(screened, |it| it.arm_return = stream(2_016, 8.0, 1).arm_return);
     assert_eq!(warned(&earned), [""; 0]);
+}
+
+/// The candidate and the serving snapshot of a refresh with these drawdowns.
+fn falling(candidate: f64, serving: f64) -> Evidence {
+    change(refresh(), |evidence| {
+        evidence.candidate.metrics.max_drawdown = Some(candidate);
+        evidence.champion.as_mut().unwrap().metrics.max_drawdown = Some(serving);
+    })
+}
+
+#[test]
+fn a_snapshot_that_falls_no_further_than_the_serving_one_is_let_through() {
+    let rails = Some("rails");
+    check(&falling(0.35, 0.35), Outcome::Promote, None, &[]);
+    let drawdown = assess(&falling(0.3, 0.35)).checks.into_iter().find(|check| check.name == "maxDrawdown");
+    let told = "maxDrawdown 0.3 is at most 0.35, what the serving serving fell by on the same bars";
+    assert_eq!(drawdown.unwrap().sentence, told);
+    let words = ["maxDrawdown 0.36 is above 0.35, what the serving serving fell by"];
+    check(&falling(0.36, 0.35), Outcome::Reject, rails, &words);
+    // The fixed bound is the more lenient one.
+    check(&falling(0.2, 0.1), Outcome::Promote, None, &[]);
+    check(&falling(0.21, 0.1), Outcome::Reject, rails, &["maxDrawdown 0.21 is above 0.2"]);
+    // On other bars, without a model that runs, or of another arm the serving one excuses nothing.
+    let shifted = change(falling(0.3, 0.35), |it| it.champion.as_mut().unwrap().bar_close.truncate(335));
+    check(&shifted, Outcome::Reject, rails, &["is above 0.2"]);
+    let broken = change(falling(0.3, 0.35), |it| it.champion.as_mut().unwrap().mechanical.loads = false);
+    check(&broken, Outcome::Reject, rails, &["is above 0.2"]);
+    let other = change_stream(falling(0.3, 0.35), |stream| stream.is_champions = false);
+    check(&other, Outcome::Reject, rails, &["is above 0.2"]);
+}
+
+#[test]
+fn a_bound_that_somebody_set_is_one_for_refreshes_too() {
+    let explicit = ExplicitRails { max_drawdown: Some(0.25), ..ExplicitRails::default() };
+    let gate = EvidenceGate { explicit, ..EvidenceGate::default() };
+    check_under(
+        &gate,
+        &falling(0.3, 0.35),
+        Outcome::Reject,
+        Some("rails"),
+        &["maxDrawdown 0.3 is above 0.25"],
+    );
+}
+
+#[test]
+fn a_serving_snapshot_that_breaks_a_rail_itself_is_said_to() {
+    let warned = |evidence: &Evidence| {
+        assess(evidence)
+            .warnings
+            .into_iter()
+            .find(|warning| warning.starts_with("the serving serving breaks"))
+    };
+    let expected = "the serving serving breaks rails itself that the candidate is held to, on the same bars: maxDrawdown \
+                    0.35 is above 0.2; turnoverPerDay 7.2 is above 6";
+    let both = change(falling(0.1, 0.35), |it| it.champion.as_mut().unwrap().metrics.turnover = Some(0.3));
+    assert_eq!(warned(&both).as_deref(), Some(expected));
+    let of_another_arm = change_stream(both.clone(), |stream| stream.is_champions = false);
+    assert!(warned(&of_another_arm).is_some());
+    assert_eq!(warned(&falling(0.35, 0.2)), None);
+    let seen = change(both, |evidence| evidence.unseen_bars = 249);
+    assert_eq!(warned(&seen), None, "too few bars to say");
 }
 
 #[test]

@@ -75,14 +75,62 @@ fn a_crossing_that_an_earlier_verdict_found_is_told_as_one() {
     let close = hour(2_000);
     let behind =
         "the arm fell behind flat by 25 % over 84 days; luck alone does better 9 times in 10 (p = 0.94)";
-    let crossing =
-        "a sequential test of the two had been crossed by the bar that closed at 2024-03-24T08:00:00.000Z";
+    let crossing = "a sequential test of the two (level 0.0125 today) had been crossed by the bar that closed at 2024-03-24T08:00:00.000Z";
     let ledger = |horizon| StreamEvidence { horizon: Some(horizon), ..stream(6_000, -1.0, 1) };
     let broken = Horizon { broken: Some("paused".to_owned()), crossed_at: Some(close), ..registered(0) };
     let expected = format!("{behind}; {crossing}; that the test is broken since (paused) does not undo it");
     told(&ledger(broken), &expected);
     let renewed = Horizon { crossed_at: Some(close), ..registered(5_000) };
     told(&ledger(renewed), &format!("{behind}; {crossing}; what the test of now says does not undo it"));
+}
+
+#[test]
+fn a_lead_on_too_few_decisions_is_told_with_what_is_missing() {
+    let mut held = stream(1_440, 8.0, 1);
+    held.arm_position.fill(1.0);
+    told(
+        &held,
+        "the arm beat flat by 45 % over 60 days; luck alone does that 1 time in 222 (p = 0.0045); \
+         qualified needs the registered test at 2.5 (level 0.0125), it has 1.04 after 60 of 365 days; by \
+         these figures alone the arm would be screened, but 0 closed trades of the arm are too few to judge by, 10 are needed, and \
+         1 separate stretch on which the arm and its reference differ is too few to judge by, 20 are needed: \
+         at this rate that never changes",
+    );
+    held.arm_position = (0..1_440).map(|bar| f64::from(u8::from(bar % 96 < 48))).collect();
+    told(
+        &held,
+        "the arm beat flat by 45 % over 60 days; luck alone does that 1 time in 222 (p = 0.0045); \
+         qualified needs the registered test at 2.5 (level 0.0125), it has 1.04 after 60 of 365 days; by \
+         these figures alone the arm would be screened, but 15 separate stretches on which the arm and its reference differ are too \
+         few to judge by, 20 are needed: screened in about 20 more days at this rate",
+    );
+    let mut behind = stream(720, -3.0, 1);
+    behind.arm_position.fill(1.0);
+    told(
+        &behind,
+        "the arm fell behind flat by 23 % over 30 days; luck alone does better nearly always (p = \
+         0.97), provisional needs 1 in 5, screened 1 in 100; 0 closed trades of the arm are too few to \
+         judge by, 10 are needed, and 1 separate stretch on which the arm and its reference differ is too \
+         few to judge by, 20 are needed: not at this rate; provisional would take a lead of 18 % in 84 days",
+    );
+}
+
+#[test]
+fn bars_that_were_known_are_told_with_what_a_search_finds_on_them() {
+    let warned = |replayed_bars: usize| {
+        let mut evidence = takeover();
+        evidence.stream.as_mut().unwrap().replayed_bars = replayed_bars;
+        assess(&evidence).warnings.into_iter().find(|warning| warning.contains("replayed"))
+    };
+    assert_eq!(warned(1_008), None, "no more than half");
+    let expected = "1009 of the 2016 bars of the evidence were replayed, so that whoever chose the arm may have known them: \
+                    of 20 settings without skill tried on them, 18 in 100 searches find one that is screened by luck (one \
+                    look each, settings that have nothing in common)";
+    assert_eq!(warned(1_009).as_deref(), Some(expected));
+    // The window has left them behind.
+    let mut later = takeover();
+    later.stream = Some(StreamEvidence { replayed_bars: 2_016, ..stream(3_048, 8.0, 1) });
+    assert!(!assess(&later).warnings.iter().any(|warning| warning.contains("replayed")));
 }
 
 #[test]
@@ -127,18 +175,39 @@ fn a_grade_is_shown_with_the_rate_at_which_luck_earns_it() {
         assess(&evidence).warnings[0].clone()
     };
     let worth = "an arm without any skill reaches";
-    let source = "at the default levels (measured on simulated markets, docs/evidence.md)";
+    let source = "(default levels, simulated markets: docs/evidence.md)";
+    let market = "of the cases in a market without drift";
     assert_eq!(
         warned(Grade::Provisional),
         format!(
-            "{worth} provisional at its first look in 21 to 23 %, within a year in 93 to 95 % of the cases {source}"
+            "{worth} provisional at its first look in 21 to 23 %, within a year in 93 to 95 % {market}; a line of four such \
+             arms changes its champion five to six times a year {source}"
         )
     );
     assert_eq!(
         warned(Grade::Screened),
         format!(
-            "{worth} screened within 30 days in 2 to 4 %, within a year in 16 to 23 % of the cases {source}"
+            "{worth} screened within 30 days in 2 to 4 %, within a year in 16 to 23 % {market}; on a line of four such arms a \
+             champion's arm does in 60 to 63 % of the years {source}"
         )
     );
-    assert!(warned(Grade::Qualified).contains("in 1.1 % at 0.0125; here the level is 0.0125"));
+    assert!(warned(Grade::Qualified).contains("of the years; here the level is 0.0125 (default levels"));
+}
+
+/// The table of whole lines has the rates of lines without skill, for consistent snapshots and for independent ones.
+#[test]
+fn the_rates_of_a_line_are_those_of_the_page() {
+    let page = include_str!("../../../../docs/evidence.md");
+    let rows = ["| consistent | 0 |", "| independent | 0 |"]
+        .map(|begin| page.lines().find(|line| line.starts_with(begin)).unwrap());
+    let rate = |row: &str, column: usize| {
+        let cell = row.split('|').nth(column).unwrap();
+        cell.split('±').next().unwrap().trim().to_owned()
+    };
+    let [screened, qualified] = [7, 8]
+        .map(|column| format!("in {} to {} % of the years", rate(rows[0], column), rate(rows[1], column)));
+    assert!(Grade::Screened.reached_by_luck().ends_with(&screened), "{screened}");
+    assert!(Grade::Qualified.reached_by_luck().ends_with(&qualified), "{qualified}");
+    let takeovers = rows.map(|row| rate(row, 3).parse::<f64>().unwrap());
+    assert!(takeovers.iter().all(|count| (5.0..=6.0).contains(count)), "{takeovers:?}");
 }

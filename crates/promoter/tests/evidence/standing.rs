@@ -84,6 +84,54 @@ fn separate_stretches_are_counted_up_to_the_look() {
 }
 
 #[test]
+fn figures_that_rest_on_too_few_decisions_are_no_grade() {
+    // 28 stretches and 27 closed trades in 14 days; then the arm stays long.
+    let long_from = |hour: usize, bars| {
+        let mut ledger = stream(bars, 8.0, 1);
+        ledger.arm_return = crate::ledgers::earned(&vec![1.0; bars], 8.0, 1);
+        ledger.arm_position[hour..].fill(1.0);
+        standing(&ledger)
+    };
+    let never = long_from(0, 504);
+    assert_eq!((never.closed_trades, never.differing_stretches), (Some(0), 1));
+    assert_eq!((never.without_rails, never.grade), (Some(Grade::Screened), None));
+    assert_eq!(shortfall(&never), Some((Grade::Screened, Shortfall::TooFewDecisions)));
+    assert_eq!(never.next.unwrap().days, None);
+    // 19 stretches in 21 days: the twentieth takes a day more.
+    let nearly = long_from(19 * 12 - 6, 504);
+    assert_eq!((nearly.closed_trades, nearly.differing_stretches, nearly.grade), (Some(18), 19, None));
+    assert_eq!(nearly.next.unwrap().days, Some(21.0 / 19.0));
+    let enough = long_from(20 * 12 - 6, 504);
+    assert_eq!((enough.closed_trades, enough.differing_stretches), (Some(19), 20));
+    assert_eq!((enough.without_rails, enough.grade), (Some(Grade::Screened), Some(Grade::Screened)));
+}
+
+#[test]
+fn a_crossing_waits_for_enough_decisions_too() {
+    let mut ledger = stream(6_000, 12.0, 1);
+    ledger.arm_return = crate::ledgers::earned(&vec![1.0; 6_000], 12.0, 1);
+    ledger.arm_position.fill(1.0);
+    let held = standing(&ledger);
+    assert!(held.sequential.qualified_at.is_some());
+    assert_eq!((held.without_rails, held.grade), (Some(Grade::Qualified), None));
+    assert_eq!(shortfall(&held), Some((Grade::Qualified, Shortfall::TooFewDecisions)));
+}
+
+#[test]
+fn time_that_is_left_counts_the_decisions_that_are_missing() {
+    let mut slow = stream(720, 4.0, 3);
+    let alone = standing(&slow).next.unwrap();
+    assert_eq!((alone.grade, alone.days), (Grade::Provisional, Some(1.0)));
+    slow.arm_position = (0..720).map(|bar| f64::from(u8::from(bar % 72 < 36))).collect();
+    let waits = standing(&slow).next.unwrap();
+    // Ten stretches in 30 days, twenty are needed.
+    assert_eq!((waits.shortfall, waits.days), (Shortfall::LuckIsLikely, Some(30.0)));
+    slow.arm_position.fill(1.0);
+    let never = standing(&slow).next.unwrap();
+    assert_eq!((never.shortfall, never.days), (Shortfall::TooFewDecisions, None));
+}
+
+#[test]
 fn a_clear_lead_qualifies_and_stays_qualified() {
     let ledger = stream(6_000, 12.0, 1);
     let qualified = standing(&ledger);
@@ -230,12 +278,18 @@ fn the_sequential_part_alone_is_the_same() {
 fn a_series_of_differences_stands_where_its_stream_does() {
     let ledger = stream(700, 2.0, 9);
     let rules = rules(|_| {});
+    let differs: Vec<bool> = ledger.arm_position.iter().map(|position| *position > 0.0).collect();
     let series = LedgerSeries {
+        differs: Some(&differs),
+        arm_position: Some(&ledger.arm_position),
         horizon: ledger.horizon.as_ref(),
         seed: 0x00c0_ffee_00c0_ffee,
         ..LedgerSeries::of(&ledger.arm_return, hourly())
     };
     assert_eq!(Standing::of_series(&series, &rules).unwrap(), standing(&ledger));
+    let alone = LedgerSeries { differs: None, arm_position: None, ..series };
+    let alone = Standing::of_series(&alone, &rules).unwrap();
+    assert_eq!((alone.closed_trades, alone.grade), (None, alone.without_rails));
     let recent = Recent::of(&ledger.arm_return[..696], hourly(), &rules, series.seed_at(696)).unwrap();
     assert_eq!(Some(recent), standing(&ledger).recent);
 }
@@ -251,6 +305,8 @@ fn a_ledger_that_does_not_hold_together_is_refused() {
     refused(|it| it.arm_return[7] = f64::NAN, "the arm's return of bar 7 is NaN");
     refused(|it| it.reference_position[7] = f64::INFINITY, "the reference's position of bar 7 is inf");
     refused(|it| it.reference_return.truncate(399), "the reference's return has 399 bars: expected 400");
+    refused(|it| it.asset_return = vec![0.0; 399], "the asset's return has 399 bars: expected 400");
+    refused(|it| it.asset_return = vec![f64::NAN; 400], "the asset's return of bar 0 is NaN");
     refused(|it| it.bar_close[7] = it.bar_close[6], "bar 7 of the ledger does not close after");
     refused(|it| it.bars_per_day = 0.0, "bars_per_day is 0");
     refused(|it| it.horizon.as_mut().unwrap().bars = 335, "the horizon is 335");

@@ -1,7 +1,7 @@
 //! Another arm than the champion's, or the line's first.
 
-use walkforward_core::{Grade, Judgement, MechanicalCheck, Outcome, PromotionClass, SuppliedBy};
-use walkforward_promoter::EvidenceGate;
+use walkforward_core::{Gate, Grade, Judgement, MechanicalCheck, Outcome, PromotionClass, SuppliedBy};
+use walkforward_promoter::{EvidenceGate, ThresholdsGate};
 
 use crate::ledgers::{
     assess, change, change_stream, check, check_under, evidence, hour, report, rules, stream, takeover,
@@ -61,6 +61,39 @@ fn luck_is_no_grade() {
 fn a_short_ledger_is_too_early() {
     let words = ["335 counted bars", "the first look is at 336"];
     check(&evidence(stream(335, 12.0, 1)), Outcome::Inconclusive, Some("too_early"), &words);
+}
+
+#[test]
+fn a_lead_of_one_position_earns_nothing_and_takes_nothing_over() {
+    let held = change_stream(evidence(stream(504, 14.0, 1)), |stream| stream.arm_position.fill(1.0));
+    let words = ["0 closed trades of the arm are too few", "1 separate stretch on which"];
+    check(&held, Outcome::Inconclusive, Some("rails"), &words);
+    let verdict = assess(&held);
+    let grading = verdict.grading.unwrap();
+    assert_eq!((grading.grade, grading.earned), (None, None));
+    let standing = &grading.meter["standing"];
+    assert_eq!((&standing["withoutRails"], &standing["closedTrades"]), (&"screened".into(), &0.into()));
+    assert!(
+        grading.meter["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("; by these figures alone the arm would be screened, but 0 closed")
+    );
+    let luck = verdict.checks.iter().find(|check| check.name == "p").unwrap();
+    assert_eq!(luck.judgement, Judgement::Pass, "the figure itself is low enough");
+}
+
+#[test]
+fn how_holding_did_stands_beside_the_conditions_and_decides_nothing() {
+    let beside = |gain: f64| change_stream(takeover(), |it| it.asset_return = vec![gain; 2_016]);
+    for (gain, judgement) in [(0.01, Judgement::Unknown), (-0.01, Judgement::Pass)] {
+        check(&beside(gain), Outcome::Promote, None, &[]);
+        let verdict = assess(&beside(gain));
+        let told = verdict.checks.last().unwrap();
+        assert_eq!((told.name.as_str(), told.judgement), ("holdingAtExposure", judgement));
+        assert!(told.sentence.ends_with("(this decides nothing)"), "{}", told.sentence);
+        assert_eq!(verdict.grading.unwrap().meter["holding"]["held"], told.threshold);
+    }
 }
 
 #[test]
@@ -222,6 +255,29 @@ fn the_first_reason_that_applies_is_told() {
     let ahead = change_stream(behind, |it| it.arm_return = stream(2_016, 12.0, 1).arm_return);
     step(&ahead, Outcome::Inconclusive, "cooling_down");
     check(&change_stream(ahead, |stream| stream.last_takeover_at = None), Outcome::Promote, None, &[]);
+}
+
+#[test]
+fn an_arm_in_quarantine_waits_until_it_is_over() {
+    let free = change(takeover(), |evidence| {
+        let metrics = &mut evidence.candidate.metrics;
+        (metrics.win_rate, metrics.pnl_per_trade) = (Some(0.6), Some(0.01));
+    });
+    let until =
+        |hours: usize| change_stream(free.clone(), |stream| stream.quarantined_until = Some(hour(hours)));
+    let words =
+        ["candidate waits", "in quarantine until 2024-03-25T01:00:00", "models release 00c0ffee00c0ffee"];
+    check(&until(2_016), Outcome::Promote, None, &["candidate may trade"]);
+    let waits = until(2_017);
+    check(&waits, Outcome::Inconclusive, Some("quarantined"), &words);
+    let by_thresholds = ThresholdsGate::default().assess(&waits);
+    assert_eq!(by_thresholds.reason.as_deref(), Some("quarantined"), "{by_thresholds:?}");
+    assert_eq!(ThresholdsGate::default().assess(&free).outcome, Outcome::Promote, "otherwise");
+    // What does not work is told first, and the arm's evidence is shown all the same.
+    let broken = change(waits.clone(), |evidence| evidence.candidate.mechanical.loads = false);
+    check(&broken, Outcome::Reject, Some("mechanical"), &[]);
+    let grading = assess(&waits).grading.unwrap();
+    assert_eq!((grading.grade, grading.class), (Some(Grade::Screened), PromotionClass::Takeover));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use walkforward_core::{ArmId, Grade, Grading, PromotionClass, Timestamp, Window};
 use walkforward_report::{
-    ArmReport, DemoEquity, DemoMarket, DemoProof, DemoReport, DemoRows, EvidenceReport, JudgedSnapshot,
-    ReplayChange, ReplayEquity,
+    ArmQuarantine, ArmReport, DemoEquity, DemoMarket, DemoProof, DemoReport, DemoRows, EvidenceReport,
+    JudgedSnapshot, LineTests, ReplayChange, ReplayEquity,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -47,9 +47,16 @@ fn meter(p: f64) -> Value {
              5, screened 1 in 100: about 60 more days at this rate", 1.0 / p
         ),
         "nextLookInHours": 12.0,
+        "liveBars": 1_356,
+        "holding": {
+            "meanExposure": 0.85, "arm": 0.041, "held": 0.062,
+            "sentence": "over 56 days the arm made 4.1 % after costs; the asset, held at the arm's mean exposure of 85 % on the \
+                         same bars, would have made 6.2 % before costs (this decides nothing)"
+        },
         "standing": {
             "countedBars": 1_356, "replayedBars": 0, "lookBars": 1_344, "looks": 43, "nextLookInBars": 12,
-            "firstLookBars": 336, "differingBars": 812, "differingStretches": 34, "sameDecisions": false,
+            "firstLookBars": 336, "differingBars": 812, "differingStretches": 34, "closedTrades": 33,
+            "withoutRails": p_grade(p), "grade": p_grade(p), "sameDecisions": false,
             "recent": { "days": 56.0, "gap": 0.041, "sharpe": 1.21, "p": p },
             "sequential": {
                 "bars": 1_344, "decider": "registered_test", "broken": null, "horizonBars": 8_760, "z": 0.41,
@@ -63,11 +70,20 @@ fn meter(p: f64) -> Value {
         ],
         "error": { "spent": 3.2e-7, "allowed": 0.0125, "ofTheLine": 0.05 },
         "trackRecord": {
-            "sharpe": 1.21, "probabilisticSharpe": 0.71, "trials": 56, "deflatedSharpe": 0.04,
-            "minTrackRecordBars": 16_230.4
+            "sharpe": 1.21, "probabilisticSharpe": 0.71, "trials": 3, "trialsOf": "arms",
+            "varianceFrom": "without_skill", "deflatedSharpe": 0.04, "minTrackRecordBars": 16_230.4
         },
-        "levels": { "provisionalP": 0.2, "screenedP": 0.01, "minStretches": 20 },
+        "levels": { "provisionalP": 0.2, "screenedP": 0.01, "minStretches": 20, "minTrades": 10 },
     })
+}
+
+/// What a p alone comes to at the default levels.
+fn p_grade(p: f64) -> Option<Grade> {
+    match p {
+        p if p <= 0.01 => Some(Grade::Screened),
+        p if p <= 0.2 => Some(Grade::Provisional),
+        _ => None,
+    }
 }
 
 /// Four arms: without a verdict, without figures, without a grade, and with one.
@@ -84,6 +100,11 @@ pub(crate) fn arms() -> EvidenceReport {
         registered_at: at(0),
         snapshots: 56,
         trades: number == 0xa1b2_c3d4,
+        quarantine: (number == 0xfeed).then(|| ArmQuarantine {
+            until: at(1_700),
+            sentence: "evidence: E is 5.4, and 5 takes a champion back".to_owned(),
+        }),
+        line_tests: Some(LineTests { registered: 0.025, anytime: 0.0083 }),
         judged,
     };
     let unread = Grading { meter: Value::Null, ..grading(0xbeef, None, 0.5) };

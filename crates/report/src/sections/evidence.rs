@@ -4,8 +4,8 @@ use walkforward_core::{Grade, Grading};
 
 use crate::bounds::{MAX_ROWS, bounded};
 use crate::gauges::{Gauge, gauges};
-use crate::markup::{Element, el, header, known, left_out, row_header, table};
-use crate::meter::{MeterChance, MeterOutlook, MeterReport, MeterTrackRecord, worth};
+use crate::markup::{Element, el, figure, header, known, left_out, row_header, table};
+use crate::meter::{LIVE_BARS_ONLY, MeterChance, MeterReport, MeterTrackRecord, worth, worths};
 use crate::numbers;
 use crate::page::{Section, View, in_words};
 use crate::sections::{counted, note, result};
@@ -31,9 +31,10 @@ pub(crate) fn meter(grading: &Grading) -> Vec<Element> {
     if !meter.sentence.is_empty() {
         content.push(el("p").class("lead").text(in_words(&meter.sentence)));
     }
+    content.extend(meter.holding.as_ref().map(|holding| note(in_words(&holding.sentence) + ".")));
     content.push(el("dl").class("gauges").all(gauges(&meter).iter().map(gauge)));
     content.extend(meter.own_anchor.as_ref().map(|own| el("p").text(in_words(&own.in_words()))));
-    content.extend(chances(&meter.outlooks));
+    content.extend(chances(&meter));
     content.extend(track_record(&meter.track_record));
     content
 }
@@ -70,18 +71,28 @@ fn gauge(gauge: &Gauge) -> Element {
         .add(el("dd").class("note").text(&gauge.note))
 }
 
+/// What each grade that `is_shown` is worth, a note each.
+pub(crate) fn worth_notes(is_shown: impl Fn(Grade) -> bool) -> impl Iterator<Item = Element> {
+    worths(is_shown).into_iter().map(|worth| note(in_words(&worth) + "."))
+}
+
 /// The chance of each grade, for each assumed lead.
-fn chances(outlooks: &[MeterOutlook]) -> Vec<Element> {
-    let (shown, rest) = bounded(outlooks, MAX_ROWS);
+fn chances(meter: &MeterReport) -> Vec<Element> {
+    let (shown, rest) = bounded(&meter.outlooks, MAX_ROWS);
     if shown.is_empty() {
         return Vec::new();
     }
     let columns = [("Within", false), ("Provisional", true), ("Screened", true), ("Qualified", true)];
     let row = |chance: &MeterChance| {
         let within = counted(chance.within_days, "day", "days");
+        let qualified = match meter.is_replay_alone() {
+            true => figure(Some(LIVE_BARS_ONLY.to_owned())),
+            false => known(chance.qualified, whole_percent),
+        };
         el("tr")
             .add(row_header(&within))
-            .all([chance.provisional, chance.screened, chance.qualified].map(|it| known(it, whole_percent)))
+            .all([chance.provisional, chance.screened].map(|it| known(it, whole_percent)))
+            .add(qualified)
     };
     let rows = shown.iter().flat_map(|outlook| {
         let title = el("th")
@@ -92,10 +103,10 @@ fn chances(outlooks: &[MeterOutlook]) -> Vec<Element> {
         std::iter::once(el("tr").class("group").add(title)).chain(chances.iter().map(row)).collect::<Vec<_>>()
     });
     let list = table("Chance of each grade", header(&columns), rows).attr("data-narrow", "chances");
-    let worths = Grade::ALL.iter().rev().map(|grade| el("li").text(in_words(&worth(*grade)) + "."));
+    let worths = worths(|_| true).into_iter().rev().map(|worth| el("li").text(in_words(&worth) + "."));
     let simulated = note(
         "Simulated from where the ledger stands, with normal days that do not depend on each other; a grade counts \
-         from the first look at which it is reached. Leads are annual Sharpe ratios of the arm’s own returns. What a \
+         from the first look at which it is reached, and the arm goes on deciding as often as so far. Leads are annual Sharpe ratios of the arm’s own returns. What a \
          grade is worth, measured on simulated markets:",
     );
     [el("h3").text("What may still come"), list]
@@ -114,7 +125,7 @@ fn whole_percent(share: f64) -> String {
 /// What the Sharpe ratio of the difference is worth.
 fn track_record(record: &MeterTrackRecord) -> Option<Element> {
     record.sharpe?;
-    let trials = record.trials.map(|trials| counted(trials, "trial", "trials")).unwrap_or_default();
+    let trials = record.trials_in_words();
     let facts = [
         ("Sharpe ratio of the difference, annual".to_owned(), record.sharpe.map(numbers::plain)),
         ("Chance that the true one is above 0".to_owned(), record.probabilistic_sharpe.map(numbers::percent)),
@@ -128,5 +139,6 @@ fn track_record(record: &MeterTrackRecord) -> Option<Element> {
         Some(el("div").add(el("dt").text(name)).add(el("dd").text(value?)))
     };
     let list = el("dl").class("facts").all(facts.into_iter().filter_map(fact));
-    Some(el("div").add(el("h3").text("Reported, decides nothing")).add(list))
+    let variance = record.variance_in_words().map(|words| note(format!("Of the {trials}: {words}.")));
+    Some(el("div").add(el("h3").text("Reported, decides nothing")).add(list).all(variance))
 }

@@ -9,7 +9,7 @@ use crate::page::{Section, View};
 use crate::sections::{note, result};
 
 /// Conditions in words, by their names in records, and whether they are fractions.
-const NAMES: [(&str, &str, bool); 24] = [
+const NAMES: [(&str, &str, bool); 25] = [
     ("winRate", "Win rate", true),
     ("maxDrawdown", "Largest drawdown", true),
     ("pnlPerTrade", "Return per trade", true),
@@ -34,7 +34,10 @@ const NAMES: [(&str, &str, bool); 24] = [
     ("sameBars", "Same bars", false),
     ("agreement", "Agreement", true),
     ("pWorse", "Worse: p", false),
+    (INFORMATION, "Beside holding the asset", true),
 ];
+/// What stands among the conditions and is none.
+const INFORMATION: &str = "holdingAtExposure";
 
 /// The ledger of conditions.
 pub(crate) fn gate(view: &View<'_>) -> Section {
@@ -48,11 +51,12 @@ pub(crate) fn gate(view: &View<'_>) -> Section {
 
 fn ledger(verdict: &Verdict) -> Vec<Element> {
     let (shown, rest) = bounded(&verdict.checks, MAX_ROWS);
-    let passed = verdict.checks.iter().filter(|check| check.judgement == Judgement::Pass).count();
+    let conditions = || verdict.checks.iter().filter(|check| check.name != INFORMATION);
+    let passed = conditions().filter(|check| check.judgement == Judgement::Pass).count();
     let summary = format!(
         "{} of {} conditions of the rules “{}” hold.",
         numbers::whole(passed as u64),
-        numbers::whole(verdict.checks.len() as u64),
+        numbers::whole(conditions().count() as u64),
         verdict.preset
     );
     let columns =
@@ -66,10 +70,11 @@ fn row(check: &GateCheck) -> Element {
     let label = known.map_or(check.name.as_str(), |(_, label, _)| label);
     let is_fraction = known.is_some_and(|(_, _, is_fraction)| *is_fraction);
     let write = if is_fraction { numbers::percent } else { numbers::figure };
-    let (class, word) = match check.judgement {
-        Judgement::Pass => ("pass", "Pass"),
-        Judgement::Fail => ("fail", "Fail"),
-        Judgement::Unknown => ("unknown", "Unknown"),
+    let result = match check.judgement {
+        _ if check.name == INFORMATION => el("span").class("pill").text("No condition"),
+        Judgement::Pass => result("pass", "Pass"),
+        Judgement::Fail => result("fail", "Fail"),
+        Judgement::Unknown => result("unknown", "Unknown"),
     };
     let sign = match check.comparison {
         Comparison::AtLeast => "≥",
@@ -77,7 +82,7 @@ fn row(check: &GateCheck) -> Element {
     };
     el("tr")
         .add(row_header(label))
-        .add(el("td").add(result(class, word)))
+        .add(el("td").add(result))
         .add(figure(
             check
                 .measured

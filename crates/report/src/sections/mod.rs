@@ -19,7 +19,7 @@ mod verdict;
 pub(crate) use actions::actions;
 pub(crate) use data::data;
 pub(crate) use equity::{Curve, charts, equity, equity_chart, growth_scale};
-pub(crate) use evidence::{evidence, meter, section as evidence_section};
+pub(crate) use evidence::{evidence, meter, section as evidence_section, worth_notes};
 pub(crate) use gate::gate;
 pub(crate) use lineage::lineage;
 pub(crate) use metrics::metrics;

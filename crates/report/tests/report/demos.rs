@@ -17,6 +17,7 @@ fn the_markets_stand_beside_each_other_with_what_each_rule_made_of_them() {
         "(0 promotions)",
         "30 cycles of BTC/USD, 1h",
         "annualised from 30 days",
+        "An arm without any skill reaches provisional at its first look",
         "too_early",
         "Thirty days on invented bars say nothing about a real market.",
         "orchestrate demo --seed 1",

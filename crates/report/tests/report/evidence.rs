@@ -1,7 +1,7 @@
 //! Evidence meters: on the pages of models and replays, and on one of their own.
 
 use serde_json::{Value, json};
-use walkforward_core::{Grade, Grading};
+use walkforward_core::{Grade, Grading, Judgement};
 use walkforward_report::{ArmReport, EvidenceReport, Gauge, MeterReport, evidence_html, gauges, html};
 
 use crate::arms::{arms, grading};
@@ -43,11 +43,16 @@ fn a_models_page_has_its_arms_meter_and_one_without_has_none() {
         "Z = 0.41",
         "2.51 qualifies; 1,344 of 8,760 live bars",
         "log E = 0.33",
-        "of 1.25\u{202f}%, the arm’s share; all arms of the line share 5\u{202f}%",
+        "of 1.25\u{202f}%, the level of this test; tests that a line registers within a year add up to at most 5\u{202f}%, \
+         those of all other pairs of the database to at most 5\u{202f}% more, by e-LOND",
+        "10 are needed for any grade",
+        "Over 56 days the arm made 4.1 % after costs; the asset, held at the arm's mean exposure of 85 %",
+        "the arm goes on deciding as often as so far",
         "If there is no lead",
         "If the lead is a Sharpe ratio of 2",
         "365 days",
-        "Above the best of 56 trials without skill",
+        "Above the best of 3 arms without skill",
+        "Of the 3 arms: their ratios are taken to vary as those of arms without skill do over as many bars.",
         "16,231",
     ] {
         assert!(text.contains(part), "no '{part}' in {text}");
@@ -139,6 +144,47 @@ fn what_happened_to_a_sequential_test_is_told() {
 }
 
 #[test]
+fn bars_of_a_replay_alone_have_no_figure_about_qualified() {
+    let mut report = sample(300, 60, 1);
+    let replayed = changed("/liveBars", json!(0));
+    for name in ["Registered test", "E-process"] {
+        let gauge = gauge_of(&replayed, name);
+        assert_eq!((gauge.value.as_str(), gauge.fill), ("–", None), "{name}");
+        assert_eq!(gauge.note, "live bars only: those of a replay never count for qualified");
+    }
+    report.verdict.as_mut().unwrap().grading = Some(replayed);
+    let text = text_of(&html(&report)).unwrap();
+    assert_eq!(text.matches("\nlive bars only\n").count(), 12, "{text}");
+    report.verdict.as_mut().unwrap().grading = Some(changed("/liveBars", json!(1)));
+    assert!(!text_of(&html(&report)).unwrap().contains("live bars only"));
+}
+
+#[test]
+fn a_figure_on_too_few_decisions_is_told_as_no_grade() {
+    let mut held = grading(1, None, 0.005);
+    held.meter["standing"]["grade"] = Value::Null;
+    held.meter["standing"]["closedTrades"] = json!(0);
+    let trades = gauge_of(&held, "Closed trades");
+    assert_eq!((trades.value.as_str(), trades.fill, trades.limits), ("0", Some(0.0), vec![0.8]));
+    let luck = gauge_of(&held, "Luck does as well");
+    assert!(luck.note.ends_with("; alone it would be screened, on too few decisions"), "{}", luck.note);
+    assert!(!gauge_of(&grading(1, None, 0.005), "Luck does as well").note.contains("too few"));
+}
+
+#[test]
+fn how_holding_did_is_among_the_conditions_and_is_none() {
+    let mut report = sample(300, 60, 1);
+    let verdict = report.verdict.as_mut().unwrap();
+    let before = verdict.checks.len();
+    let mut beside = verdict.checks[0].clone();
+    (beside.name, beside.judgement) = ("holdingAtExposure".to_owned(), Judgement::Unknown);
+    verdict.checks.push(beside);
+    let text = text_of(&html(&report)).unwrap();
+    assert!(text.contains("Beside holding the asset") && text.contains("No condition"), "{text}");
+    assert!(text.contains(&format!("of {before} conditions")), "{text}");
+}
+
+#[test]
 fn the_champions_arm_is_told_against_its_own_anchor() {
     let mut report = sample(300, 60, 1);
     let mut own = grading(1, Some(Grade::Screened), 0.007);
@@ -172,6 +218,8 @@ fn the_page_about_arms_has_each_with_its_meter() {
         "None of them was judged yet.",
         "The verdict recorded no figures about the arm.",
         "An arm without any skill reaches provisional",
+        "Line btc: tests registered within a year spend 2.5 % of the 5 % that such may add up to; its other tests begun in that \
+         time spend 0.83 % of the 5 % more that those of all pairs of the database may, by e-LOND.",
     ] {
         assert!(text.contains(part), "no '{part}' in {text}");
     }

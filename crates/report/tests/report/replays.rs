@@ -68,6 +68,21 @@ fn a_page_tells_who_traded_what_it_earned_and_what_was_refused() {
 }
 
 #[test]
+fn each_grade_among_the_champions_is_told_with_what_it_is_worth() {
+    let mut replay = report(400, 3);
+    assert!(!text_of(&replay_html(&replay)).unwrap().contains("without any skill"));
+    for (change, grade) in replay.changes.iter_mut().zip(["screened", "provisional", "screened"]) {
+        change.grade = Some(grade.to_owned());
+    }
+    let text = text_of(&replay_html(&replay)).unwrap();
+    for grade in ["provisional", "screened"] {
+        let worth = format!("An arm without any skill reaches {grade}");
+        assert_eq!(text.matches(&worth).count(), 1, "{worth}");
+    }
+    assert!(!text.contains("reaches qualified"));
+}
+
+#[test]
 fn a_replay_without_a_bar_and_one_with_thousands_of_changes_have_a_page() {
     let text = text_of(&replay_html(&report(0, 0))).unwrap();
     assert!(text.contains("No model ever traded.") && text.contains("There is no equity curve"), "{text}");

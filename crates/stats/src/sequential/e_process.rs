@@ -77,7 +77,46 @@ pub struct EProcess {
     n: usize,
 }
 
+/// All that an e-process has come to: with its settings, [`EProcess::resume`] goes on to the same bits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EProcessState {
+    /// Natural logarithm of each bet's wealth, one for each target.
+    pub log_wealth: Vec<f64>,
+    /// Estimate of the difference's variance per bar, at least 0.
+    pub variance: f64,
+    /// Largest `log E` so far, at least 0.
+    pub max_log_e: f64,
+    /// Number of bars.
+    pub n: usize,
+}
+
 impl EProcess {
+    /// What it has come to.
+    pub fn state(&self) -> EProcessState {
+        let Self { log_wealth, variance, max_log_e, n, .. } = self;
+        EProcessState { log_wealth: log_wealth.clone(), variance: *variance, max_log_e: *max_log_e, n: *n }
+    }
+
+    /// The e-process of `settings` that had come to `state`.
+    ///
+    /// # Errors
+    /// A setting out of range, or a state that no e-process of these settings comes to.
+    pub fn resume(settings: EProcessSettings, state: EProcessState) -> Result<Self, Error> {
+        let fresh = Self::new(settings)?;
+        let EProcessState { log_wealth, variance, max_log_e, n } = state;
+        let (found, targets) = (log_wealth.len(), fresh.log_wealth.len());
+        if found != targets {
+            return Err(Error::Length { name: "the bets of a state", found, expected: targets.to_string() });
+        }
+        all_usable("log wealth", &log_wealth)?;
+        let is_variance = variance.is_finite() && variance >= 0.0;
+        in_range("the variance of a state", variance, is_variance, "a finite number of at least 0")?;
+        let log_e = if n == 0 { 0.0 } else { log_mean_exp(&log_wealth) };
+        let is_largest = max_log_e.is_finite() && max_log_e >= log_e.max(0.0);
+        in_range("the largest log E of a state", max_log_e, is_largest, "at least 0 and the present one")?;
+        Ok(Self { log_wealth, variance, log_e, max_log_e, n, ..fresh })
+    }
+
     /// An e-process before its first bar, with `E = 1`.
     ///
     /// # Errors
@@ -223,5 +262,31 @@ mod tests {
             EProcessSettings { variance_decay: 1.0, ..good },
         ];
         assert!(bad.into_iter().all(|settings| EProcess::new(settings).is_err()));
+    }
+
+    #[test]
+    fn a_state_goes_on_to_the_same_bits_and_one_that_can_not_be_is_refused() {
+        let mut random = SplitMix64::stream(3, 0);
+        let mut next = || 0.01 * (random.above_zero() - 0.48);
+        let (mut whole, mut cut) = (process(), process());
+        for bar in 0..300 {
+            if bar % 37 == 0 {
+                cut = EProcess::resume(EProcessSettings::standard(8_760.0, 0.005), cut.state()).unwrap();
+            }
+            let difference = next();
+            whole.push(difference).unwrap();
+            cut.push(difference).unwrap();
+            assert_eq!(cut, whole);
+        }
+        let refused = |change: fn(&mut EProcessState)| {
+            let mut state = whole.state();
+            change(&mut state);
+            EProcess::resume(EProcessSettings::standard(8_760.0, 0.005), state).unwrap_err()
+        };
+        refused(|state| state.log_wealth.truncate(3));
+        refused(|state| state.log_wealth[0] = f64::NAN);
+        refused(|state| state.variance = -1.0);
+        refused(|state| state.max_log_e = -0.5);
+        refused(|state| (state.max_log_e, state.log_wealth) = (0.0, vec![1.0; 4]));
     }
 }

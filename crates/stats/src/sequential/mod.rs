@@ -5,5 +5,5 @@ mod e_process;
 mod obrien_fleming;
 
 pub use e_lond::ELond;
-pub use e_process::{EProcess, EProcessSettings, MAX_TARGET_SHARPES};
+pub use e_process::{EProcess, EProcessSettings, EProcessState, MAX_TARGET_SHARPES};
 pub use obrien_fleming::{CurtailedObrienFleming, Qualification};

@@ -15,6 +15,7 @@ use walkforward_durable::{Error, read_bounded};
 use super::copy::files_below;
 use super::target::Target;
 use super::{BackupReport, BackupScope, DATABASE_FILE};
+use crate::confirmation::confirmation_path;
 use crate::database::Refusal;
 use crate::layout::{METADATA_FILE, OPTIMIZER_FILE, POLICY_FILE, pointer_path};
 use crate::listing::removed_columns;
@@ -126,6 +127,8 @@ impl Taking<'_> {
         for (line, pointer) in &pointers {
             let name = pointer_path(Path::new("models"), line).display().to_string();
             self.target.write(&name, &pointer.bytes)?;
+            let name = confirmation_path(Path::new("models"), line).display().to_string();
+            self.copy_if_there(&confirmation_path(store.models_dir(), line), &name)?;
         }
         self.settle_database(&database)?;
         self.target.add(DATABASE_FILE)?;
@@ -240,13 +243,17 @@ impl Taking<'_> {
             if is_temporary {
                 continue;
             }
-            match self.target.copy(&path, &format!("{name}/{below}")) {
-                // Gone since the folder was read.
-                Err(StoreError::Files(error @ Error::Io { .. })) if error.is_not_found() => {}
-                copied => drop(copied?),
-            }
+            // It may be gone since the folder was read.
+            self.copy_if_there(&path, &format!("{name}/{below}"))?;
         }
         Ok(())
+    }
+
+    fn copy_if_there(&mut self, path: &Path, name: &str) -> Result<(), StoreError> {
+        match self.target.copy(path, name) {
+            Err(StoreError::Files(error @ Error::Io { .. })) if error.is_not_found() => Ok(()),
+            copied => copied.map(drop),
+        }
     }
 
     /// Records in the copy of the database whose weights the backup does not hold, and makes it one file.

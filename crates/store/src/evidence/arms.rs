@@ -10,7 +10,7 @@ use crate::pins::MODELS;
 use crate::rows::{MAX_LISTED_ROWS, Table, json_column, parse, time};
 use crate::{Store, StoreError};
 
-pub(super) const ARMS: Table = Table { what: "arm", name: "arms", command: "evidence" };
+pub(crate) const ARMS: Table = Table { what: "arm", name: "arms", command: "evidence" };
 
 /// What makes models of a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use walkforward_core::{ArmId, Horizon, LineName, Timestamp};
 
 use super::StreamKey;
 use super::arms::ARMS;
+use super::pairs::{CROSSING, Pair, a_year_before, registered};
 use crate::rows::{bounded, count, parse, parse_optional, to_sql};
 use crate::{Store, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
-const MS_PER_YEAR: i64 = 365 * DAY_MS;
 /// A test that has counted no bar for so many days has nobody who goes on with it.
 const ABANDONED_DAYS: i64 = 30;
 /// Rounding of a sum of levels.
@@ -20,11 +20,9 @@ const CHANGED: &str = "changed: the rules of the test are not those that were re
 /// A test that an arm wants to begin.
 #[derive(Debug, Clone, Copy)]
 pub struct HorizonRequest<'a> {
-    /// Whose models.
-    pub arm: &'a ArmId,
-    /// What they are measured against.
-    pub reference: &'a str,
-    /// Bars that close after this will count; none of them is known yet.
+    /// Whose models, against what.
+    pub pair: Pair<'a>,
+    /// Bars that close after this will count, where the pair does not begin later; none of them is known yet.
     pub after: Timestamp,
     /// Number of bars after which it ends.
     pub bars: usize,
@@ -50,7 +48,9 @@ impl Store {
     /// # Errors
     /// There is no such arm, or a number is out of range.
     pub fn register_horizon(&self, request: &HorizonRequest<'_>) -> Result<Option<Horizon>, StoreError> {
-        let HorizonRequest { arm, reference, after, bars, alpha, line_alpha, rules } = *request;
+        let HorizonRequest { pair, after, bars, alpha, line_alpha, rules } = *request;
+        let Pair { arm, reference, since } = pair;
+        let after = since.map_or(after, |since| after.max(since));
         let is_sound = bars > 0 && alpha > 0.0 && alpha < 1.0;
         if !is_sound {
             let problem = format!("a test over {bars} bars at level {alpha} can't be registered");
@@ -59,7 +59,7 @@ impl Store {
         self.database.write_checked("register a test in", |tx| {
             let line: LineName = ARMS.get(tx, "line", arm.as_str(), |row| parse(row, 0))?;
             give_back_abandoned(tx, &line, after)?;
-            if spent(tx, &line, after)? + alpha > line_alpha + TOLERANCE {
+            if registered(tx, &line, &a_year_before(after))? + alpha > line_alpha + TOLERANCE {
                 return Ok(None);
             }
             // Where a void test began at the same bar, this one takes its place.
@@ -78,73 +78,67 @@ impl Store {
                     bounded(rules)
                 ],
             )?;
-            Ok(newest(tx, arm, reference)?)
+            Ok(newest(tx, pair)?)
         })
     }
 
-    /// The newest test of an arm against a reference that can still mean something: not one that was broken or left before
-    /// it had counted a bar. A crossing of this or of an earlier test of the two stays.
-    pub fn horizon(&self, arm: &ArmId, reference: &str) -> Result<Option<Horizon>, StoreError> {
-        self.database.read(|db| newest(db, arm, reference))
+    /// The newest test of a pair that can still mean something: not one that was broken or left before it had counted a bar.
+    /// A crossing of this or of an earlier test of the pair stays.
+    pub fn horizon(&self, pair: Pair<'_>) -> Result<Option<Horizon>, StoreError> {
+        self.database.read(|db| newest(db, pair))
     }
 
     /// Records why the newest test can't be trusted any more, if it has no such reason yet. One that has counted no bar is
     /// void: what it was to spend is free again.
-    pub fn break_horizon(&self, arm: &ArmId, reference: &str, reason: &str) -> Result<(), StoreError> {
-        self.database.write("break a test in", |tx| break_newest(tx, arm, reference, reason))
+    pub fn break_horizon(&self, pair: Pair<'_>, reason: &str) -> Result<(), StoreError> {
+        self.database.write("break a test in", |tx| break_newest(tx, pair, reason))
     }
 
     /// Breaks the newest test when it was registered under other rules. Whether its rules are these, as far as is known:
     /// of tests that were registered by earlier versions nobody knows them.
-    pub fn keep_horizon_rules(&self, arm: &ArmId, reference: &str, rules: &str) -> Result<bool, StoreError> {
+    pub fn keep_horizon_rules(&self, pair: Pair<'_>, rules: &str) -> Result<bool, StoreError> {
         self.database.write("compare the rules of a test in", |tx| {
             let registered: Option<String> = tx
                 .query_row(
                     &format!("SELECT rules FROM horizons WHERE {NEWEST}"),
-                    [arm.as_str(), reference],
+                    params![pair.arm.as_str(), pair.reference, pair.since_text()],
                     |row| row.get(0),
                 )
                 .optional()?
                 .flatten();
             let is_same = registered.is_none_or(|registered| registered == bounded(rules));
             if !is_same {
-                break_newest(tx, arm, reference, CHANGED)?;
+                break_newest(tx, pair, CHANGED)?;
             }
             Ok(is_same)
         })
     }
 
-    /// Records that the newest test of an arm was found crossed by the bar that closes at `at`. The first such bar stays.
-    pub fn cross_horizon(&self, arm: &ArmId, reference: &str, at: Timestamp) -> Result<(), StoreError> {
+    /// Records that the newest test of a pair was found crossed by the bar that closes at `at`. The first such bar stays.
+    pub fn cross_horizon(&self, pair: Pair<'_>, at: Timestamp) -> Result<(), StoreError> {
         self.database.write("record a crossing in", |tx| {
-            let sql = format!("UPDATE horizons SET crossed_at = ?3 WHERE {NEWEST} AND crossed_at IS NULL");
-            tx.execute(&sql, params![arm.as_str(), reference, at.to_string()]).map(drop)
+            let sql = format!("UPDATE horizons SET crossed_at = ?4 WHERE {NEWEST} AND crossed_at IS NULL");
+            let Pair { arm, reference, .. } = pair;
+            tx.execute(&sql, params![arm.as_str(), reference, pair.since_text(), at.to_string()]).map(drop)
         })
     }
-
-    /// The levels of the tests that a line began within the year before `now`, added up; without those that are void.
-    pub fn error_spent(&self, line: &LineName, now: Timestamp) -> Result<f64, StoreError> {
-        self.database.read(|db| spent(db, line, now))
-    }
 }
 
-/// The newest test that is not void, of the arm ?1 against the reference ?2.
-const NEWEST: &str = "arm = ?1 AND reference = ?2 AND is_void = 0 AND after = \
-                      (SELECT max(after) FROM horizons WHERE arm = ?1 AND reference = ?2 AND is_void = 0)";
+/// The newest test that is not void, of the arm ?1 against the reference ?2 on bars since ?3.
+const NEWEST: &str = "arm = ?1 AND reference = ?2 AND is_void = 0 AND after = (SELECT max(after) FROM horizons \
+                      WHERE arm = ?1 AND reference = ?2 AND after >= ?3 AND is_void = 0)";
 
-/// The first crossing of any test of the arm ?1 against the reference ?2.
-pub(super) const CROSSING: &str = "(SELECT min(crossed_at) FROM \
-                                   (SELECT crossed_at FROM horizons WHERE arm = ?1 AND reference = ?2 UNION ALL \
-                                   SELECT crossed_at FROM anytime_tests WHERE arm = ?1 AND reference = ?2))";
-
-fn newest(db: &Connection, arm: &ArmId, reference: &str) -> rusqlite::Result<Option<Horizon>> {
+fn newest(db: &Connection, pair: Pair<'_>) -> rusqlite::Result<Option<Horizon>> {
     let sql = format!("SELECT after, bars, alpha, broken, {CROSSING} FROM horizons WHERE {NEWEST}");
-    db.prepare_cached(&sql)?.query_row([arm.as_str(), reference], horizon_row).optional()
+    let values = params![pair.arm.as_str(), pair.reference, pair.since_text()];
+    db.prepare_cached(&sql)?.query_row(values, horizon_row).optional()
 }
 
-fn break_newest(db: &Connection, arm: &ArmId, reference: &str, reason: &str) -> rusqlite::Result<()> {
+fn break_newest(db: &Connection, pair: Pair<'_>, reason: &str) -> rusqlite::Result<()> {
+    let Pair { arm, reference, .. } = pair;
     let sql = format!("SELECT after FROM horizons WHERE {NEWEST} AND broken IS NULL");
-    let after = db.query_row(&sql, [arm.as_str(), reference], |row| parse(row, 0)).optional()?;
+    let values = params![arm.as_str(), reference, pair.since_text()];
+    let after = db.query_row(&sql, values, |row| parse(row, 0)).optional()?;
     let Some(after) = after else { return Ok(()) };
     let test = Registered { arm: arm.clone(), reference: reference.to_owned(), after };
     let is_void = !test.has_counted(db)?;
@@ -157,7 +151,7 @@ fn give_back_abandoned(db: &Connection, line: &LineName, now: Timestamp) -> rusq
     let mut query = db.prepare_cached(
         "SELECT arm, reference, after FROM horizons WHERE line = ?1 AND after > ?2 AND after <= ?3 AND is_void = 0",
     )?;
-    let bounds = [now.plus_millis(-MS_PER_YEAR).to_string(), before.to_string()];
+    let bounds = [a_year_before(now), before.to_string()];
     let tests = query.query_map(params![line.as_str(), bounds[0], bounds[1]], |row| {
         Ok(Registered { arm: parse(row, 0)?, reference: row.get(1)?, after: parse(row, 2)? })
     })?;
@@ -189,15 +183,6 @@ impl Registered {
         )
         .map(drop)
     }
-}
-
-fn spent(db: &Connection, line: &LineName, now: Timestamp) -> rusqlite::Result<f64> {
-    let since = now.plus_millis(-MS_PER_YEAR).to_string();
-    db.query_row(
-        "SELECT coalesce(sum(alpha), 0.0) FROM horizons WHERE line = ?1 AND after > ?2 AND is_void = 0",
-        [line.as_str(), &since],
-        |row| row.get(0),
-    )
 }
 
 fn horizon_row(row: &Row<'_>) -> rusqlite::Result<Horizon> {

@@ -7,13 +7,16 @@ use serde_json::Value;
 use walkforward_core::{ArmId, ModelId, Timestamp};
 
 use crate::database::Refusal;
-use crate::rows::{Table, json_column, parse_optional};
+use crate::rows::{Table, json_column, parse, parse_optional};
 use crate::{Store, StoreError};
 
 /// Most bars that are added at once, and most that one answer holds: three years of minutes.
 pub const MAX_STREAM_BARS: usize = 1_600_000;
 
 const STREAMS: Table = Table { what: "stream", name: "streams", command: "evidence" };
+
+/// Begins the key of a stream that others are measured against.
+const REFERENCE: &str = "model:";
 
 /// Whose stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +31,7 @@ impl fmt::Display for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arm(arm) => write!(f, "arm:{arm}"),
-            Self::Reference(model, arm) => write!(f, "model:{model}:{arm}"),
+            Self::Reference(model, arm) => write!(f, "{REFERENCE}{model}:{arm}"),
         }
     }
 }
@@ -150,6 +153,18 @@ impl Store {
                  WHERE stream = (SELECT id FROM streams WHERE key = ?1) ORDER BY from_ms",
             )?;
             query.query_map([key.to_string()], |row| Ok((at(row, 0)?, parse_optional(row, 1)?)))?.collect()
+        })
+    }
+
+    /// The models that an arm was ever measured against: those that have a [`StreamKey::Reference`] of it.
+    pub fn references(&self, arm: &ArmId) -> Result<Vec<ModelId>, StoreError> {
+        let suffix = format!(":{arm}");
+        self.database.read(|db| {
+            let mut query = db.prepare_cached(
+                "SELECT substr(key, length(?1) + 1, length(key) - length(?1) - length(?2)) FROM streams \
+                 WHERE substr(key, 1, length(?1)) = ?1 AND substr(key, -length(?2)) = ?2 ORDER BY key",
+            )?;
+            query.query_map([REFERENCE, &suffix], |row| parse(row, 0))?.collect()
         })
     }
 }

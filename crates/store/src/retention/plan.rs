@@ -162,7 +162,9 @@ impl Store {
                 latest.push(model);
             }
         }
-        let before = self.champions(line)?.into_iter().take(earlier);
+        let champions = self.champions(line)?;
+        let of_another_arm = self.newest_of_another_arm(&champions)?;
+        let before = champions.into_iter().take(earlier).chain(of_another_arm);
         let anchor = self.anchor(line)?.into_iter();
         let measured = anchor.flat_map(|it| [Some(it.model), it.displaced.map(|(model, _)| model)]).flatten();
         let mut kept: BTreeMap<_, _> =
@@ -171,6 +173,18 @@ impl Store {
         kept.extend(champions.map(|model| (model, KeepReason::EarlierChampion(line.clone()))));
         kept.extend(present.map(|model| (model, KeepReason::Champion(line.clone()))));
         Ok(kept)
+    }
+
+    /// What a watch goes back to from the first of `champions`.
+    fn newest_of_another_arm(&self, champions: &[ModelId]) -> Result<Option<ModelId>, StoreError> {
+        let Some((present, earlier)) = champions.split_first() else { return Ok(None) };
+        let Some(arm) = self.arm_of(present)? else { return Ok(None) };
+        for id in earlier {
+            if self.arm_of(id)?.as_ref() != Some(&arm) {
+                return Ok(Some(id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Of each line the newest model that waits for approval and was compared with the present champion. Those before it

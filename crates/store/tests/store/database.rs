@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::fixture::{Fixture, line, make_model, promote};
+use crate::fixture::{Fixture, SCHEMA_VERSION, line, make_model, promote};
 use rusqlite::Connection;
 use walkforward_durable::EnvironmentFault;
 use walkforward_store::{MAX_EVENTS, StoreError};
@@ -24,7 +24,7 @@ fn an_empty_folder_gets_a_database_and_an_existing_one_keeps_its_rows() {
     let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
     let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!((mode.as_str(), version), ("wal", 8));
+    assert_eq!((mode.as_str(), version), ("wal", SCHEMA_VERSION));
 }
 
 #[test]
@@ -44,9 +44,12 @@ fn a_newer_database_is_refused_and_not_touched() {
     drop(fixture.open());
     sql(&fixture, "PRAGMA user_version = 99");
     let error = fixture.try_open(Default::default()).unwrap_err();
-    assert!(matches!(error, StoreError::DatabaseNewer { found: 99, supported: 8, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::DatabaseNewer { found: 99, supported: SCHEMA_VERSION, .. }),
+        "{error}"
+    );
     assert!(!error.is_environment_fault());
-    sql(&fixture, "PRAGMA user_version = 8");
+    sql(&fixture, &format!("PRAGMA user_version = {SCHEMA_VERSION}"));
     fixture.open();
 }
 

@@ -5,16 +5,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 use walkforward_core::{
-    LineName, ManualClock, Metrics, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict,
+    Clock, LineName, ManualClock, Metrics, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict,
 };
 use walkforward_durable::{FaultPlan, Files, Step};
 use walkforward_store::{
     ModelRecord, ModelStatus, POLICY_FILE, Promotion, PromotionKind, PromotionRequest, Store, StoreError,
 };
+
+/// The schema version that this program makes.
+pub(crate) const SCHEMA_VERSION: i64 = 11;
 
 pub(crate) struct Fixture {
     pub(crate) dir: TempDir,
@@ -33,6 +37,14 @@ impl Fixture {
 
     pub(crate) fn models_dir(&self) -> PathBuf {
         self.dir.path().join("models")
+    }
+
+    pub(crate) fn wait(&self, time: Duration) {
+        self.clock.set(self.clock_now().plus_millis(time.as_millis() as i64));
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(crate) fn open(&self) -> Store {

@@ -19,7 +19,7 @@ use crate::schedules::{commit, new_schedule, queued};
 /// Lets everything go that nothing else keeps.
 const ALL: RetentionPolicy = RetentionPolicy { keep_last: 0, keep_days: 0, reproducible_days: 0 };
 
-fn main_line() -> LineName {
+pub(crate) fn main_line() -> LineName {
     LineName::default()
 }
 
@@ -66,7 +66,7 @@ fn hold_in_cycle(store: &Store, number: u64, champion: Option<&ModelId>) -> (Mod
     (model, experiment)
 }
 
-fn is_held(store: &Store, id: &ModelId) -> bool {
+pub(crate) fn is_held(store: &Store, id: &ModelId) -> bool {
     store.model_summary(id).unwrap().held
 }
 
@@ -75,7 +75,7 @@ fn reason(store: &Store, id: &ModelId) -> Option<KeepReason> {
     kept.into_iter().find(|kept| kept.model == *id).map(|kept| kept.why)
 }
 
-fn refused<T>(result: Result<T, StoreError>, parts: &[&str]) {
+pub(crate) fn refused<T>(result: Result<T, StoreError>, parts: &[&str]) {
     let Err(error) = result else { panic!("it was not refused") };
     for part in parts {
         assert!(error.to_string().contains(part), "no '{part}' in: {error}");

@@ -3,18 +3,22 @@
 
 mod arms;
 mod backup;
+mod confirmation;
 mod contracts;
 mod database;
 mod dead_work;
 mod evidence;
 mod experiments;
 mod fixture;
+mod guarded;
 mod held;
+mod live;
 mod machine;
 mod migrations;
 mod owner;
 mod packs;
 mod pointers;
+mod promised;
 mod recovery;
 mod registered;
 mod replays;

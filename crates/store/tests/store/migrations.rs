@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use crate::fixture::{Fixture, line, make_model, promote, try_make_model};
+use crate::fixture::{Fixture, SCHEMA_VERSION, line, make_model, promote, try_make_model};
 use rusqlite::Connection;
 use walkforward_core::Metrics;
-use walkforward_store::{RecoveryReport, RunOutcome};
+use walkforward_store::{AnytimePair, Pair, RecoveryReport, RunOutcome};
 
 /// The steps of the schema, and the columns that each gave the models.
 const STEPS: [(&str, &str); 2] = [
@@ -15,6 +15,10 @@ const STEPS: [(&str, &str); 2] = [
     ),
     (include_str!("../../src/schema/002_continuous_training.sql"), "seen, promoted_at"),
 ];
+/// Takes away what version 9 and later ones have made.
+const LATER_THAN_8: &str =
+    "DROP TABLE quarantine_releases; DROP TABLE guarded_rollbacks; DROP TABLE live_bars;
+     DROP TABLE live_fills; DROP TABLE live_swaps; DROP TABLE live_events; DROP TABLE live_sessions;";
 const CHILD_DIR: &str = "WALKFORWARD_TEST_STORE";
 
 /// Turns the fixture's database into one of an earlier version with the same rows in its tables.
@@ -80,7 +84,7 @@ fn a_database_of_version_1_is_brought_to_the_present_with_its_rows() {
     let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let broken: i64 =
         db.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, broken), (8, 0));
+    assert_eq!((version, broken), (SCHEMA_VERSION, 0));
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn a_database_of_version_7_learns_the_sharpe_ratios_of_its_models_and_keeps_its_
     drop(fixture.open());
     let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
     db.execute_batch(&format!(
-        "DROP TABLE anytime_tests; ALTER TABLE models DROP COLUMN sharpe;
+        "{LATER_THAN_8} DROP TABLE anytime_tests; ALTER TABLE models DROP COLUMN sharpe;
          ALTER TABLE horizons DROP COLUMN crossed_at; ALTER TABLE horizons DROP COLUMN rules;
          ALTER TABLE horizons DROP COLUMN is_void;
          INSERT INTO horizons VALUES ('{arm}', 'flat', '2024-01-01T00:00:00.000Z', 'default', 8760, 0.0125, 'paused');
@@ -125,8 +129,59 @@ fn a_database_of_version_7_learns_the_sharpe_ratios_of_its_models_and_keeps_its_
     let store = fixture.open();
     assert_eq!(store.holdout_sharpes(&line("default")).unwrap(), [(model.model_id, 1.5)]);
     assert_eq!(store.holdout_sharpes(&line("eth")).unwrap(), []);
-    let test = store.horizon(&arm, "flat").unwrap().unwrap();
+    let flat = Pair { arm: &arm, reference: "flat", since: None };
+    let test = store.horizon(flat).unwrap().unwrap();
     assert_eq!((test.alpha, test.broken.as_deref(), test.crossed_at), (0.0125, Some("paused"), None));
+}
+
+#[test]
+fn a_database_of_version_8_learns_of_quarantines_and_keeps_its_promotions() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let model = make_model(&store, &line("default"));
+    promote(&store, &line("default"), None, &model.model_id).unwrap();
+    drop(store);
+    let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
+    db.execute_batch(&format!("{LATER_THAN_8} PRAGMA user_version = 8;")).unwrap();
+    drop(db);
+    let store = fixture.open();
+    assert_eq!(store.recovery(), &RecoveryReport::default());
+    assert_eq!(store.promotions(&line("default")).unwrap().pop().unwrap().to, Some(model.model_id));
+    assert_eq!(store.guarded_rollbacks(None).unwrap(), []);
+}
+
+#[test]
+fn a_database_of_version_10_keeps_its_tests_in_the_reign_that_they_began_in() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let model = make_model(&store, &line("default"));
+    promote(&store, &line("default"), None, &model.model_id).unwrap();
+    let since = store.promotions(&line("default")).unwrap().pop().unwrap().committed_at;
+    let arm = store.register_arm(&line("default"), &serde_json::json!({})).unwrap();
+    drop(store);
+    let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
+    let later = "2024-02-01T00:00:00.000Z";
+    db.execute_batch(&format!(
+        "DROP TABLE anytime_tests;
+         CREATE TABLE anytime_tests (number INTEGER PRIMARY KEY, arm TEXT NOT NULL REFERENCES arms (id),
+          reference TEXT NOT NULL, rules TEXT NOT NULL, after TEXT, level REAL NOT NULL,
+          enrolled_at TEXT NOT NULL, crossed_at TEXT, UNIQUE (arm, reference, rules)) STRICT;
+         INSERT INTO anytime_tests VALUES (1, '{arm}', 'flat', 'r', NULL, 0.025, '{later}', '{later}'),
+          (2, '{arm}', '{}', 'r', '{later}', 0.0125, '{later}', NULL);
+         PRAGMA user_version = 10;",
+        model.model_id
+    ))
+    .unwrap();
+    drop(db);
+    let store = fixture.open();
+    let test = |reference: &str, since| {
+        let pair = Pair { arm: &arm, reference, since };
+        let test = store.anytime_test(AnytimePair { pair, rules: "r" }).unwrap()?;
+        Some((test.enrolled.unwrap().number, test.after.is_some(), test.crossed_at.is_some()))
+    };
+    assert_eq!(test("flat", None), Some((1, false, true)));
+    assert_eq!(test(model.model_id.as_str(), since), Some((2, true, false)));
+    assert_eq!(test(model.model_id.as_str(), None), None);
 }
 
 #[test]

@@ -1,0 +1,349 @@
+//! What stands in a journal.
+
+use serde::{Deserialize, Serialize};
+use walkforward_core::{
+    Action, Bar, BarError, Fill, Grade, LineName, ModelId, Order, Quantity, RunId, Symbol, Target, Timeframe,
+    Timestamp, Window,
+};
+use walkforward_engine::SessionConfig;
+
+use crate::{
+    Behaviour, ClosedBar, ClosingRules, Command, ConditionSource, DeployedPolicy, DeskCheckpoint, HeldBack,
+    Restriction, SessionLimits, SessionSummary, SwapRule, TraderOptions, TradingMode,
+};
+
+/// Which model decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelStamp {
+    /// Its name.
+    pub model_id: ModelId,
+    /// SHA-256 of its weights file, lower-case hex.
+    pub sha256: String,
+    /// Its number in this session, from 1.
+    pub model_version: u64,
+    /// The grade that its arm had come to.
+    pub grade: Option<Grade>,
+}
+
+impl From<&DeployedPolicy> for ModelStamp {
+    fn from(deployed: &DeployedPolicy) -> Self {
+        Self {
+            model_id: deployed.model_id.clone(),
+            sha256: deployed.sha256.clone(),
+            model_version: deployed.model_version,
+            grade: deployed.grade,
+        }
+    }
+}
+
+/// Why a segment begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentStart {
+    /// A session starts with its cash and nothing else.
+    New,
+    /// A session goes on in another process, from what the segment before had come to.
+    Resumed,
+    /// The same process goes on: the segment before was long, or a day old.
+    Continued,
+}
+
+/// What a session runs under, at the head of each segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentHeader {
+    /// Version of the journal's records.
+    pub schema: u32,
+    /// The segment's number, from 1.
+    pub segment: u64,
+    /// Why it begins.
+    pub start: SegmentStart,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Name of the trader's deployment: made with the folder's first segment, kept by all that follow.
+    pub deployment: String,
+    /// The line that is traded.
+    pub line: LineName,
+    /// What is traded.
+    pub symbol: Symbol,
+    /// Length of the bars.
+    pub timeframe: Timeframe,
+    /// Length of the feed's bars.
+    pub base: Timeframe,
+    /// Cash, costs and risk limits.
+    pub config: SessionConfig,
+    /// What the session may hold and lose.
+    pub limits: SessionLimits,
+    /// What happens to an open position when the model changes.
+    pub swap: SwapRule,
+    /// When bars close.
+    pub closing: ClosingRules,
+    /// Whether fills are the engine's own, so that they can be made again.
+    pub paper: bool,
+    /// Bars that are kept to warm up a model that comes later.
+    pub kept_bars: usize,
+    /// Bars that follow before the first record.
+    pub history_bars: u64,
+}
+
+impl SegmentHeader {
+    /// The version that this code writes and reads.
+    pub const SCHEMA: u32 = 2;
+
+    /// The header of the first segment of a session with `options` over bars of `base`, begun at `now`.
+    pub fn new(options: &TraderOptions, base: Timeframe, now: Timestamp) -> Self {
+        let deployment = options.deployment.clone().unwrap_or_else(|| RunId::at(now).to_string());
+        Self {
+            schema: Self::SCHEMA,
+            segment: 0,
+            start: SegmentStart::New,
+            started_at: now,
+            deployment,
+            line: options.line.clone(),
+            symbol: options.symbol.clone(),
+            timeframe: options.timeframe,
+            base,
+            config: options.session,
+            limits: options.limits,
+            swap: options.swap,
+            closing: options.closing,
+            paper: options.paper,
+            kept_bars: options.history_bars,
+            history_bars: 0,
+        }
+    }
+}
+
+/// What a session had come to where a segment begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Ledger, order in flight, limits.
+    pub desk: DeskCheckpoint,
+    /// The model that decided last.
+    pub model: Option<ModelStamp>,
+    /// Start of the last bar.
+    pub last_bar: Option<Timestamp>,
+    /// Bars of the session so far.
+    pub bars: u64,
+}
+
+/// What was followed at a bar.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Followed {
+    /// The position stays.
+    Hold,
+    /// A position of this fraction of equity.
+    Fraction(f64),
+}
+
+impl From<Target> for Followed {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Hold => Self::Hold,
+            Target::Fraction(fraction) => Self::Fraction(fraction),
+        }
+    }
+}
+
+impl From<Followed> for Target {
+    fn from(followed: Followed) -> Self {
+        match followed {
+            Followed::Hold => Self::Hold,
+            Followed::Fraction(fraction) => Self::Fraction(fraction),
+        }
+    }
+}
+
+/// One bar: who saw what, what it decided, what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BarRecord {
+    /// Start of the bar.
+    pub open_time: Timestamp,
+    /// First price.
+    pub open: f64,
+    /// Highest price.
+    pub high: f64,
+    /// Lowest price.
+    pub low: f64,
+    /// Last price.
+    pub close: f64,
+    /// Traded amount of the base asset.
+    pub volume: f64,
+    /// Whether the feed has the bar.
+    pub present: bool,
+    /// The feed's bars that it was made of.
+    pub base_bars: usize,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// Whether that was too late: features and ledger took the bar, and nobody decided.
+    pub missed: bool,
+    /// What the session might do.
+    pub mode: TradingMode,
+    /// The model that held the slot; none is `no_model`.
+    pub model: Option<ModelStamp>,
+    /// Start of the first bar that the features were computed from.
+    pub first_history_bar: Option<Timestamp>,
+    /// What the model saw, `[obs_dim]`; none while features warm up.
+    pub observation: Option<Vec<f32>>,
+    /// What it did.
+    pub action: Option<Action>,
+    /// What limits left of that, or what a limit asked for without a model; none where nothing was followed.
+    pub followed: Option<Followed>,
+    /// What held the decision back.
+    pub held_back: Option<HeldBack>,
+    /// The order that follows, to be filled on the next bar.
+    pub order: Option<Order>,
+    /// Why there is no order or no decision although there should be one.
+    pub problem: Option<String>,
+    /// Fills of the previous order at this bar's open.
+    pub fills: Vec<Fill>,
+    /// The purchase that closed a short position which owed all that there was.
+    pub liquidation: Option<Fill>,
+    /// Cash plus position at the close.
+    pub equity: f64,
+    /// Cash.
+    pub cash: f64,
+    /// Position.
+    pub position: Quantity,
+}
+
+impl BarRecord {
+    /// The record of a bar that nobody has decided yet, of a session with `initial_cash` and nothing else.
+    pub fn of(closed: &ClosedBar, decided_at: Timestamp, initial_cash: f64) -> Self {
+        let ClosedBar { bar, present, base_bars, .. } = *closed;
+        Self {
+            open_time: bar.open_time(),
+            open: bar.open(),
+            high: bar.high(),
+            low: bar.low(),
+            close: bar.close(),
+            volume: bar.volume(),
+            present,
+            base_bars,
+            decided_at,
+            missed: false,
+            mode: TradingMode::Active,
+            model: None,
+            first_history_bar: None,
+            observation: None,
+            action: None,
+            followed: None,
+            held_back: None,
+            order: None,
+            problem: None,
+            fills: Vec::new(),
+            liquidation: None,
+            equity: initial_cash,
+            cash: initial_cash,
+            position: Quantity::ZERO,
+        }
+    }
+
+    /// The bar.
+    ///
+    /// # Errors
+    /// The numbers are no bar.
+    pub fn bar(&self) -> Result<Bar, BarError> {
+        Bar::new(self.open_time, self.open, self.high, self.low, self.close, self.volume)
+    }
+
+    /// All fills of the bar, the one that closed a lost position too.
+    pub fn all_fills(&self) -> impl Iterator<Item = &Fill> {
+        self.fills.iter().chain(&self.liquidation)
+    }
+}
+
+/// Something that happened besides the bars.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventRecord {
+    /// The session starts without a model and stays flat until one comes.
+    NoModel,
+    /// From the next bar record on, this model decides.
+    Swapped {
+        /// The model before; none for the first.
+        from: Option<ModelStamp>,
+        /// The model from now on.
+        to: ModelStamp,
+        /// The position that it finds.
+        position: Quantity,
+        /// Whether that is closed before it decides.
+        flatten: bool,
+    },
+    /// A model was not put in place; the old one goes on.
+    Refused {
+        /// The model, when the pointer could be read.
+        model_id: Option<ModelId>,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody said what the session is to do.
+    Command {
+        /// What.
+        command: Command,
+    },
+    /// Something about data, model or swap restricts the session from now on, or does no more.
+    Condition {
+        /// What it is about.
+        source: ConditionSource,
+        /// What is done about it; none when it has passed.
+        behaviour: Option<Behaviour>,
+        /// Why.
+        reason: String,
+    },
+    /// A limit was reached. What the bars say brings it about again, so that this is for people.
+    Limit {
+        /// What the session may do from now on.
+        restriction: Restriction,
+    },
+    /// Bars come.
+    FeedUp,
+    /// No bars come.
+    FeedDown {
+        /// Why.
+        reason: String,
+    },
+    /// A bar whose interval had closed has other numbers now; it is not decided again.
+    Revised {
+        /// Its new numbers.
+        bar: Bar,
+    },
+    /// Bars that were missing could not be asked for.
+    NotFetched {
+        /// The span.
+        span: Window,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An event and when it was noticed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StampedEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: EventRecord,
+}
+
+/// A record of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum JournalRecord {
+    /// A segment begins.
+    Header(Box<SegmentHeader>),
+    /// What the session had come to before it.
+    Checkpoint(Box<Checkpoint>),
+    /// Bars before it, oldest first, which warm features up.
+    History {
+        /// At most [`crate::MAX_HISTORY_CHUNK`].
+        bars: Vec<Bar>,
+    },
+    /// A bar.
+    Bar(Box<BarRecord>),
+    /// Something else.
+    Event(StampedEvent),
+    /// The process ends the session in order.
+    End(Box<SessionSummary>),
+}

@@ -1,0 +1,148 @@
+//! Going on with a session: the newest segment's checkpoint, and each record after it through the same desk.
+
+use std::path::Path;
+
+use walkforward_core::{Bar, Timeframe, Timestamp};
+use walkforward_engine::EngineError;
+
+use super::reader::Segment;
+use super::{BarRecord, JournalRecord, ModelStamp, SegmentHeader, segment_numbers, segment_path};
+use crate::conditions::apply;
+use crate::{Desk, LiveError};
+
+/// A session as its journal left it.
+pub struct Recovered {
+    /// What it ran under.
+    pub header: SegmentHeader,
+    /// What it had come to.
+    pub desk: Desk,
+    /// The model that decided last.
+    pub model: Option<ModelStamp>,
+    /// Start of its last bar.
+    pub last_bar: Option<Timestamp>,
+    /// Its bars, over all processes.
+    pub bars: u64,
+}
+
+/// The session that the newest whole segment in `folder` has come to; none where there is none. What a crash left
+/// unfinished behind it never counted.
+///
+/// # Errors
+/// A segment that can't be read, or a record that says something else than the session comes to: it is named, and
+/// nothing is guessed.
+pub fn recover(folder: &Path) -> Result<Option<Recovered>, LiveError> {
+    let Some(mut segment) = newest_segment(folder)? else { return Ok(None) };
+    let mut recovered = Recovered::at(&segment)?;
+    while let Some(record) = segment.records.next().transpose()? {
+        recovered.take(record).map_err(|reason| segment.records.refuse(&reason))?;
+    }
+    Ok(Some(recovered))
+}
+
+/// The newest segment whose head is whole.
+fn newest_segment(folder: &Path) -> Result<Option<Segment>, LiveError> {
+    for number in segment_numbers(folder)?.into_iter().rev() {
+        if let Some(segment) = Segment::open(&segment_path(folder, number))? {
+            return Ok(Some(segment));
+        }
+    }
+    Ok(None)
+}
+
+/// The header of the newest whole segment in `folder`; none where there is none.
+pub(crate) fn newest_header(folder: &Path) -> Result<Option<SegmentHeader>, LiveError> {
+    Ok(newest_segment(folder)?.map(|segment| segment.header))
+}
+
+impl Recovered {
+    fn at(segment: &Segment) -> Result<Self, LiveError> {
+        let checkpoint = &segment.checkpoint;
+        Ok(Self {
+            header: segment.header.clone(),
+            desk: desk_at(segment)?,
+            model: checkpoint.model.clone(),
+            last_bar: checkpoint.last_bar,
+            bars: checkpoint.bars,
+        })
+    }
+
+    fn take(&mut self, record: JournalRecord) -> Result<(), String> {
+        match record {
+            JournalRecord::Bar(record) => {
+                take_bar(&mut self.desk, &record, self.header.timeframe)?;
+                self.model = record.model;
+                self.last_bar = Some(record.open_time);
+                self.bars += 1;
+                Ok(())
+            }
+            JournalRecord::Event(event) => {
+                apply(&mut self.desk, &event.event, event.at);
+                Ok(())
+            }
+            JournalRecord::End(_) => Ok(()),
+            JournalRecord::Header(_) | JournalRecord::Checkpoint(_) | JournalRecord::History { .. } => {
+                Err("a head stands in the middle of a segment".to_owned())
+            }
+        }
+    }
+}
+
+/// The desk that a segment begins with.
+pub(super) fn desk_at(segment: &Segment) -> Result<Desk, EngineError> {
+    let SegmentHeader { config, limits, kept_bars, .. } = segment.header;
+    let mut desk = Desk::resume(config, limits, kept_bars, &segment.checkpoint.desk)?;
+    for bar in &segment.history {
+        desk.warm_up(bar)?;
+    }
+    Ok(desk)
+}
+
+/// Lets `desk` do what it did at a bar, and compares what that comes to with the record.
+fn take_bar(desk: &mut Desk, record: &BarRecord, timeframe: Timeframe) -> Result<(), String> {
+    let bar = record.bar().map_err(|error| error.to_string())?;
+    close_as_recorded(desk, record, &bar, timeframe)?;
+    let at = bar.close_time(timeframe);
+    // A refusal of the risk checks leaves no order, as it did then.
+    let order = record.followed.and_then(|followed| desk.go_for(followed.into(), at).ok().flatten());
+    same("order", &record.order, &order.map(|approved| *approved.order()))?;
+    Ok(())
+}
+
+/// Books the record's fills and closes its bar, and compares the ledger.
+pub(super) fn close_as_recorded(
+    desk: &mut Desk,
+    record: &BarRecord,
+    bar: &Bar,
+    timeframe: Timeframe,
+) -> Result<(), String> {
+    for fill in &record.fills {
+        desk.book(fill).map_err(|error| error.to_string())?;
+    }
+    let closed = desk.close(bar, bar.close_time(timeframe)).map_err(|error| error.to_string())?;
+    let liquidation = closed.liquidation;
+    same("liquidation", &record.liquidation, &liquidation)?;
+    same_figures(desk, record)
+}
+
+/// Compares ledger and mode after the bar's close, bit for bit.
+fn same_figures(desk: &Desk, record: &BarRecord) -> Result<(), String> {
+    let session = desk.session();
+    for (name, recorded, now) in
+        [("equity", record.equity, session.equity()), ("cash", record.cash, session.cash())]
+    {
+        if recorded.to_bits() != now.to_bits() {
+            return Err(differs(name, &recorded, &now));
+        }
+    }
+    same("position", &record.position, &session.position())?;
+    same("mode", &record.mode, &desk.risk().mode())
+}
+
+/// An error where `recorded` is not `now`.
+pub(super) fn same<T: PartialEq + std::fmt::Debug>(name: &str, recorded: &T, now: &T) -> Result<(), String> {
+    if recorded == now { Ok(()) } else { Err(differs(name, recorded, now)) }
+}
+
+fn differs(name: &str, recorded: &impl std::fmt::Debug, now: &impl std::fmt::Debug) -> String {
+    format!("its {name} is {recorded:?}, and the session comes to {now:?}")
+}

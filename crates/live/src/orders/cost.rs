@@ -1,0 +1,162 @@
+//! What orders cost, beside what the cost model says.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use walkforward_core::{ClientOrderId, Quantity, Side, Timestamp};
+
+use super::{OrderEntry, OrderRules};
+
+/// Orders that are compared with the model.
+pub const COST_WINDOW: usize = 20;
+/// Mean cost over mean modelled cost from which on a person is told.
+const TOO_MUCH: f64 = 2.0;
+const BPS_PER_UNIT: f64 = 10_000.0;
+
+/// What one order cost. Money is quote currency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FillCost {
+    /// Which order.
+    pub id: ClientOrderId,
+    /// Side.
+    pub side: Side,
+    /// What filled, before fees.
+    pub quantity: Quantity,
+    /// Price at the decision.
+    pub decision_price: f64,
+    /// Price by the model: the decision's, worse by the slippage.
+    pub expected_price: f64,
+    /// Mean price of the fills.
+    pub average_price: f64,
+    /// Fee taken in cash.
+    pub fee_cash: f64,
+    /// Fee taken in the asset.
+    pub fee_quantity: Quantity,
+    /// Whether some of the fee is the declared one, because the venue did not tell it.
+    pub is_fee_estimated: bool,
+    /// Close of the bar that it was decided on.
+    pub decided_at: Timestamp,
+    /// When it was first handed in.
+    pub sent_at: Option<Timestamp>,
+    /// When it was known that the venue has it.
+    pub placed_at: Option<Timestamp>,
+    /// Time of the first fill, by the venue's clock.
+    pub first_fill_at: Option<Timestamp>,
+    /// Time of the last fill, by the venue's clock.
+    pub last_fill_at: Option<Timestamp>,
+    /// Implementation shortfall: what it cost more, or brought less, than the quantity at the decision's price; fees
+    /// included.
+    pub shortfall: f64,
+    /// The same by the cost model.
+    pub modelled: f64,
+}
+
+impl FillCost {
+    /// The cost of `entry`; none when nothing filled.
+    pub(super) fn of(entry: &OrderEntry, rules: &OrderRules) -> Option<Self> {
+        let units = entry.filled.units();
+        if units <= 0.0 {
+            return None;
+        }
+        let (intent, decision_price) = (&entry.intent, entry.intent.price.get());
+        let (average_price, side) = (entry.cost / units, intent.order.side);
+        let sign = if side == Side::Buy { 1.0 } else { -1.0 };
+        let slippage = rules.slippage_bps / BPS_PER_UNIT;
+        let expected_price = decision_price * (1.0 + sign * slippage);
+        let fee = entry.fee_cash + entry.fee_quantity.units() * average_price;
+        let modelled_fee = expected_price * units * rules.fee_bps / BPS_PER_UNIT;
+        Some(Self {
+            id: intent.id.clone(),
+            side,
+            quantity: entry.filled,
+            decision_price,
+            expected_price,
+            average_price,
+            fee_cash: entry.fee_cash,
+            fee_quantity: entry.fee_quantity,
+            is_fee_estimated: entry.is_fee_estimated,
+            decided_at: intent.order.decided_at,
+            sent_at: entry.sent_at,
+            placed_at: entry.placed_at,
+            first_fill_at: entry.first_fill_at,
+            last_fill_at: entry.last_fill_at,
+            shortfall: sign * (average_price - decision_price) * units + fee,
+            modelled: decision_price * slippage * units + modelled_fee,
+        })
+    }
+}
+
+/// The last [`COST_WINDOW`] orders' costs beside the model's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CostMeter {
+    /// Shortfall and modelled cost, oldest first.
+    recent: VecDeque<(f64, f64)>,
+    is_beyond: bool,
+}
+
+impl CostMeter {
+    /// Takes an order's cost.
+    pub(super) fn push(&mut self, cost: &FillCost) {
+        if self.recent.len() == COST_WINDOW {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((cost.shortfall, cost.modelled));
+        self.is_beyond = self.ratio().is_some_and(|ratio| ratio > TOO_MUCH);
+    }
+
+    /// Mean cost over mean modelled cost of the last [`COST_WINDOW`] orders; none before there are so many, or when the
+    /// model says that trading is free.
+    pub fn ratio(&self) -> Option<f64> {
+        let (actual, modelled) =
+            self.recent.iter().fold((0.0, 0.0), |sums, it| (sums.0 + it.0, sums.1 + it.1));
+        (self.recent.len() == COST_WINDOW && modelled > 0.0).then(|| actual / modelled)
+    }
+
+    /// Whether the ratio is more than twice.
+    pub fn is_beyond(&self) -> bool {
+        self.is_beyond
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(shortfall: f64) -> FillCost {
+        FillCost {
+            id: "wf-1".parse().unwrap(),
+            side: Side::Buy,
+            quantity: Quantity::from_nanos(1),
+            decision_price: 100.0,
+            expected_price: 100.0,
+            average_price: 100.0,
+            fee_cash: 0.0,
+            fee_quantity: Quantity::ZERO,
+            is_fee_estimated: false,
+            decided_at: Timestamp::EPOCH,
+            sent_at: None,
+            placed_at: None,
+            first_fill_at: None,
+            last_fill_at: None,
+            shortfall,
+            modelled: 1.0,
+        }
+    }
+
+    #[test]
+    fn twenty_orders_that_cost_more_than_twice_the_model_are_too_much() {
+        let mut meter = CostMeter::default();
+        for _ in 0..COST_WINDOW - 1 {
+            meter.push(&cost(2.0));
+            assert!(!meter.is_beyond() && meter.ratio().is_none());
+        }
+        meter.push(&cost(2.0));
+        assert!(!meter.is_beyond(), "exactly twice is not beyond");
+        meter.push(&cost(4.0));
+        assert!(meter.is_beyond());
+        for _ in 0..COST_WINDOW {
+            meter.push(&cost(1.0));
+        }
+        assert_eq!((meter.is_beyond(), meter.ratio()), (false, Some(1.0)));
+    }
+}

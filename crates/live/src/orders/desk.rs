@@ -1,0 +1,279 @@
+//! The desk: what it is told, and who in it takes that.
+
+mod answers;
+mod confirm;
+mod decide;
+mod protect;
+mod pursue;
+
+use serde::{Deserialize, Serialize};
+use walkforward_core::{ClientOrderId, OrderSize, Price, Quantity, RejectReason, Rejection, Timestamp};
+
+use super::driver::VenueAnswer;
+use super::entry::OrderEntry;
+use super::rules::MAX_WAIT_MS;
+use super::state::{DeskState, ReplayError};
+use super::{
+    CostMeter, FillCost, OrderAct, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, OrderRules,
+    OrderWarning, VoidReason,
+};
+use crate::{LiveError, Restriction, TradingMode};
+
+use confirm::PositionWatch;
+pub use decide::{DecisionFate, OrderDecision, Skipped};
+use pursue::Pursuits;
+
+/// Decides what leaves for the venue, and books what comes of it.
+///
+/// Serialised, it is all that a crash must not take: questions under way are not part of it, because after a start
+/// everything that is not over is asked for again ([`OrderDesk::reconcile`]).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderDesk {
+    pub(super) rules: OrderRules,
+    pub(super) state: DeskState,
+    #[serde(skip)]
+    pub(super) hand: AtHand,
+}
+
+/// What the desk knows of the venue at the moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AtHand {
+    pub(super) pursuits: Pursuits,
+    pub(super) position: PositionWatch,
+    /// Newest price of the market.
+    pub(super) price: Option<Price>,
+    are_updates_up: bool,
+    /// No stop is handed in before this.
+    stop_due: Option<Timestamp>,
+    /// The foreign order that a person was last told of, by the venue's name.
+    last_foreign: Option<String>,
+}
+
+impl OrderDesk {
+    /// A desk without orders whose ledger holds `position`.
+    ///
+    /// # Errors
+    /// A rule is out of range.
+    pub fn new(rules: OrderRules, position: Quantity) -> Result<Self, LiveError> {
+        rules.validate()?;
+        let state = DeskState { position, ..DeskState::default() };
+        Ok(Self { rules, state, hand: AtHand::default() })
+    }
+
+    /// Takes a record that an earlier desk wrote, the oldest first. Before anything else is done,
+    /// [`reconcile`](Self::reconcile) asks the venue.
+    ///
+    /// # Errors
+    /// The record does not follow from those before it.
+    pub fn replay(&mut self, record: &OrderRecord) -> Result<(), ReplayError> {
+        self.state.apply(record)
+    }
+
+    /// What it keeps to.
+    pub fn rules(&self) -> &OrderRules {
+        &self.rules
+    }
+
+    /// The position by the bookings.
+    pub fn position(&self) -> Quantity {
+        self.state.position
+    }
+
+    /// Orders that are not over.
+    pub fn open_orders(&self) -> &[OrderEntry] {
+        &self.state.open
+    }
+
+    /// The order of this name, as long as it is remembered.
+    pub fn order(&self, id: &ClientOrderId) -> Option<&OrderEntry> {
+        self.state.entry(id)
+    }
+
+    /// Whether no order of the bar loop is under way or waits, and ledger and venue agree.
+    pub fn is_settled(&self) -> bool {
+        let has_order = self.state.open.iter().any(|entry| entry.intent.purpose == OrderPurpose::Decision);
+        !has_order && !self.state.is_unconfirmed && self.state.blocked.is_none()
+    }
+
+    /// Why no order leaves; none when orders may.
+    pub fn blocked(&self) -> Option<&str> {
+        self.state.blocked.as_deref()
+    }
+
+    /// What the last orders cost.
+    pub fn costs(&self) -> &CostMeter {
+        &self.state.costs
+    }
+
+    /// Takes the newest price of the market, at which positions are taken over.
+    pub fn mark(&mut self, price: Price) {
+        self.hand.price = Some(price);
+    }
+
+    /// Takes what the venue answered or told.
+    pub fn answer(&mut self, answer: VenueAnswer, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        match answer {
+            VenueAnswer::Submitted { id, result } => self.submitted(&id, result, now, acts),
+            VenueAnswer::LookedUp { id, result } => self.looked_up(&id, result, now, acts),
+            VenueAnswer::Canceled { id, result } => self.canceled(&id, result, now, acts),
+            VenueAnswer::Position(result) => self.position_told(result, now, acts),
+            VenueAnswer::Account(result) => self.account_told(result, now, acts),
+            VenueAnswer::Update(update) => self.update(update, now, acts),
+            VenueAnswer::UpdatesOver { reason } => self.updates_down(reason, acts),
+            VenueAnswer::Observed { id } => self.close(&id, OrderOutcome::Observed, now, acts),
+        }
+        self.advance(now, acts);
+    }
+
+    /// Does what is due. Call it at [`deadline`](Self::deadline), or more often.
+    pub fn tick(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        self.advance(now, acts);
+    }
+
+    /// Ends the bar loop's orders: one that waits does not leave, one that is open is ended at the venue. The position is
+    /// compared with the venue's once more: called at every bar, it finds what others did while updates did not come.
+    pub fn cancel(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        self.withdraw(VoidReason::Withdrawn, now, acts);
+        let is_decision = |entry: &&OrderEntry| entry.intent.purpose == OrderPurpose::Decision;
+        let sent: Vec<_> =
+            self.state.sent().filter(is_decision).map(|entry| entry.intent.id.clone()).collect();
+        for id in sent {
+            self.ask_end(&id, now, acts);
+        }
+        self.hand.position.want();
+        self.advance(now, acts);
+    }
+
+    /// When [`tick`](Self::tick) may have something to do; none while nothing is open.
+    pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        let patience = self.rules.times.patience_ms;
+        let pursued = self.state.sent().map(|entry| self.hand.pursuits.deadline(&entry.intent.id, patience));
+        let waits = self.state.waiting().map(|entry| entry.intent.expires_at);
+        let wants_position = self.wants_position() && self.is_quiet();
+        let position = wants_position.then(|| self.hand.position.deadline(patience));
+        let stop = self.hand.stop_due.filter(|_| self.wants_stop());
+        let due = pursued.chain(waits).chain(position).chain(stop).min();
+        due.map(|due| if has_come(due, now) { now } else { due })
+    }
+
+    fn advance(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        self.pursue(now, acts);
+        self.confirm(now, acts);
+        self.release(now, acts);
+        self.protect(now, acts);
+        // What the two before have ended.
+        self.pursue(now, acts);
+    }
+
+    /// Remembers `record`, and has it written down.
+    pub(super) fn note(&mut self, record: OrderRecord, acts: &mut Vec<OrderAct>) {
+        let applied = self.state.apply(&record);
+        debug_assert_eq!(applied, Ok(()), "{record:?}");
+        if applied.is_ok() {
+            acts.push(OrderAct::Journal(record));
+        }
+    }
+
+    /// Asks the venue to end an order, once.
+    pub(super) fn ask_end(&mut self, id: &ClientOrderId, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        if self.state.open(id).is_some_and(|entry| !entry.is_canceling) {
+            self.note(OrderRecord::CancelAsked { id: id.clone(), at: now }, acts);
+            self.hand.pursuits.of(id).due = now;
+        }
+    }
+
+    /// Ends an order in the books.
+    fn close(&mut self, id: &ClientOrderId, outcome: OrderOutcome, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        let Some(entry) = self.state.open(id).cloned() else { return };
+        let is_stop = entry.intent.purpose == OrderPurpose::Stop;
+        let cost = FillCost::of(&entry, &self.rules).filter(|_| !is_stop).map(Box::new);
+        let was_beyond = self.state.costs.is_beyond();
+        let record = OrderRecord::Closed { id: id.clone(), outcome: outcome.clone(), cost, at: now };
+        self.note(record, acts);
+        self.hand.pursuits.forget(id);
+        if self.state.costs.is_beyond() && !was_beyond {
+            let ratio = self.state.costs.ratio().unwrap_or_default();
+            acts.push(OrderAct::Warn(OrderWarning::CostsBeyondModel { orders: super::COST_WINDOW, ratio }));
+        }
+        if is_stop {
+            // A stop that came to nothing by itself is not replaced at once.
+            let came_to_nothing = entry.filled.is_zero() && !entry.is_canceling;
+            self.hand.stop_due = came_to_nothing.then(|| now.plus_millis(MAX_WAIT_MS));
+        }
+        self.tell_end(&entry, outcome, now, acts);
+    }
+
+    /// Tells a person of an end that is not the usual one.
+    fn tell_end(
+        &mut self,
+        entry: &OrderEntry,
+        outcome: OrderOutcome,
+        now: Timestamp,
+        acts: &mut Vec<OrderAct>,
+    ) {
+        let (id, is_stop) = (&entry.intent.id, entry.intent.purpose == OrderPurpose::Stop);
+        match outcome {
+            OrderOutcome::Refused(rejection) => self.refused(&entry.intent, &rejection, now, acts),
+            _ if is_stop && !entry.filled.is_zero() => {
+                acts.push(OrderAct::Warn(OrderWarning::StopFilled {
+                    id: id.clone(),
+                    quantity: entry.filled,
+                }));
+            }
+            OrderOutcome::Ended { .. } if is_stop && entry.is_canceling => {}
+            OrderOutcome::Ended { .. }
+            | OrderOutcome::NotPlaced { .. }
+            | OrderOutcome::GivenUp
+            | OrderOutcome::Void(VoidReason::Expired) => {
+                acts.push(OrderAct::Warn(OrderWarning::Unfilled { id: id.clone(), outcome }));
+            }
+            OrderOutcome::Filled | OrderOutcome::Void(_) | OrderOutcome::Observed => {}
+        }
+    }
+
+    /// What follows from the venue's no.
+    fn refused(
+        &mut self,
+        intent: &OrderIntent,
+        rejection: &Rejection,
+        now: Timestamp,
+        acts: &mut Vec<OrderAct>,
+    ) {
+        let warning = OrderWarning::Refused { id: intent.id.clone(), rejection: rejection.clone() };
+        let mode = match rejection.reason {
+            RejectReason::InsufficientBalance => {
+                self.hand.position.want();
+                acts.push(OrderAct::AskAccount);
+                None
+            }
+            RejectReason::BelowMinimum => {
+                let amount = match intent.order.size {
+                    OrderSize::Notional(cash) => cash.get(),
+                    OrderSize::Quantity(quantity) => quantity.units(),
+                };
+                self.note(OrderRecord::TooSmall { side: intent.order.side, amount, at: now }, acts);
+                None
+            }
+            // To get out is still worth a try.
+            RejectReason::WashTrade => Some(TradingMode::ReduceOnly),
+            RejectReason::NotAuthorised | RejectReason::AccountBlocked | RejectReason::Symbol => {
+                Some(TradingMode::Halted)
+            }
+            _ => None,
+        };
+        if let Some(mode) = mode {
+            acts.push(OrderAct::Restrict(Restriction::new(mode, &warning.to_string(), now, false)));
+        }
+        acts.push(OrderAct::Warn(warning));
+    }
+}
+
+/// Whether the moment `due` has come, or lies so far away that the clock must have been set back.
+fn has_come(due: Timestamp, now: Timestamp) -> bool {
+    !(1..=MAX_WAIT_MS).contains(&due.millis_since(now))
+}
+
+/// Whether `wait_ms` have passed since `since`; they have, too, when the clock was set back to before it.
+fn has_passed(since: Timestamp, wait_ms: i64, now: Timestamp) -> bool {
+    !(0..wait_ms).contains(&now.millis_since(since))
+}

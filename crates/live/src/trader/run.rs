@@ -1,0 +1,256 @@
+//! A session at work.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use walkforward_core::{Bar, CancelToken, Clock, FeedEvent, MarketFeed, Timestamp};
+
+use super::TraderStatus;
+use crate::bar_loop::{BarLoop, Moment};
+use crate::controls::Controls;
+use crate::intake::Intake;
+use crate::journal::{EventRecord, JournalRecord};
+use crate::{
+    ClosedBar, Command, ConditionSource, FeedTime, LiveError, SessionSummary, Speed, StopReason, Taken,
+    TradingMode,
+};
+
+/// How often a waiting trader looks whether it should stop or sync.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A session that has started.
+pub(super) struct Runner {
+    pub(super) bar_loop: BarLoop,
+    pub(super) intake: Intake,
+    pub(super) controls: Controls,
+    pub(super) speed: Speed,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) cancel: CancelToken,
+    pub(super) status: watch::Sender<TraderStatus>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Runner {
+    /// Trades until the feed ends or somebody stops it, and journals how that was.
+    pub(super) async fn run(mut self, feed: &mut dyn MarketFeed) -> Result<SessionSummary, LiveError> {
+        let ended = self.trade(feed).await;
+        let Self { mut bar_loop, .. } = self;
+        bar_loop.summary.stop = *ended.as_ref().unwrap_or(&StopReason::Failed);
+        let now = bar_loop.clock.now();
+        let closing = bar_loop.journal_refusals(now).and_then(|()| {
+            bar_loop.journal.append(&JournalRecord::End(Box::new(bar_loop.summary.clone())))?;
+            bar_loop.journal.sync()
+        });
+        // What ended the session matters more than what its end could not write.
+        ended.and(closing)?;
+        Ok(bar_loop.summary)
+    }
+
+    async fn trade(&mut self, feed: &mut dyn MarketFeed) -> Result<StopReason, LiveError> {
+        let mut pace = Pace { speed: self.speed, anchor: None };
+        self.look_at_controls()?;
+        self.status.send_replace(self.bar_loop.status());
+        loop {
+            let Some(event) = self.meanwhile(feed.next()).await? else { return Ok(StopReason::Stopped) };
+            let Some(event) = event? else { return Ok(StopReason::FeedEnded) };
+            if let FeedEvent::Bar(bar) = &event
+                && !self.intake.is_past(bar)
+                && let Some(due) = pace.due(bar, self.clock.now())
+            {
+                let clock = Arc::clone(&self.clock);
+                if self.meanwhile(clock.sleep_until(due)).await?.is_none() {
+                    return Ok(StopReason::Stopped);
+                }
+            }
+            self.on_event(event).await?;
+            // A replay at full speed never waits: let the watcher have its turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Waits for `future`; meanwhile bars close, answers and commands are taken, and the journal is kept on the disk.
+    /// `None` when the session is to stop.
+    async fn meanwhile<F: Future>(&mut self, future: F) -> Result<Option<F::Output>, LiveError> {
+        let mut future = pin!(future);
+        loop {
+            self.take_commands()?;
+            self.close_by_clock().await?;
+            if self.cancel.is_cancelled() {
+                return Ok(None);
+            }
+            let (clock, deadline) = (Arc::clone(&self.clock), self.intake.deadline());
+            let answer = tokio::select! {
+                biased;
+                value = &mut future => return Ok(Some(value)),
+                answer = self.intake.answer() => Some(answer),
+                () = wait_for(clock, deadline) => None,
+                command = self.commands.recv() => {
+                    command.map(|command| self.on_command(command)).transpose()?;
+                    None
+                }
+                () = tokio::time::sleep(TICK) => {
+                    self.on_tick()?;
+                    None
+                }
+            };
+            if let Some(answer) = answer {
+                let (span, now) = (answer.span, self.now());
+                if let Some(reason) = self.intake.take_answer(answer, now) {
+                    tracing::warn!(%span, reason, "missing bars did not come");
+                    self.bar_loop.event(EventRecord::NotFetched { span, reason }, now)?;
+                }
+            }
+        }
+    }
+
+    fn on_tick(&mut self) -> Result<(), LiveError> {
+        let now = self.now();
+        self.bar_loop.journal_refusals(now)?;
+        // A failure comes again at the bar, where it is journalled.
+        let _ = self.bar_loop.prepare_ahead();
+        self.look_at_controls()?;
+        self.bar_loop.journal.sync_if_due(self.clock.monotonic())
+    }
+
+    async fn on_event(&mut self, event: FeedEvent) -> Result<(), LiveError> {
+        match event {
+            FeedEvent::Bar(bar) => self.on_feed_bar(bar, false).await,
+            FeedEvent::Revised(bar) => self.on_feed_bar(bar, true).await,
+            FeedEvent::Up => self.bar_loop.event(EventRecord::FeedUp, self.now()),
+            FeedEvent::Down { reason } => {
+                tracing::warn!(reason, "the feed is down");
+                self.bar_loop.event(EventRecord::FeedDown { reason }, self.now())
+            }
+        }
+    }
+
+    async fn on_feed_bar(&mut self, bar: Bar, is_revised: bool) -> Result<(), LiveError> {
+        let by_bars = self.intake.time() == FeedTime::Bars;
+        let now = if by_bars { bar.close_time(self.intake.base()) } else { self.clock.now() };
+        let taken = self.intake.push(bar, now, &mut self.bar_loop.summary)?;
+        if !matches!(taken, Taken::New | Taken::Duplicate) {
+            tracing::debug!(open_time = %bar.open_time(), ?taken, "a bar of the feed that was not expected");
+        }
+        if taken == Taken::Late && is_revised {
+            self.bar_loop.event(EventRecord::Revised { bar }, now)?;
+        }
+        if !by_bars {
+            return self.close_by_clock().await;
+        }
+        // A bar that is left out says nothing about the time either.
+        if matches!(taken, Taken::Late | Taken::OffGrid | Taken::Future) {
+            return Ok(());
+        }
+        for (closed, now) in self.intake.closed_until(self.intake.settles(&bar))? {
+            self.bar_loop.on_bar(&closed, Moment { now, missed: false, by_clock: false }).await?;
+        }
+        self.status.send_replace(self.bar_loop.status());
+        if self.controls.is_due(self.clock.monotonic()) {
+            self.read_controls()?;
+        }
+        Ok(())
+    }
+
+    /// Runs the bars that have closed by the clock.
+    async fn close_by_clock(&mut self) -> Result<(), LiveError> {
+        if self.intake.time() == FeedTime::Bars {
+            return Ok(());
+        }
+        loop {
+            let now = self.clock.now();
+            let Some(closed) = self.intake.next_closed(now)? else { return Ok(()) };
+            self.watch_data(now)?;
+            let missed = self.is_too_late(&closed, now);
+            self.bar_loop.on_bar(&closed, Moment { now, missed, by_clock: true }).await?;
+            self.status.send_replace(self.bar_loop.status());
+        }
+    }
+
+    fn is_too_late(&self, closed: &ClosedBar, now: Timestamp) -> bool {
+        let end = closed.bar.close_time(self.bar_loop.header.timeframe);
+        let late = u128::try_from(now.millis_since(end)).unwrap_or(0);
+        late > self.bar_loop.watch.max_decision_delay.as_millis()
+    }
+
+    /// Says what is done about data that are stale.
+    fn watch_data(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        let watch = self.bar_loop.watch;
+        let silence_ms = self.intake.newest_end().map_or(0, |end| now.millis_since(end));
+        let longest_ms = i64::from(watch.stale_after_bars).saturating_mul(self.intake.base().millis());
+        let behaviour = (silence_ms >= longest_ms).then_some(watch.on_stale);
+        let reason = || match behaviour {
+            Some(_) => format!("the newest bar ended {} s ago", silence_ms / 1_000),
+            None => "bars come again".to_owned(),
+        };
+        self.bar_loop.condition(ConditionSource::Data, behaviour, reason, now)
+    }
+
+    /// What time it is for the session.
+    fn now(&self) -> Timestamp {
+        match self.intake.time() {
+            FeedTime::Bars => self.intake.bar_time().unwrap_or_else(|| self.clock.now()),
+            FeedTime::Clock => self.clock.now(),
+        }
+    }
+
+    fn take_commands(&mut self) -> Result<(), LiveError> {
+        while let Ok(command) = self.commands.try_recv() {
+            self.on_command(command)?;
+        }
+        Ok(())
+    }
+
+    /// Journals a command, brings it to the disk, and lets it have its effect.
+    fn on_command(&mut self, command: Command) -> Result<(), LiveError> {
+        tracing::info!(?command, "somebody tells the session what to do");
+        let now = self.now();
+        self.bar_loop.event(EventRecord::Command { command }, now)?;
+        self.bar_loop.journal.sync()?;
+        self.status.send_replace(self.bar_loop.status());
+        Ok(())
+    }
+
+    fn look_at_controls(&mut self) -> Result<(), LiveError> {
+        if self.controls.is_due(self.clock.monotonic()) { self.read_controls() } else { Ok(()) }
+    }
+
+    fn read_controls(&mut self) -> Result<(), LiveError> {
+        if let Some(command) = self.controls.acknowledgement() {
+            self.on_command(command)?;
+            self.controls.acknowledged()?;
+        }
+        let risk = self.bar_loop.desk.risk();
+        let is_halted = risk.restriction().is_some_and(|it| it.mode == TradingMode::Halted);
+        match self.controls.halt() {
+            Some(command) if !is_halted => self.on_command(command),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Waits until `deadline`; for ever when there is none.
+async fn wait_for(clock: Arc<dyn Clock>, deadline: Option<Timestamp>) {
+    match deadline {
+        Some(deadline) => clock.sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When bars are due.
+struct Pace {
+    speed: Speed,
+    anchor: Option<(Timestamp, Timestamp)>,
+}
+
+impl Pace {
+    /// When `bar` is due, counted from the first bar on; none when bars don't wait.
+    fn due(&mut self, bar: &Bar, now: Timestamp) -> Option<Timestamp> {
+        let Speed::Times(times) = self.speed else { return None };
+        let (first_bar, started) = *self.anchor.get_or_insert((bar.open_time(), now));
+        let elapsed_ms = bar.open_time().millis_since(first_bar) as f64 / times;
+        Some(started.plus_millis(elapsed_ms as i64))
+    }
+}

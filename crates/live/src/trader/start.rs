@@ -1,0 +1,209 @@
+//! How a session begins: anew, or where its journal left it.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use walkforward_core::{Bar, Clock, MarketFeed, Timeframe};
+use walkforward_engine::EngineError;
+
+use super::Trader;
+use super::run::Runner;
+use crate::bar_loop::BarLoop;
+use crate::controls::Controls;
+use crate::intake::{Intake, IntakeOptions};
+use crate::journal::{
+    EventRecord, ModelStamp, Recovered, SegmentHeader, SegmentStart, newest_header, recover,
+};
+use crate::watcher::Accepts;
+use crate::{
+    Assembly, ChampionSource, DecisionJournal, Desk, DeskCheckpoint, Due, LiveError, ModelRefused,
+    PointerWatcher, PolicySlot, SessionSummary, TraderOptions, TraderPorts, WatchOutcome,
+};
+
+/// Refused models that wait to be journalled; each distinct failure comes once.
+const MAX_WAITING_REFUSALS: usize = 64;
+
+/// Ends a task with whoever holds it.
+pub(super) struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Takes the journal, brings the session to where it stands, and writes the head of a segment.
+pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>, AbortOnDrop), LiveError> {
+    let Trader { options, ports, slot, cancel, status, commands } = trader;
+    let TraderPorts { feed, backfill, broker, champion, clock } = ports;
+    let Taken { journal, header, resumed } = take_journal(&options, feed.base(), clock.as_ref())?;
+    let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
+    let Begun { desk, model, last_bar, bars } = begun(&options, resumed)?;
+    if let Some(model) = &model {
+        slot.resume(model);
+    }
+    let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
+    let mut watcher = watcher(&options, champion, &slot, sender);
+    let mut summary = SessionSummary::new(options.session.initial_cash);
+    summary.stand(desk.session());
+    let mut bar_loop = BarLoop {
+        desk,
+        broker,
+        journal,
+        refusals,
+        clock: Arc::clone(&clock),
+        summary,
+        watch: options.watch,
+        confirmed: watcher.confirmed(),
+        fresh: None,
+        header,
+        model,
+        current: None,
+        waited: 0,
+        last_bar,
+        bars,
+        slot: Arc::clone(&slot),
+    };
+    bar_loop.begin_segment(begin)?;
+    if slot.load().is_none() && !matches!(watcher.poll().await, WatchOutcome::Deployed(_)) {
+        bar_loop.event(EventRecord::NoModel, clock.now())?;
+    }
+    // The order in flight has left no trace at a broker that lives in this process.
+    if let Some(order) = bar_loop.desk.session().pending().copied().filter(|_| options.paper) {
+        bar_loop.broker.submit(order).await?;
+    }
+    let last = bar_loop.desk.history().last().copied();
+    let intake = IntakeOptions {
+        time: options.time,
+        base: feed.base(),
+        to: options.timeframe,
+        rules: options.closing,
+        backfill,
+    };
+    let runner = Runner {
+        intake: Intake::new(intake, last.as_ref(), clock.now())?,
+        controls: Controls::new(&options.journal),
+        speed: options.speed,
+        commands: commands.1,
+        cancel: cancel.clone(),
+        status,
+        bar_loop,
+        clock,
+    };
+    let watching = AbortOnDrop(tokio::spawn(watcher.run(options.poll_interval, cancel)));
+    Ok((runner, feed, watching))
+}
+
+/// The journal of a session, what its headers say, and the session that goes on.
+struct Taken {
+    journal: DecisionJournal,
+    header: SegmentHeader,
+    resumed: Option<Recovered>,
+}
+
+fn take_journal(options: &TraderOptions, base: Timeframe, clock: &dyn Clock) -> Result<Taken, LiveError> {
+    let journal = DecisionJournal::open(&options.journal, options.bounds, clock.now(), clock.monotonic())?;
+    let before = newest_header(&options.journal)?;
+    if let Some(before) = before.as_ref().filter(|_| options.resume) {
+        check_is_ours(options, base, before)?;
+    }
+    let resumed = if options.resume { recover(&options.journal)? } else { None };
+    let mut header = SegmentHeader::new(options, base, clock.now());
+    if let Some(before) = before {
+        header.deployment = before.deployment;
+    }
+    Ok(Taken { journal, header, resumed })
+}
+
+/// Where a session stands before its first bar.
+struct Begun {
+    desk: Desk,
+    model: Option<ModelStamp>,
+    last_bar: Option<walkforward_core::Timestamp>,
+    bars: u64,
+}
+
+fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, LiveError> {
+    let (session, limits, kept) = (options.session, options.limits, options.history_bars);
+    let Some(Recovered { desk, model, last_bar, bars, .. }) = resumed else {
+        let mut desk = Desk::new(session, limits, kept)?;
+        for bar in without_holes(&options.warm_up, options.timeframe)? {
+            desk.warm_up(&bar)?;
+        }
+        return Ok(Begun { desk, model: None, last_bar: None, bars: 0 });
+    };
+    // Anew from its own checkpoint: under the costs and limits of today, and as the next recovery will see it.
+    let checkpoint = desk.checkpoint();
+    let mut next = resume_desk(options, checkpoint)?;
+    for bar in desk.history() {
+        next.warm_up(bar)?;
+    }
+    Ok(Begun { desk: next, model, last_bar, bars })
+}
+
+fn resume_desk(options: &TraderOptions, mut checkpoint: DeskCheckpoint) -> Result<Desk, LiveError> {
+    let (session, limits, kept) = (options.session, options.limits, options.history_bars);
+    match Desk::resume(session, limits, kept, &checkpoint) {
+        Err(EngineError::PendingOrder(rejection)) => {
+            tracing::warn!(%rejection, "the order in flight is against the limits of today: it lapses");
+            checkpoint.session.pending = None;
+            Ok(Desk::resume(session, limits, kept, &checkpoint)?)
+        }
+        desk => Ok(desk?),
+    }
+}
+
+/// The bars on every interval from the first to the last, with flat ones where there are none.
+fn without_holes(bars: &[Bar], timeframe: Timeframe) -> Result<Vec<Bar>, LiveError> {
+    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Ok(Vec::new()) };
+    let rules = crate::ClosingRules { grace_ms: 0, ..crate::ClosingRules::default() };
+    let mut assembly = Assembly::new(timeframe, timeframe, rules, first.open_time(), None)?;
+    let mut filled = Vec::with_capacity(bars.len());
+    for bar in bars {
+        let end = bar.close_time(timeframe).min(last.close_time(timeframe));
+        assembly.push(*bar, end);
+        loop {
+            match assembly.due(end)? {
+                Due::Nothing => break,
+                Due::Fetch(span) => assembly.fetched(span, &[], end),
+                Due::Close(closed) => filled.push(closed.bar),
+            }
+        }
+    }
+    Ok(filled)
+}
+
+/// Refuses to go on in the journal of another line or market.
+fn check_is_ours(
+    options: &TraderOptions,
+    base: Timeframe,
+    recorded: &SegmentHeader,
+) -> Result<(), LiveError> {
+    let pairs = [
+        ("line", recorded.line.to_string(), options.line.to_string()),
+        ("symbol", recorded.symbol.to_string(), options.symbol.to_string()),
+        ("timeframe", recorded.timeframe.to_string(), options.timeframe.to_string()),
+        ("bars of", recorded.base.to_string(), base.to_string()),
+    ];
+    match pairs.into_iter().find(|(_, recorded, wanted)| recorded != wanted) {
+        None => Ok(()),
+        Some((what, recorded, wanted)) => {
+            Err(LiveError::OtherSession { path: options.journal.clone(), what, recorded, wanted })
+        }
+    }
+}
+
+fn watcher(
+    options: &TraderOptions,
+    champion: Box<dyn ChampionSource>,
+    slot: &Arc<PolicySlot>,
+    refusals: mpsc::Sender<ModelRefused>,
+) -> PointerWatcher {
+    let accepts = Accepts {
+        symbol: options.symbol.clone(),
+        timeframe: options.timeframe,
+        history_bars: options.history_bars,
+        market: options.session.market,
+    };
+    PointerWatcher::new(champion, Arc::clone(slot), accepts, refusals)
+}
