@@ -65,11 +65,17 @@ impl FillModel {
         if quantity <= Quantity::ZERO {
             return None;
         }
-        let fee_cash = Cash::new(quantity.units() * price.get() * self.fee_rate).ok()?;
+        let fee_cash = self.fee_in_cash(quantity, price)?;
         Some(Fill { time, side, quantity, price, fee_quantity: Quantity::ZERO, fee_cash })
     }
 
-    fn fee_in_asset(&self, quantity: Quantity) -> Quantity {
+    /// Fee on a sale or a cover, in quote currency; none where that is no amount.
+    pub fn fee_in_cash(&self, quantity: Quantity, price: Price) -> Option<Cash> {
+        Cash::new(quantity.units() * price.get() * self.fee_rate).ok()
+    }
+
+    /// Fee on a purchase by notional, in the asset, rounded up to 1e-9.
+    pub fn fee_in_asset(&self, quantity: Quantity) -> Quantity {
         let nanos = share_rounded_up(quantity.nanos(), self.fee_billionths);
         Quantity::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
     }

@@ -65,7 +65,7 @@ pub use journal::{
     SegmentHeader, SegmentStart, StampedEvent, VerifyReport, read_journal, recover, verify_journal,
     verify_journal_with,
 };
-pub use limits::{Admitted, GradeCaps, HeldBack, Restriction, RiskDesk, SessionLimits, TradingMode};
+pub use limits::{Admitted, GradeCaps, HeldBack, Restriction, RiskDesk, SessionLimits};
 pub use options::{FeedTime, Speed, SwapRule, SwapRuleError, TraderOptions, TraderPorts, WatchRules};
 pub use orders::{
     Booking, BookingKind, COST_WINDOW, CarryError, CostMeter, DecisionFate, DisasterStop, DriverError,
@@ -82,7 +82,7 @@ pub use shadow::{
 pub use slot::{DeployedPolicy, PolicySlot};
 pub use summary::{SessionSummary, StopReason};
 pub use trader::{CommandRefused, Trader, TraderHandle, TraderStatus};
-pub use walkforward_core::{BarFeed, Broker};
+pub use walkforward_core::{BarFeed, Broker, TradingMode};
 pub use watcher::{
     ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion, ModelRefused, NoChampion,
     PointerWatcher, WatchOutcome,

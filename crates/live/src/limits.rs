@@ -1,10 +1,9 @@
 //! What a session may risk, and what happens when it is lost.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{Cash, Grade, Target, Timestamp};
+use walkforward_core::{Cash, Grade, Target, Timestamp, TradingMode};
 
 use crate::{Behaviour, ConditionSource, Conditions, LiveError};
 
@@ -117,29 +116,6 @@ impl SessionLimits {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// What a session may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TradingMode {
-    /// Everything.
-    #[default]
-    Active,
-    /// Positions may shrink and not grow.
-    ReduceOnly,
-    /// Nothing, but for closing the position where that was asked for.
-    Halted,
-}
-
-impl fmt::Display for TradingMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Active => "active",
-            Self::ReduceOnly => "reduce_only",
-            Self::Halted => "halted",
-        })
     }
 }
 

@@ -20,8 +20,10 @@
 #![expect(clippy::unwrap_used, reason = "a fake fails by panicking, like the test that uses it")]
 
 mod alpaca;
+mod random;
 
 pub use alpaca::{
     AuthSpelling, FakeAlpaca, FakeKind, FakeOrder, FillMode, Holdings, RestFault, Route, SeenRequest,
     StreamKind, StreamRecord,
 };
+pub use random::Random;

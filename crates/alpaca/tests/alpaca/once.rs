@@ -4,35 +4,23 @@ use walkforward_alpaca::AlpacaVenue;
 use walkforward_core::{
     ClientOrderId, OrderState, OrderStatus, Quantity, Side, SubmitError, Venue, VenueOrder,
 };
-use walkforward_testing::{FakeAlpaca, RestFault, Route};
+use walkforward_testing::{FakeAlpaca, Random, RestFault, Route};
 
 use crate::live::{buy, id, ms, sell, venue_with};
 
 /// Orders of the test; each meets up to three faults in a row.
 const ORDERS: u64 = 120;
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (bits ^ (bits >> 31)) % bound
-    }
-
-    fn fault(&mut self) -> RestFault {
-        match self.below(7) {
-            0 => RestFault::LoseRequest,
-            1 => RestFault::LoseAnswer,
-            2 => RestFault::CutAnswer,
-            3 => RestFault::html(502),
-            4 => RestFault::html(504),
-            5 => RestFault::error(429, 42_910_000, "rate limit exceeded"),
-            _ => RestFault::error(500, 50_010_000, "internal server error"),
-        }
+/// One of the faults that a request may meet.
+fn fault(random: &mut Random) -> RestFault {
+    match random.below(7) {
+        0 => RestFault::LoseRequest,
+        1 => RestFault::LoseAnswer,
+        2 => RestFault::CutAnswer,
+        3 => RestFault::html(502),
+        4 => RestFault::html(504),
+        5 => RestFault::error(429, 42_910_000, "rate limit exceeded"),
+        _ => RestFault::error(500, 50_010_000, "internal server error"),
     }
 }
 
@@ -58,11 +46,11 @@ async fn every_order_is_there_once_whatever_happens_on_the_way() {
     let venue = venue_with(&fake, |config| {
         (config.requests_per_minute, config.timeouts.total) = (10_000, ms(2_000));
     });
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let (mut handed_in, mut bought, mut sold) = (0, 0, 0);
     for number in 0..ORDERS {
         for _ in 0..random.below(4) {
-            fake.fail(Route::Submit, random.fault(), 1);
+            fake.fail(Route::Submit, fault(&mut random), 1);
         }
         let name = format!("wf-{number}");
         let held = venue.position().await.unwrap().available;

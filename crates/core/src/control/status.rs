@@ -9,10 +9,11 @@ use super::Reason;
 use crate::{Cash, Grade, IdError, LineName, ModelId, Quantity, SessionId, Symbol, Timeframe, Timestamp};
 
 /// What a session may do, the more of it forbidden the larger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TradingMode {
     /// Everything.
+    #[default]
     Active,
     /// Positions may shrink and not grow.
     ReduceOnly,

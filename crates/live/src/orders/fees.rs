@@ -1,20 +1,12 @@
 //! Fees that the venue does not tell, and what corrects them.
 
 use walkforward_core::{Cash, Fill, Price, Quantity, Side, Timestamp, VenueFill};
+use walkforward_engine::FillModel;
 
 use super::entry::Part;
 
-const BILLIONTHS_PER_BPS: f64 = 100_000.0;
-const BILLION: i128 = 1_000_000_000;
 /// Share of a purchase, as its divisor, that an estimated fee may have been wrong by.
 const TOLERANCE_DIVISOR: i64 = 100;
-
-/// The declared fee on a purchase, in the asset, rounded up to a billionth.
-fn declared_in_asset(quantity: Quantity, fee_bps: f64) -> Quantity {
-    let billionths = (fee_bps * BILLIONTHS_PER_BPS).round() as i128;
-    let fee = (i128::from(quantity.nanos()) * billionths + BILLION - 1) / BILLION;
-    Quantity::from_nanos(i64::try_from(fee).unwrap_or(quantity.nanos()).min(quantity.nanos()))
-}
 
 /// The fill that a part of an order comes to, and whether its fee is the declared one. `told` is the execution where the
 /// part is all that happened since `position`.
@@ -23,19 +15,19 @@ pub(super) fn fill_of(
     side: Side,
     told: Option<&VenueFill>,
     position: Quantity,
-    fee_bps: f64,
+    declared: &FillModel,
 ) -> (Fill, bool) {
     let (quantity, price, time) = (part.quantity, part.price, part.time);
     let fill = Fill { time, side, quantity, price, fee_quantity: Quantity::ZERO, fee_cash: Cash::ZERO };
     match side {
         Side::Buy => {
             let told = told.and_then(|told| told.fee_in_asset(position));
-            let fee_quantity = told.unwrap_or_else(|| declared_in_asset(quantity, fee_bps));
+            let fee_quantity = told.unwrap_or_else(|| declared.fee_in_asset(quantity).min(quantity));
             (Fill { fee_quantity, ..fill }, told.is_none())
         }
         Side::Sell => {
-            let fee = fill.notional() * fee_bps / 10_000.0;
-            (Fill { fee_cash: Cash::new(fee).unwrap_or(Cash::ZERO), ..fill }, true)
+            let fee_cash = declared.fee_in_cash(quantity, price).unwrap_or(Cash::ZERO);
+            (Fill { fee_cash, ..fill }, true)
         }
     }
 }
@@ -66,9 +58,13 @@ pub(super) fn trade(difference: Quantity, price: Price, time: Timestamp) -> Opti
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use walkforward_engine::Ledger;
+    use walkforward_engine::{Ledger, SessionConfig};
 
     use super::*;
+
+    fn declared(fee_bps: f64) -> FillModel {
+        FillModel::new(&SessionConfig { fee_bps, ..SessionConfig::default() })
+    }
 
     fn nanos(nanos: i64) -> Quantity {
         Quantity::from_nanos(nanos)
@@ -81,16 +77,16 @@ mod tests {
             time: Timestamp::EPOCH,
             execution_id: None,
         };
-        let (fill, is_estimated) = fill_of(&part, Side::Buy, None, ledger.position(), 25.0);
+        let (fill, is_estimated) = fill_of(&part, Side::Buy, None, ledger.position(), &declared(25.0));
         assert!(is_estimated);
         ledger.apply_fill(&fill).unwrap();
     }
 
     #[test]
     fn the_declared_fee_is_rounded_against_us() {
-        assert_eq!(declared_in_asset(nanos(1_000_000_000), 25.0), nanos(2_500_000));
-        assert_eq!(declared_in_asset(nanos(401), 25.0), nanos(2));
-        assert_eq!(declared_in_asset(nanos(1), 0.0), Quantity::ZERO);
+        assert_eq!(declared(25.0).fee_in_asset(nanos(1_000_000_000)), nanos(2_500_000));
+        assert_eq!(declared(25.0).fee_in_asset(nanos(401)), nanos(2));
+        assert_eq!(declared(0.0).fee_in_asset(nanos(1)), Quantity::ZERO);
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Instrument, Price, RiskLimits};
+use walkforward_engine::{FillModel, SessionConfig};
 
 use crate::LiveError;
 
@@ -115,6 +116,12 @@ pub struct OrderRules {
 }
 
 impl OrderRules {
+    /// The declared costs, as the engine counts them everywhere.
+    pub(super) fn fees(&self) -> FillModel {
+        let (fee_bps, slippage_bps) = (self.fee_bps, self.slippage_bps);
+        FillModel::new(&SessionConfig { fee_bps, slippage_bps, ..SessionConfig::default() })
+    }
+
     /// Refuses settings out of range.
     ///
     /// # Errors

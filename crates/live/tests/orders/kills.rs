@@ -2,34 +2,22 @@
 
 use walkforward_core::Side;
 use walkforward_live::{DecisionFate, DisasterStop, DriverMode, OrderRules};
-use walkforward_testing::{FakeAlpaca, FillMode, RestFault, Route, StreamKind};
+use walkforward_testing::{FakeAlpaca, FillMode, Random, RestFault, Route, StreamKind};
 
 use crate::trader::{Time, Trader, ms, quick};
 
 /// Deaths of the test.
 const KILLS: u64 = 100;
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (bits ^ (bits >> 31)) % bound
-    }
-
-    fn fault(&mut self) -> RestFault {
-        match self.below(6) {
-            0 => RestFault::LoseRequest,
-            1 => RestFault::LoseAnswer,
-            2 => RestFault::CutAnswer,
-            3 => RestFault::html(502),
-            4 => RestFault::Slow(ms(self.below(40))),
-            _ => RestFault::error(500, 50_010_000, "internal server error"),
-        }
+/// One of the faults that a request may meet.
+fn fault(random: &mut Random) -> RestFault {
+    match random.below(6) {
+        0 => RestFault::LoseRequest,
+        1 => RestFault::LoseAnswer,
+        2 => RestFault::CutAnswer,
+        3 => RestFault::html(502),
+        4 => RestFault::Slow(ms(random.below(40))),
+        _ => RestFault::error(500, 50_010_000, "internal server error"),
     }
 }
 
@@ -37,7 +25,7 @@ impl Random {
 fn disturb(fake: &FakeAlpaca, random: &mut Random) {
     for route in [Route::Submit, Route::Submit, Route::Order, Route::Cancel, Route::Positions] {
         if random.below(3) == 0 {
-            fake.fail(route, random.fault(), 1);
+            fake.fail(route, fault(random), 1);
         }
     }
     fake.set_fill_mode(if random.below(3) == 0 { FillMode::Manual } else { FillMode::AtOnce });
@@ -60,7 +48,7 @@ fn disturb(fake: &FakeAlpaca, random: &mut Random) {
 async fn live_and_die(seed: u64, rules: OrderRules) {
     let fake = FakeAlpaca::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let (mut random, mut time) = (Random(seed), Time::new());
+    let (mut random, mut time) = (Random::new(seed), Time::new());
     let (mut decided, mut in_flight) = (0, 0);
     for _ in 0..KILLS {
         let mut trader = Trader::start(&fake, folder.path(), rules.clone(), DriverMode::Trade, time.clone())

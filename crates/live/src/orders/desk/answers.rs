@@ -269,7 +269,7 @@ impl OrderDesk {
         let told = execution.filter(|_| parts.len() == 1);
         for part in &parts {
             let told = told.filter(|_| part.execution_id.is_some());
-            let (fill, is_fee_estimated) = fill_of(part, side, told, self.state.position, self.rules.fee_bps);
+            let (fill, is_fee_estimated) = fill_of(part, side, told, self.state.position, &self.rules.fees());
             let kind = match part.execution_id {
                 Some(_) => BookingKind::Execution,
                 None => BookingKind::Derived,
