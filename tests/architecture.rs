@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["alpaca"]),
     ("tokio-tungstenite", &["alpaca", "testing"]),
     ("arc-swap", &["live"]),
+    ("notify", &["live"]),
     ("croner", &["orchestrator"]),
     ("chrono-tz", &["orchestrator"]),
     ("clap", &["walkforward"]),

@@ -220,7 +220,7 @@ impl Case {
         let ports = TraderPorts {
             feed: Box::new(ReplayedBars::new(Box::new(feed), timeframe)),
             backfill: None,
-            broker: Box::new(PaperBroker::new(FillModel::new(&self.session))),
+            execution: Box::new(PaperBroker::new(FillModel::new(&self.session))).into(),
             champion: Box::new(Champion(self.model.clone())),
             clock: Arc::new(ManualClock::at(self.start())),
         };

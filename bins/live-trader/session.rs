@@ -71,9 +71,9 @@ async fn session(
         warm_up,
         ..TraderOptions::new(config.symbol.clone(), timeframe, config.journal.clone())
     };
-    let broker = Box::new(PaperBroker::new(FillModel::new(&config.session)));
+    let execution = Box::new(PaperBroker::new(FillModel::new(&config.session))).into();
     let champion = Box::new(LineChampion::new(&config.models_dir, config.line.clone()));
-    let ports = TraderPorts { feed, backfill, broker, champion, clock };
+    let ports = TraderPorts { feed, backfill, execution, champion, clock };
     let cancel = CancelToken::default();
     let trader = Trader::new(options, ports, cancel.clone()).map_err(failure)?;
     trade(trader, cancel, output).await

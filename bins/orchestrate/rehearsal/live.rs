@@ -182,7 +182,7 @@ async fn session(
     let ports = TraderPorts {
         feed: Box::new(ReplayedBars::new(Box::new(feed), market.bars.timeframe())),
         backfill: None,
-        broker: Box::new(PaperBroker::new(FillModel::new(&session))),
+        execution: Box::new(PaperBroker::new(FillModel::new(&session))).into(),
         champion: Box::new(Counted { source: pointer, looks }),
         clock: Arc::new(ManualClock::at(market.third(0))),
     };

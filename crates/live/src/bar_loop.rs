@@ -1,20 +1,26 @@
 //! What happens on one bar.
 
+mod orders;
+
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use walkforward_core::{ApprovedOrder, Broker, Clock, Target, Timestamp};
+use walkforward_core::{ApprovedOrder, Clock, Target, Timestamp};
 use walkforward_engine::EngineError;
 
 use crate::conditions::apply;
+use crate::execution::Moved;
 use crate::journal::{
     BarRecord, Checkpoint, EventRecord, JournalRecord, ModelStamp, SegmentHead, SegmentHeader, SegmentStart,
     StampedEvent,
 };
+use crate::recorder::Recorder;
 use crate::{
-    Behaviour, ClosedBar, ConditionSource, Confirmed, Decision, DecisionJournal, DeployedPolicy, Desk,
-    LiveError, ModelRefused, NoDecision, PolicySlot, SessionSummary, SwapRule, TraderStatus, WatchRules,
+    Behaviour, ClosedBar, ConditionSource, Confirmed, Decision, DeployedPolicy, Desk, LiveError,
+    ModelRefused, NoDecision, PolicySlot, SessionSummary, SwapRule, TraderStatus, WatchRules,
 };
+
+pub(crate) use orders::Executing;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -22,8 +28,8 @@ const HOUR_MS: i64 = 3_600_000;
 pub(crate) struct BarLoop {
     pub(crate) slot: Arc<PolicySlot>,
     pub(crate) desk: Desk,
-    pub(crate) broker: Box<dyn Broker>,
-    pub(crate) journal: DecisionJournal,
+    pub(crate) execution: Executing,
+    pub(crate) recorder: Recorder,
     pub(crate) refusals: mpsc::Receiver<ModelRefused>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) summary: SessionSummary,
@@ -42,6 +48,10 @@ pub(crate) struct BarLoop {
     pub(crate) last_bar: Option<Timestamp>,
     /// Bars of the session, over all processes.
     pub(crate) bars: u64,
+    /// The last bar of this process.
+    pub(crate) last_closed: Option<ClosedBar>,
+    /// The position moved before the order of a bar could leave.
+    pub(crate) moved: Option<Moved>,
 }
 
 /// A bar that has closed, and what is known of the moment.
@@ -57,6 +67,8 @@ pub(crate) struct Moment {
 impl BarLoop {
     /// Runs a bar: fills of the last order, the ledger, a decision, its record, its order.
     pub(crate) async fn on_bar(&mut self, closed: &ClosedBar, moment: Moment) -> Result<(), LiveError> {
+        // One bar, one order: what the last one has not filled by now ends.
+        self.end_orders(moment.now)?;
         // Read once and held for the whole bar: a swap takes effect between two bars.
         let deployed = self.policy_for_bar();
         self.journal_refusals(moment.now)?;
@@ -67,8 +79,10 @@ impl BarLoop {
         let mut record = BarRecord::of(closed, moment.now, 0.0);
         record.missed = moment.missed;
         record.model = self.model.clone().filter(|_| deployed.is_some());
-        if closed.present {
-            record.fills = self.broker.fills(&closed.bar).await?;
+        if let Executing::Broker(broker) = &mut self.execution
+            && closed.present
+        {
+            record.fills = broker.fills(&closed.bar).await?;
         }
         self.close(closed, moment.now, &mut record)?;
         let at = closed.bar.close_time(self.header.timeframe);
@@ -77,6 +91,7 @@ impl BarLoop {
             (Some(deployed), Some(prepared)) => self.decide(deployed, prepared, at, &mut record),
             _ => self.without_decision(at, &mut record),
         };
+        self.last_closed = Some(*closed);
         self.finish(record, order).await
     }
 
@@ -84,14 +99,15 @@ impl BarLoop {
         self.last_bar = Some(record.open_time);
         self.bars += 1;
         self.summary.count(&record, self.desk.session());
-        self.journal.append(&JournalRecord::Bar(Box::new(record)))?;
+        let now = record.decided_at;
+        self.recorder.append(&JournalRecord::Bar(Box::new(record)), now)?;
         if let Some(order) = order {
-            self.broker.submit(order).await?;
+            self.hand_over(order, now).await?;
         }
-        if self.journal.is_full(self.clock.now()) {
+        if self.recorder.is_full(self.clock.now()) {
             self.begin_segment(SegmentStart::Continued)?;
         }
-        self.journal.sync_if_due(self.clock.monotonic())
+        self.recorder.sync_if_due(self.clock.monotonic())
     }
 
     /// Begins a segment of the journal with all that the session has come to.
@@ -101,10 +117,11 @@ impl BarLoop {
             model: self.model.clone(),
             last_bar: self.last_bar,
             bars: self.bars,
+            orders: self.execution.venue().map(|at| Box::new(at.orders.clone())),
         };
         let header = SegmentHeader { start, started_at: self.clock.now(), ..self.header.clone() };
         let history = Box::new(self.desk.history());
-        self.journal.begin(SegmentHead { header, checkpoint, history })
+        self.recorder.begin(SegmentHead { header, checkpoint, history })
     }
 
     /// The policy of this bar: that of the slot, unless it waits for the old one's position to end.
@@ -166,7 +183,6 @@ impl BarLoop {
         let decided = prepared.and_then(|()| self.desk.decide(policy, deployed.grade, at));
         match decided {
             Ok(Decision { action, admitted, order, refused, .. }) => {
-                self.summary.decisions += 1;
                 self.summary.rejected_orders += u64::from(refused.is_some());
                 record.observation = Some(self.desk.observation().to_vec());
                 record.action = Some(action);
@@ -269,7 +285,7 @@ impl BarLoop {
     /// Journals what happened, then lets it have its effect.
     pub(crate) fn event(&mut self, event: EventRecord, at: Timestamp) -> Result<(), LiveError> {
         let stamped = StampedEvent { at, event };
-        self.journal.append(&JournalRecord::Event(stamped.clone()))?;
+        self.recorder.append(&JournalRecord::Event(stamped.clone()), at)?;
         apply(&mut self.desk, &stamped.event, at);
         Ok(())
     }

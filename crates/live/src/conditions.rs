@@ -152,6 +152,7 @@ pub(crate) fn apply(desk: &mut Desk, event: &EventRecord, at: Timestamp) {
     let operator = |behaviour| (ConditionSource::Operator, behaviour);
     let (source, behaviour) = match event {
         EventRecord::Condition { source, behaviour, .. } => (*source, *behaviour),
+        EventRecord::Restricted { restriction } => return risk.restrict(restriction.clone()),
         EventRecord::Swapped { flatten: true, .. } => (ConditionSource::Swap, Some(Behaviour::Flatten)),
         EventRecord::Command { command } => match command {
             Command::Pause { .. } => operator(Some(Behaviour::Hold)),

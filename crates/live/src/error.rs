@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use walkforward_core::{AggregateError, BrokerError, ErrorKind, SourceError, Timestamp};
+use walkforward_core::{AggregateError, BrokerError, ErrorKind, SourceError, Timestamp, VenueError};
 use walkforward_engine::EngineError;
+
+use crate::StartRefusal;
 
 /// Why a session can't start or go on. What it had journalled is synced before it is returned.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +104,15 @@ pub enum LiveError {
         /// Bars between them.
         missing: u64,
     },
+    /// The venue does not answer.
+    #[error("the venue does not answer: {0}")]
+    Venue(#[from] VenueError),
+    /// Something stands against a start at the venue.
+    #[error("the session does not start at the venue: {}", listed(.refusals))]
+    Refused {
+        /// What, and what to do about it.
+        refusals: Vec<StartRefusal>,
+    },
     /// A background task died.
     #[error("a task of the trader died: {0}")]
     Task(String),
@@ -118,9 +129,11 @@ impl LiveError {
             | Self::Hole { .. }
             | Self::Aggregate(_)
             | Self::Record { .. }
+            | Self::Refused { .. }
             | Self::Model { .. } => ErrorKind::BadInput,
             Self::Feed(error) => error.kind,
             Self::Broker(error) => error.kind,
+            Self::Venue(error) => error.kind,
             Self::Engine(EngineError::Setting { .. }) => ErrorKind::BadInput,
             Self::Journal(
                 walkforward_durable::Error::CorruptRecord { .. }
@@ -132,4 +145,9 @@ impl LiveError {
             Self::Engine(_) | Self::Task(_) | Self::NoSegment => ErrorKind::Bug,
         }
     }
+}
+
+fn listed(refusals: &[StartRefusal]) -> String {
+    let words: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    words.join("; ")
 }

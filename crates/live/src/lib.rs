@@ -34,6 +34,7 @@ mod conditions;
 mod controls;
 mod desk;
 mod error;
+mod execution;
 mod feed;
 mod guard;
 mod intake;
@@ -43,6 +44,7 @@ mod market;
 mod options;
 mod orders;
 mod paper;
+mod recorder;
 mod shadow;
 mod slot;
 mod summary;
@@ -54,6 +56,7 @@ pub use conditions::{Behaviour, BehaviourError, Command, ConditionSource, Condit
 pub use controls::{ACKNOWLEDGE_FILE, HALT_FILE, acknowledge_session, halt_session};
 pub use desk::{Closed, Decision, Desk, DeskCheckpoint, NoDecision};
 pub use error::LiveError;
+pub use execution::{Execution, VenueAccess};
 pub use feed::ReplayedBars;
 pub use guard::{
     BetsCheckpoint, EquityPath, FiguresBasis, Guard, GuardBar, GuardCheckpoint, GuardError, GuardRule,
@@ -61,7 +64,7 @@ pub use guard::{
 };
 pub use journal::{
     BarRecord, Checkpoint, DecisionJournal, Difference, EventRecord, Followed, JOURNAL_LIMITS, JournalBounds,
-    JournalReader, JournalRecord, MAX_HISTORY_CHUNK, ModelStamp, Recovered, Segment, SegmentHead,
+    JournalReader, JournalRecord, MAX_HISTORY_CHUNK, ModelStamp, PAPER, Recovered, Segment, SegmentHead,
     SegmentHeader, SegmentStart, StampedEvent, VerifyReport, read_journal, recover, verify_journal,
     verify_journal_with,
 };

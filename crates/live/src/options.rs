@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{Backfill, Bar, Broker, Clock, LineName, MarketFeed, Symbol, Timeframe};
+use walkforward_core::{Backfill, Bar, Clock, LineName, MarketFeed, Symbol, Timeframe};
 use walkforward_engine::SessionConfig;
 
-use crate::{Behaviour, ChampionSource, ClosingRules, JournalBounds, LiveError, SessionLimits};
+use crate::{Behaviour, ChampionSource, ClosingRules, Execution, JournalBounds, LiveError, SessionLimits};
 
 /// How fast bars are taken from the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -146,8 +146,6 @@ pub struct TraderOptions {
     pub resume: bool,
     /// Name of the deployment for a folder that has none yet; by default the time of its start.
     pub deployment: Option<String>,
-    /// Whether the broker's fills are the engine's own.
-    pub paper: bool,
     /// Bars that are kept to warm up a model that comes later, 1 to [`Self::MAX_HISTORY_BARS`].
     pub history_bars: usize,
     /// Bars before the session, oldest first: they warm features up and are not traded. A session that goes on has its
@@ -164,7 +162,7 @@ pub struct TraderPorts {
     /// Who is asked for bars that did not come; without it they stay missing.
     pub backfill: Option<Arc<dyn Backfill>>,
     /// Who executes orders.
-    pub broker: Box<dyn Broker>,
+    pub execution: Execution,
     /// Which model is champion.
     pub champion: Box<dyn ChampionSource>,
     /// The time.
@@ -201,7 +199,6 @@ impl TraderOptions {
             bounds: JournalBounds::default(),
             resume: false,
             deployment: None,
-            paper: true,
             history_bars: Self::DEFAULT_HISTORY_BARS,
             warm_up: Vec::new(),
             poll_interval: Self::DEFAULT_POLL_INTERVAL,

@@ -27,6 +27,14 @@ pub struct DeployedPolicy {
     _bundle: Option<Arc<BundleLock>>,
 }
 
+impl DeployedPolicy {
+    /// The policy of the model that decided before the process started, as it was deployed then.
+    pub(crate) fn recalled(model: &ModelStamp, policy: Arc<dyn Policy>, bundle: BundleLock) -> Self {
+        let ModelStamp { model_id, sha256, model_version, grade } = model.clone();
+        Self { policy, model_id, sha256, model_version, grade, _bundle: Some(Arc::new(bundle)) }
+    }
+}
+
 impl fmt::Debug for DeployedPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeployedPolicy")

@@ -47,7 +47,7 @@ pub struct SessionSummary {
     pub decisions: u64,
     /// Bars without a model.
     pub no_model_bars: u64,
-    /// Orders that went to the broker.
+    /// Orders that went to the broker or the venue.
     pub orders: u64,
     /// Orders that the risk checks refused.
     pub rejected_orders: u64,
@@ -123,7 +123,7 @@ impl SessionSummary {
         self.missing_bars += u64::from(!record.present);
         self.missed_bars += u64::from(record.missed);
         self.no_model_bars += u64::from(record.model.is_none());
-        self.orders += u64::from(record.order.is_some());
+        self.decisions += u64::from(record.action.is_some());
         self.fills += record.all_fills().count() as u64;
         self.stand(session);
     }

@@ -1,23 +1,28 @@
 //! Watches the line's pointer and puts new champions into the slot.
 
+mod changes;
+
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use walkforward_core::{
     CancelToken, Grade, LineName, MarketRules, ModelId, ModelRef, Policy, PolicySpec, Symbol, Timeframe,
     Timestamp,
 };
 use walkforward_store::{BundleLock, ConfirmationReader, Pointer, PointerReader};
 
-use crate::{DeployedPolicy, PolicySlot};
+use crate::{DeployedPolicy, ModelStamp, PolicySlot};
+use changes::FileChanges;
 
 /// Looks at the champion between two looks at its confirmation.
 const LOOKS_PER_CONFIRMATION: u64 = 40;
 /// Most reasons that are remembered as told. After so many, the first may be told again.
 const MAX_TOLD: usize = 64;
+/// Most who wait for a look that they asked for.
+const MAX_ASKING: usize = 32;
 
 /// What a look at the champion found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +51,16 @@ pub trait ChampionSource: Send {
 
     /// Since when the champion's confirmation age counts; none where nobody keeps that. It may block.
     fn confirmed(&mut self) -> Option<Confirmed> {
+        None
+    }
+
+    /// The file whose replacement means that another look is due; none where nothing tells of a change.
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Where a model that was champion lies; none where nobody knows.
+    fn folder_of(&self, _model: &ModelId) -> Option<PathBuf> {
         None
     }
 }
@@ -84,6 +99,14 @@ impl ChampionSource for LineChampion {
         let confirmation = self.confirmations.read().ok().flatten()?;
         Some(Confirmed { at: confirmation.since(), model_id: confirmation.model_id })
     }
+
+    fn file(&self) -> Option<PathBuf> {
+        self.pointer.file()
+    }
+
+    fn folder_of(&self, model: &ModelId) -> Option<PathBuf> {
+        self.pointer.folder_of(model)
+    }
 }
 
 impl ChampionSource for PointerReader {
@@ -96,6 +119,14 @@ impl ChampionSource for PointerReader {
         let found = self.read().map_err(failed)?;
         let champion = |(pointer, model): (Pointer, _)| ChampionLook::Champion(model, pointer.grade);
         Ok(found.map_or(ChampionLook::NoChampion, champion))
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        Some(self.path())
+    }
+
+    fn folder_of(&self, model: &ModelId) -> Option<PathBuf> {
+        Some(self.model_dir(model))
     }
 }
 
@@ -131,10 +162,36 @@ pub enum WatchOutcome {
     Refused(ModelRefused),
 }
 
+/// Asks a watcher to look at once. Clones ask the same one.
+#[derive(Debug, Clone)]
+pub struct LookNow(mpsc::Sender<oneshot::Sender<WatchOutcome>>);
+
+impl LookNow {
+    /// One who asks, and where the questions arrive.
+    pub(crate) fn new() -> (Self, LookRequests) {
+        let (sender, receiver) = mpsc::channel(MAX_ASKING);
+        (Self(sender), LookRequests(receiver))
+    }
+
+    /// What a look that begins after this call finds; none when the watcher has ended, or too many ask already.
+    pub async fn look(&self) -> Option<WatchOutcome> {
+        let (sender, outcome) = oneshot::channel();
+        self.0.try_send(sender).ok()?;
+        outcome.await.ok()
+    }
+}
+
+/// Where those who ask for a look arrive.
+#[derive(Debug)]
+pub(crate) struct LookRequests(mpsc::Receiver<oneshot::Sender<WatchOutcome>>);
+
 /// Loads each new champion away from the bar loop: lock, hash, structure, probe, symbol, timeframe, sessions, action scheme,
 /// history. Only what passes all of it is put into the slot; a failure leaves the slot as it is and is told once.
+///
+/// It looks as soon as the champion's file is replaced, and from time to time whether or not anybody tells it that.
 pub struct PointerWatcher {
-    source: Arc<Mutex<Box<dyn ChampionSource>>>,
+    source: Arc<Mutex<Source>>,
+    requests: LookRequests,
     slot: Arc<PolicySlot>,
     accepts: Accepts,
     refusals: mpsc::Sender<ModelRefused>,
@@ -143,6 +200,12 @@ pub struct PointerWatcher {
     has_deployed: bool,
     looks: u64,
     confirmed: watch::Sender<Option<Confirmed>>,
+}
+
+/// Who knows the champion, and what tells of a change.
+struct Source {
+    champion: Box<dyn ChampionSource>,
+    changes: FileChanges,
 }
 
 /// What a session can trade.
@@ -163,14 +226,15 @@ enum Found {
 
 impl PointerWatcher {
     pub(crate) fn new(
-        source: Box<dyn ChampionSource>,
+        champion: Box<dyn ChampionSource>,
         slot: Arc<PolicySlot>,
         accepts: Accepts,
         refusals: mpsc::Sender<ModelRefused>,
     ) -> Self {
-        let source = Arc::new(Mutex::new(source));
+        let changes = FileChanges::of(champion.file());
         Self {
-            source,
+            source: Arc::new(Mutex::new(Source { champion, changes })),
+            requests: LookNow::new().1,
             slot,
             accepts,
             refusals,
@@ -187,12 +251,44 @@ impl PointerWatcher {
         self.confirmed.subscribe()
     }
 
-    /// Polls until `cancel`, with `interval` between the end of a poll and the next one.
+    /// It answers those who ask here.
+    pub(crate) fn answering(mut self, requests: LookRequests) -> Self {
+        self.requests = requests;
+        self
+    }
+
+    /// Polls until `cancel`: when the champion's file changes, when somebody asks, and `interval` after the last poll.
     pub async fn run(mut self, interval: Duration, cancel: CancelToken) {
         while !cancel.is_cancelled() {
-            tokio::time::sleep(interval).await;
-            self.poll().await;
+            let changed = self.source().changes.changed();
+            let asking = tokio::select! {
+                Some(asking) = self.requests.0.recv() => Some(asking),
+                () = changed => None,
+                () = tokio::time::sleep(interval) => None,
+            };
+            let outcome = self.poll().await;
+            if let Some(asking) = asking {
+                // Whoever asked may have gone.
+                let _ = asking.send(outcome);
+            }
         }
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policy of a model that traded before, checked and locked as any other, although another is champion now.
+    ///
+    /// # Errors
+    /// Why it can't trade on.
+    pub(crate) async fn recall(&self, model: &ModelStamp) -> Result<DeployedPolicy, String> {
+        let folder = self.source().champion.folder_of(&model.model_id);
+        let folder = folder.ok_or("nobody knows where it lies")?;
+        let (sha256, accepts) = (model.sha256.clone(), self.accepts.clone());
+        let loaded = tokio::task::spawn_blocking(move || load(&folder, &sha256, &accepts)).await;
+        let Loaded { policy, bundle } = loaded.map_err(|error| error.to_string())??;
+        Ok(DeployedPolicy::recalled(model, policy, bundle))
     }
 
     /// Looks once, and deploys what is new.
@@ -204,12 +300,15 @@ impl PointerWatcher {
         self.looks += 1;
         let found = tokio::task::spawn_blocking(move || {
             let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+            let Source { champion, changes } = &mut *source;
+            // Before the look: what changes from here on is told, what changed before is seen.
+            changes.watch(asks.is_some());
             if let Some(told) = asks
-                && let Some(confirmed) = source.confirmed()
+                && let Some(confirmed) = champion.confirmed()
             {
                 told.send_replace(Some(confirmed));
             }
-            match source.look(again) {
+            match champion.look(again) {
                 Ok(ChampionLook::Unchanged) => Found::Unchanged,
                 Ok(ChampionLook::NoChampion) if had_champion => refused("the line's pointer is gone"),
                 Ok(ChampionLook::NoChampion) => Found::NoChampion,

@@ -19,8 +19,8 @@ use crate::LiveError;
 
 pub use reader::{JournalReader, Segment, read_journal};
 pub use record::{
-    BarRecord, Checkpoint, EventRecord, Followed, JournalRecord, ModelStamp, SegmentHeader, SegmentStart,
-    StampedEvent,
+    BarRecord, Checkpoint, EventRecord, Followed, JournalRecord, ModelStamp, PAPER, SegmentHeader,
+    SegmentStart, StampedEvent,
 };
 pub(crate) use recovery::newest_header;
 pub use recovery::{Recovered, recover};

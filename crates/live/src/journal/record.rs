@@ -9,8 +9,11 @@ use walkforward_engine::SessionConfig;
 
 use crate::{
     Behaviour, ClosedBar, ClosingRules, Command, ConditionSource, DeployedPolicy, DeskCheckpoint, HeldBack,
-    Restriction, SessionLimits, SessionSummary, SwapRule, TraderOptions, TradingMode,
+    OrderDesk, OrderRecord, Restriction, SessionLimits, SessionSummary, SwapRule, TraderOptions, TradingMode,
 };
+
+/// Where orders go that the engine fills from the bars.
+pub const PAPER: &str = "paper";
 
 /// Which model decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,24 @@ pub enum SegmentStart {
     Continued,
 }
 
+/// How a session began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SessionOrigin {
+    /// Number of its first segment, from 1: a folder may hold the journals of several sessions.
+    pub first_segment: u64,
+    /// When that began.
+    pub began_at: Timestamp,
+}
+
+/// What a session has counted over all its processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SessionCounts {
+    /// Bars that were too late to be decided.
+    pub missed: u64,
+    /// Events that it has told: see [`events_of`](crate::events_of).
+    pub events: u64,
+}
+
 /// What a session runs under, at the head of each segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentHeader {
@@ -61,6 +82,9 @@ pub struct SegmentHeader {
     pub started_at: Timestamp,
     /// Name of the trader's deployment: made with the folder's first segment, kept by all that follow.
     pub deployment: String,
+    /// How the session began: kept by all its segments.
+    #[serde(default)]
+    pub session: SessionOrigin,
     /// The line that is traded.
     pub line: LineName,
     /// What is traded.
@@ -77,8 +101,8 @@ pub struct SegmentHeader {
     pub swap: SwapRule,
     /// When bars close.
     pub closing: ClosingRules,
-    /// Whether fills are the engine's own, so that they can be made again.
-    pub paper: bool,
+    /// Where orders go: [`PAPER`], or the venue's name. Fills on paper are the engine's own, so that they can be made again.
+    pub venue: String,
     /// Bars that are kept to warm up a model that comes later.
     pub kept_bars: usize,
     /// Bars that follow before the first record.
@@ -87,10 +111,27 @@ pub struct SegmentHeader {
 
 impl SegmentHeader {
     /// The version that this code writes and reads.
-    pub const SCHEMA: u32 = 2;
+    pub const SCHEMA: u32 = 3;
 
-    /// The header of the first segment of a session with `options` over bars of `base`, begun at `now`.
-    pub fn new(options: &TraderOptions, base: Timeframe, now: Timestamp) -> Self {
+    /// The session's name: the same after a restart, another where a folder's journal begins a new one. It is the
+    /// deployment and the number of the session's first segment.
+    pub fn session_id(&self) -> SessionId {
+        let first = self.session.first_segment;
+        let plain = format!("{}-{first}", self.deployment);
+        // A deployment that somebody named may hold what no name of a session does.
+        plain.parse().unwrap_or_else(|_| {
+            let digest = &sha256_hex(self.deployment.as_bytes())[..DEPLOYMENT_DIGITS];
+            SessionId::cut(&format!("d{digest}-{first}"))
+        })
+    }
+
+    /// Whether fills are the engine's own.
+    pub fn is_paper(&self) -> bool {
+        self.venue == PAPER
+    }
+
+    /// The header of the first segment of a session with `options` over bars of `base` at `venue`, begun at `now`.
+    pub fn new(options: &TraderOptions, base: Timeframe, venue: &str, now: Timestamp) -> Self {
         let deployment = options.deployment.clone().unwrap_or_else(|| RunId::at(now).to_string());
         Self {
             schema: Self::SCHEMA,
@@ -98,6 +139,7 @@ impl SegmentHeader {
             start: SegmentStart::New,
             started_at: now,
             deployment,
+            session: SessionOrigin::default(),
             line: options.line.clone(),
             symbol: options.symbol.clone(),
             timeframe: options.timeframe,
@@ -106,7 +148,7 @@ impl SegmentHeader {
             limits: options.limits,
             swap: options.swap,
             closing: options.closing,
-            paper: options.paper,
+            venue: venue.to_owned(),
             kept_bars: options.history_bars,
             history_bars: 0,
         }
@@ -124,6 +166,11 @@ pub struct Checkpoint {
     pub last_bar: Option<Timestamp>,
     /// Bars of the session so far.
     pub bars: u64,
+    /// Its orders at the venue; none on paper.
+    pub orders: Option<Box<OrderDesk>>,
+    /// What it has counted.
+    #[serde(default)]
+    pub counts: SessionCounts,
 }
 
 /// What was followed at a bar.
@@ -296,6 +343,23 @@ pub enum EventRecord {
         /// What the session may do from now on.
         restriction: Restriction,
     },
+    /// The venue brought a restriction about: it refused orders, or holds something else than the ledger.
+    Restricted {
+        /// What the session may do from now on.
+        restriction: Restriction,
+    },
+    /// A champion was taken back, or could not be: what a watch has found.
+    Guard {
+        /// The model.
+        model_id: ModelId,
+        /// What, and what was done about it.
+        reason: String,
+    },
+    /// Something that a person should look at, and that changes nothing.
+    Warning {
+        /// What.
+        reason: String,
+    },
     /// Bars come.
     FeedUp,
     /// No bars come.
@@ -342,6 +406,11 @@ pub enum JournalRecord {
     },
     /// A bar.
     Bar(Box<BarRecord>),
+    /// The last bar again, decided anew because the position moved before its order could leave. What is not about the
+    /// decision, and the ledger, stands as it is now.
+    Again(Box<BarRecord>),
+    /// Something about the orders at a venue.
+    Order(Box<OrderRecord>),
     /// Something else.
     Event(StampedEvent),
     /// The process ends the session in order.

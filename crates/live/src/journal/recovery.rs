@@ -8,7 +8,7 @@ use walkforward_engine::EngineError;
 use super::reader::Segment;
 use super::{BarRecord, JournalRecord, ModelStamp, SegmentHeader, segment_numbers, segment_path};
 use crate::conditions::apply;
-use crate::{Desk, LiveError};
+use crate::{Desk, LiveError, OrderDesk, OrderRecord};
 
 /// A session as its journal left it.
 pub struct Recovered {
@@ -22,6 +22,8 @@ pub struct Recovered {
     pub last_bar: Option<Timestamp>,
     /// Its bars, over all processes.
     pub bars: u64,
+    /// Its orders at the venue; none on paper.
+    pub orders: Option<OrderDesk>,
 }
 
 /// The session that the newest whole segment in `folder` has come to; none where there is none. What a crash left
@@ -63,6 +65,7 @@ impl Recovered {
             model: checkpoint.model.clone(),
             last_bar: checkpoint.last_bar,
             bars: checkpoint.bars,
+            orders: checkpoint.orders.as_deref().cloned(),
         })
     }
 
@@ -75,6 +78,11 @@ impl Recovered {
                 self.bars += 1;
                 Ok(())
             }
+            JournalRecord::Again(record) => {
+                same_figures(&self.desk, &record)?;
+                follow_as_recorded(&mut self.desk, &record, self.header.timeframe)
+            }
+            JournalRecord::Order(record) => take_order(&mut self.desk, self.orders.as_mut(), &record),
             JournalRecord::Event(event) => {
                 apply(&mut self.desk, &event.event, event.at);
                 Ok(())
@@ -101,11 +109,33 @@ pub(super) fn desk_at(segment: &Segment) -> Result<Desk, EngineError> {
 fn take_bar(desk: &mut Desk, record: &BarRecord, timeframe: Timeframe) -> Result<(), String> {
     let bar = record.bar().map_err(|error| error.to_string())?;
     close_as_recorded(desk, record, &bar, timeframe)?;
-    let at = bar.close_time(timeframe);
+    follow_as_recorded(desk, record, timeframe)
+}
+
+/// Goes for what was followed then, and compares the order.
+pub(super) fn follow_as_recorded(
+    desk: &mut Desk,
+    record: &BarRecord,
+    timeframe: Timeframe,
+) -> Result<(), String> {
+    let at = record.open_time.plus_millis(timeframe.millis());
     // A refusal of the risk checks leaves no order, as it did then.
     let order = record.followed.and_then(|followed| desk.go_for(followed.into(), at).ok().flatten());
-    same("order", &record.order, &order.map(|approved| *approved.order()))?;
-    Ok(())
+    same("order", &record.order, &order.map(|approved| *approved.order()))
+}
+
+/// Takes a record about an order; what it booked goes into the ledger.
+pub(super) fn take_order(
+    desk: &mut Desk,
+    orders: Option<&mut OrderDesk>,
+    record: &OrderRecord,
+) -> Result<(), String> {
+    let orders = orders.ok_or("an order at a venue stands in a session on paper")?;
+    orders.replay(record).map_err(|error| error.to_string())?;
+    if let OrderRecord::Booked(booking) = record {
+        desk.book(&booking.fill).map_err(|error| error.to_string())?;
+    }
+    same("position", &orders.position(), &desk.session().position())
 }
 
 /// Books the record's fills and closes its bar, and compares the ledger.
@@ -125,7 +155,7 @@ pub(super) fn close_as_recorded(
 }
 
 /// Compares ledger and mode after the bar's close, bit for bit.
-fn same_figures(desk: &Desk, record: &BarRecord) -> Result<(), String> {
+pub(super) fn same_figures(desk: &Desk, record: &BarRecord) -> Result<(), String> {
     let session = desk.session();
     for (name, recorded, now) in
         [("equity", record.equity, session.equity()), ("cash", record.cash, session.cash())]

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use walkforward_core::{Bar, Policy, Target, Timestamp};
+use walkforward_core::{Bar, Order, Policy, Target, Timestamp};
 use walkforward_engine::FillModel;
 
 use super::reader::{Segment, segment_paths};
-use super::recovery::{close_as_recorded, desk_at, same};
+use super::recovery::{close_as_recorded, desk_at, follow_as_recorded, same, same_figures, take_order};
 use super::{BarRecord, Checkpoint, JournalRecord, ModelStamp, SegmentHeader, SegmentStart};
 use crate::conditions::apply;
-use crate::{Decision, Desk, LiveError, NoDecision};
+use crate::{Decision, Desk, LiveError, NoDecision, OrderDesk, OrderPurpose, OrderRecord};
 
 /// Most differences that a report lists; it counts all.
 const MAX_LISTED: usize = 100;
@@ -34,6 +34,8 @@ pub struct VerifyReport {
     pub without_weights: u64,
     /// Fills that were made again.
     pub fills: u64,
+    /// Orders at a venue, each of them the one that its bar's decision asks for.
+    pub orders: u64,
     /// Segments that differ.
     pub difference_count: u64,
     /// The first difference of each of them.
@@ -148,6 +150,9 @@ struct Replay {
     has_features: bool,
     last_bar: Option<Timestamp>,
     bars: u64,
+    orders: Option<OrderDesk>,
+    /// What the last bar asked for.
+    wanted: Option<(Timestamp, Option<Order>)>,
 }
 
 impl Replay {
@@ -167,13 +172,15 @@ impl Replay {
         }
         let fills = FillModel::new(&header.config);
         let Checkpoint { last_bar, bars, .. } = segment.checkpoint;
+        let orders = segment.checkpoint.orders.as_deref().cloned();
         if header.start == SegmentStart::Continued
             && let Some(before) = before
         {
-            return Ok(Self { header, fills, last_bar, bars, ..before });
+            return Ok(Self { header, fills, last_bar, bars, orders, ..before });
         }
         let has_features = header.start != SegmentStart::Continued;
-        Ok(Self { header, desk: desk_at(segment)?, fills, has_features, last_bar, bars })
+        let desk = desk_at(segment)?;
+        Ok(Self { header, desk, fills, has_features, last_bar, bars, orders, wanted: None })
     }
 
     /// Compares what this came to with what the next segment begins with. Its limits and costs may be others.
@@ -185,6 +192,9 @@ impl Replay {
             ours.session.pending = None;
         }
         same("checkpoint", &next.desk, &ours)?;
+        if let (Some(ours), Some(next)) = (&self.orders, &next.orders) {
+            ours.same_orders(next)?;
+        }
         same("last bar", &next.last_bar, &self.last_bar)?;
         same("count of bars", &next.bars, &self.bars)
     }
@@ -199,27 +209,61 @@ impl Replay {
     ) -> Result<bool, LiveError> {
         let mut is_same = true;
         for record in segment.records.by_ref() {
-            match record? {
-                JournalRecord::Bar(record) => {
-                    report.bars += 1;
-                    if !is_same {
-                        continue;
-                    }
-                    let policy = match &record.model {
-                        Some(model) => policies.of(model)?,
-                        None => None,
-                    };
-                    if let Err(reason) = self.take(&record, policy.as_deref(), report) {
-                        is_same = false;
-                        let (open_time, model) = (Some(record.open_time), record.model);
-                        report.differs(Difference { path: path.to_owned(), open_time, model, reason });
-                    }
+            let record = record?;
+            report.bars += u64::from(matches!(record, JournalRecord::Bar(_)));
+            if !is_same {
+                continue;
+            }
+            let (open_time, model) = match &record {
+                JournalRecord::Bar(record) | JournalRecord::Again(record) => {
+                    (Some(record.open_time), record.model.clone())
                 }
-                JournalRecord::Event(event) => apply(&mut self.desk, &event.event, event.at),
-                _ => {}
+                _ => (self.last_bar, None),
+            };
+            let policy = model.as_ref().map(|model| policies.of(model)).transpose()?.flatten();
+            if let Err(reason) = self.take_record(record, policy.as_deref(), report) {
+                is_same = false;
+                report.differs(Difference { path: path.to_owned(), open_time, model, reason });
             }
         }
         Ok(is_same)
+    }
+
+    fn take_record(
+        &mut self,
+        record: JournalRecord,
+        policy: Option<&dyn Policy>,
+        report: &mut VerifyReport,
+    ) -> Result<(), String> {
+        match record {
+            JournalRecord::Bar(record) => {
+                self.wanted = Some((record.open_time, record.order));
+                self.take(&record, policy, report)
+            }
+            JournalRecord::Again(record) => {
+                self.wanted = Some((record.open_time, record.order));
+                same_figures(&self.desk, &record)?;
+                self.decide_as_recorded(&record, policy, Ok(()), report)
+            }
+            JournalRecord::Order(record) => self.take_order(&record, report),
+            JournalRecord::Event(event) => {
+                apply(&mut self.desk, &event.event, event.at);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A record about an order at the venue: each order is the one that its bar asked for.
+    fn take_order(&mut self, record: &OrderRecord, report: &mut VerifyReport) -> Result<(), String> {
+        if let OrderRecord::Intent(intent) = record
+            && intent.purpose == OrderPurpose::Decision
+        {
+            let wanted = self.wanted.filter(|(open_time, _)| *open_time == intent.bar_open);
+            same("order at the venue", &Some(intent.order), &wanted.and_then(|(_, order)| order))?;
+            report.orders += 1;
+        }
+        take_order(&mut self.desk, self.orders.as_mut(), record)
     }
 
     /// One bar, in the order in which the trader does it.
@@ -234,27 +278,39 @@ impl Replay {
             Some(policy) => self.desk.prepare(policy).map_err(NoDecision::from),
             None => Ok(()),
         };
-        if self.header.paper {
+        if self.header.is_paper() {
             same("fills", &record.fills, &self.fills_at(&bar, record.present))?;
             report.fills += record.fills.len() as u64;
         }
         close_as_recorded(&mut self.desk, record, &bar, self.header.timeframe)?;
         self.last_bar = Some(record.open_time);
         self.bars += 1;
-        let at = bar.close_time(self.header.timeframe);
+        self.decide_as_recorded(record, policy, prepared, report)
+    }
+
+    /// Decides the last bar, and compares that with the record.
+    fn decide_as_recorded(
+        &mut self,
+        record: &BarRecord,
+        policy: Option<&dyn Policy>,
+        prepared: Result<(), NoDecision>,
+        report: &mut VerifyReport,
+    ) -> Result<(), String> {
+        let timeframe = self.header.timeframe;
+        let at = record.open_time.plus_millis(timeframe.millis());
         let decided = match (&record.model, policy) {
             (Some(_), None) => {
                 // Which features it saw is not known either, nor when they began.
                 self.has_features = false;
                 report.without_weights += u64::from(record.action.is_some());
-                return self.follow_recorded(record, at);
+                return follow_as_recorded(&mut self.desk, record, timeframe);
             }
             (Some(model), Some(policy)) if !record.missed => {
                 prepared.and_then(|()| self.decide(policy, model, record, at, report))
             }
-            _ => return self.follow_recorded(record, at),
+            _ => return follow_as_recorded(&mut self.desk, record, timeframe),
         };
-        self.compare(record, decided, at)
+        self.compare(record, decided)
     }
 
     fn fills_at(&self, bar: &Bar, present: bool) -> Vec<walkforward_core::Fill> {
@@ -282,18 +338,7 @@ impl Replay {
         }
     }
 
-    /// Without the model: what was followed then.
-    fn follow_recorded(&mut self, record: &BarRecord, at: Timestamp) -> Result<(), String> {
-        let order = record.followed.and_then(|followed| self.desk.go_for(followed.into(), at).ok().flatten());
-        same("order", &record.order, &order.map(|approved| *approved.order()))
-    }
-
-    fn compare(
-        &mut self,
-        record: &BarRecord,
-        decided: Result<Decision, NoDecision>,
-        at: Timestamp,
-    ) -> Result<(), String> {
+    fn compare(&mut self, record: &BarRecord, decided: Result<Decision, NoDecision>) -> Result<(), String> {
         match decided {
             Ok(decision) => self.compare_decision(record, &decision),
             Err(problem) => {
@@ -304,7 +349,7 @@ impl Replay {
                 // A limit may have asked for an order all the same.
                 let wanted = self.desk.risk().flattens().then_some(Target::Fraction(0.0));
                 same("followed target", &record.followed.map(Target::from), &wanted)?;
-                self.follow_recorded(record, at)
+                follow_as_recorded(&mut self.desk, record, self.header.timeframe)
             }
         }
     }

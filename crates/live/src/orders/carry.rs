@@ -31,10 +31,16 @@ pub trait OrderBooks {
     fn decide_again(&mut self, bar_open: Timestamp);
 
     /// Restricts the session.
-    fn restrict(&mut self, restriction: Restriction);
+    ///
+    /// # Errors
+    /// It can't be written down.
+    fn restrict(&mut self, restriction: Restriction) -> Result<(), LiveError>;
 
     /// Tells a person.
-    fn warn(&mut self, warning: &OrderWarning);
+    ///
+    /// # Errors
+    /// It can't be written down.
+    fn warn(&mut self, warning: &OrderWarning) -> Result<(), LiveError>;
 }
 
 /// Why acts could not be carried out.
@@ -98,8 +104,8 @@ fn keep(act: OrderAct, books: &mut dyn OrderBooks) -> Result<(), LiveError> {
     match act {
         OrderAct::Book(booking) => books.book(&booking)?,
         OrderAct::DecideAgain { bar_open } => books.decide_again(bar_open),
-        OrderAct::Restrict(restriction) => books.restrict(restriction),
-        OrderAct::Warn(warning) => books.warn(&warning),
+        OrderAct::Restrict(restriction) => books.restrict(restriction)?,
+        OrderAct::Warn(warning) => books.warn(&warning)?,
         _ => {}
     }
     Ok(())

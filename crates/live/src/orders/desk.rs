@@ -49,6 +49,13 @@ pub(super) struct AtHand {
     last_foreign: Option<String>,
 }
 
+/// Desks are the same when they keep to the same and remember the same.
+impl PartialEq for OrderDesk {
+    fn eq(&self, other: &Self) -> bool {
+        self.rules == other.rules && self.state == other.state
+    }
+}
+
 impl OrderDesk {
     /// A desk without orders whose ledger holds `position`.
     ///
@@ -67,6 +74,25 @@ impl OrderDesk {
     /// The record does not follow from those before it.
     pub fn replay(&mut self, record: &OrderRecord) -> Result<(), ReplayError> {
         self.state.apply(record)
+    }
+
+    /// The same desk under other rules. What it has come to stays.
+    ///
+    /// # Errors
+    /// A rule is out of range.
+    pub fn with_rules(self, rules: OrderRules) -> Result<Self, LiveError> {
+        rules.validate()?;
+        Ok(Self { rules, ..self })
+    }
+
+    /// Compares what two desks remember, whatever their rules are; what differs.
+    pub(crate) fn same_orders(&self, other: &Self) -> Result<(), String> {
+        match self.state == other.state {
+            true => Ok(()),
+            false => {
+                Err(format!("its orders are {:?}, and the session comes to {:?}", other.state, self.state))
+            }
+        }
     }
 
     /// What it keeps to.

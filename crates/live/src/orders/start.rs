@@ -61,19 +61,18 @@ pub enum StartRefusal {
     },
 }
 
-/// Asks the venue for all that [`OrderDesk::reconcile`] needs; the orders first and again after the position, until
-/// nothing has moved in between.
+/// Asks the venue for all that [`OrderDesk::reconcile`] needs, of the orders that are [`OrderDesk::unfinished`]; the orders
+/// first and again after the position, until nothing has moved in between.
 ///
 /// # Errors
 /// The venue does not answer.
-pub async fn take_stock(venue: &dyn Venue, desk: &OrderDesk) -> Result<Stock, VenueError> {
-    let names = desk.unfinished();
+pub async fn take_stock(venue: &dyn Venue, names: &[ClientOrderId]) -> Result<Stock, VenueError> {
     let (account, instrument) = (venue.account().await?, venue.instrument().await?);
     let mut rounds = 0;
-    let mut orders = look_up(venue, &names).await?;
+    let mut orders = look_up(venue, names).await?;
     loop {
         let (position, open) = (venue.position().await?, venue.open_orders().await?);
-        let before = std::mem::replace(&mut orders, look_up(venue, &names).await?);
+        let before = std::mem::replace(&mut orders, look_up(venue, names).await?);
         rounds += 1;
         if before == orders || rounds == MAX_ROUNDS {
             return Ok(Stock { orders, open, position, account, instrument });

@@ -21,6 +21,11 @@ use crate::{
 /// How often a waiting trader looks whether it should stop or sync.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Least time between two looks at the orders of a venue.
+const LEAST_WAIT_MS: i64 = 5;
+/// How long a session that stops waits for its orders to end.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A session that has started.
 pub(super) struct Runner {
     pub(super) bar_loop: BarLoop,
@@ -36,13 +41,18 @@ pub(super) struct Runner {
 impl Runner {
     /// Trades until the feed ends or somebody stops it, and journals how that was.
     pub(super) async fn run(mut self, feed: &mut dyn MarketFeed) -> Result<SessionSummary, LiveError> {
-        let ended = self.trade(feed).await;
+        let mut ended = self.trade(feed).await;
+        if ended.is_ok()
+            && let Err(error) = self.settle().await
+        {
+            ended = Err(error);
+        }
         let Self { mut bar_loop, .. } = self;
         bar_loop.summary.stop = *ended.as_ref().unwrap_or(&StopReason::Failed);
         let now = bar_loop.clock.now();
         let closing = bar_loop.journal_refusals(now).and_then(|()| {
-            bar_loop.journal.append(&JournalRecord::End(Box::new(bar_loop.summary.clone())))?;
-            bar_loop.journal.sync()
+            bar_loop.recorder.append(&JournalRecord::End(Box::new(bar_loop.summary.clone())), now)?;
+            bar_loop.recorder.sync()
         });
         // What ended the session matters more than what its end could not write.
         ended.and(closing)?;
@@ -81,11 +91,20 @@ impl Runner {
             if self.cancel.is_cancelled() {
                 return Ok(None);
             }
-            let (clock, deadline) = (Arc::clone(&self.clock), self.intake.deadline());
+            let now = self.clock.now();
+            self.bar_loop.tick_orders(now)?;
+            let orders_due =
+                self.bar_loop.order_deadline(now).map(|due| due.max(now.plus_millis(LEAST_WAIT_MS)));
+            let deadline = [self.intake.deadline(), orders_due].into_iter().flatten().min();
+            let clock = Arc::clone(&self.clock);
             let answer = tokio::select! {
                 biased;
                 value = &mut future => return Ok(Some(value)),
                 answer = self.intake.answer() => Some(answer),
+                answer = self.bar_loop.venue_answer() => {
+                    self.bar_loop.on_answer(answer?, self.clock.now())?;
+                    None
+                }
                 () = wait_for(clock, deadline) => None,
                 command = self.commands.recv() => {
                     command.map(|command| self.on_command(command)).transpose()?;
@@ -106,13 +125,27 @@ impl Runner {
         }
     }
 
+    /// Waits until the orders at a venue have ended, for as long as that may take. What is left, the next start takes up.
+    async fn settle(&mut self) -> Result<(), LiveError> {
+        let end = self.clock.monotonic() + SETTLE_PATIENCE;
+        while !self.bar_loop.is_settled() && self.clock.monotonic() < end {
+            let now = self.clock.now();
+            self.bar_loop.tick_orders(now)?;
+            tokio::select! {
+                answer = self.bar_loop.venue_answer() => self.bar_loop.on_answer(answer?, self.clock.now())?,
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn on_tick(&mut self) -> Result<(), LiveError> {
         let now = self.now();
         self.bar_loop.journal_refusals(now)?;
         // A failure comes again at the bar, where it is journalled.
         let _ = self.bar_loop.prepare_ahead();
         self.look_at_controls()?;
-        self.bar_loop.journal.sync_if_due(self.clock.monotonic())
+        self.bar_loop.recorder.sync_if_due(self.clock.monotonic())
     }
 
     async fn on_event(&mut self, event: FeedEvent) -> Result<(), LiveError> {
@@ -131,6 +164,9 @@ impl Runner {
         let by_bars = self.intake.time() == FeedTime::Bars;
         let now = if by_bars { bar.close_time(self.intake.base()) } else { self.clock.now() };
         let taken = self.intake.push(bar, now, &mut self.bar_loop.summary)?;
+        if taken == Taken::New {
+            self.bar_loop.mark_price(bar.close());
+        }
         if !matches!(taken, Taken::New | Taken::Duplicate) {
             tracing::debug!(open_time = %bar.open_time(), ?taken, "a bar of the feed that was not expected");
         }
@@ -208,7 +244,11 @@ impl Runner {
         tracing::info!(?command, "somebody tells the session what to do");
         let now = self.now();
         self.bar_loop.event(EventRecord::Command { command }, now)?;
-        self.bar_loop.journal.sync()?;
+        self.bar_loop.recorder.sync()?;
+        if self.bar_loop.desk.risk().mode() == TradingMode::Halted {
+            self.bar_loop.end_orders(now)?;
+            self.bar_loop.flatten_now(now)?;
+        }
         self.status.send_replace(self.bar_loop.status());
         Ok(())
     }

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use walkforward_core::{Bar, Clock, MarketFeed, Timeframe};
+use walkforward_core::{Bar, Clock, MarketFeed, MarketRules, Timeframe};
 use walkforward_engine::EngineError;
 
 use super::Trader;
 use super::run::Runner;
-use crate::bar_loop::BarLoop;
+use crate::bar_loop::{BarLoop, Executing};
 use crate::controls::Controls;
+use crate::execution::{AtVenue, stock};
 use crate::intake::{Intake, IntakeOptions};
 use crate::journal::{
     EventRecord, ModelStamp, Recovered, SegmentHeader, SegmentStart, newest_header, recover,
 };
+use crate::recorder::Recorder;
 use crate::watcher::Accepts;
 use crate::{
-    Assembly, ChampionSource, DecisionJournal, Desk, DeskCheckpoint, Due, LiveError, ModelRefused,
-    PointerWatcher, PolicySlot, SessionSummary, TraderOptions, TraderPorts, WatchOutcome,
+    Assembly, ChampionSource, DecisionJournal, Desk, DeskCheckpoint, Due, Execution, FeedTime, LiveError,
+    ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionSummary, Stock, TraderOptions, TraderPorts,
+    WatchOutcome,
 };
 
 /// Refused models that wait to be journalled; each distinct failure comes once.
@@ -35,21 +38,24 @@ impl Drop for AbortOnDrop {
 /// Takes the journal, brings the session to where it stands, and writes the head of a segment.
 pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>, AbortOnDrop), LiveError> {
     let Trader { options, ports, slot, cancel, status, commands } = trader;
-    let TraderPorts { feed, backfill, broker, champion, clock } = ports;
-    let Taken { journal, header, resumed } = take_journal(&options, feed.base(), clock.as_ref())?;
+    let TraderPorts { feed, backfill, execution, champion, clock } = ports;
+    check_venue(&options, &execution)?;
+    let Taken { journal, header, resumed } =
+        take_journal(&options, feed.base(), execution.name(), clock.as_ref())?;
     let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
-    let Begun { desk, model, last_bar, bars } = begun(&options, resumed)?;
+    let Begun { desk, model, last_bar, bars, orders } = begun(&options, resumed)?;
     if let Some(model) = &model {
         slot.resume(model);
     }
     let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
     let mut watcher = watcher(&options, champion, &slot, sender);
+    let (execution, stock) = executing(execution, &header, orders, &desk).await?;
     let mut summary = SessionSummary::new(options.session.initial_cash);
     summary.stand(desk.session());
     let mut bar_loop = BarLoop {
         desk,
-        broker,
-        journal,
+        execution,
+        recorder: Recorder::new(journal),
         refusals,
         clock: Arc::clone(&clock),
         summary,
@@ -62,15 +68,21 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         waited: 0,
         last_bar,
         bars,
+        last_closed: None,
+        moved: None,
         slot: Arc::clone(&slot),
     };
     bar_loop.begin_segment(begin)?;
+    if let Some(stock) = &stock {
+        bar_loop.reconcile(stock, clock.now())?;
+    }
     if slot.load().is_none() && !matches!(watcher.poll().await, WatchOutcome::Deployed(_)) {
         bar_loop.event(EventRecord::NoModel, clock.now())?;
     }
     // The order in flight has left no trace at a broker that lives in this process.
-    if let Some(order) = bar_loop.desk.session().pending().copied().filter(|_| options.paper) {
-        bar_loop.broker.submit(order).await?;
+    let pending = bar_loop.desk.session().pending().copied();
+    if let (Executing::Broker(broker), Some(order)) = (&mut bar_loop.execution, pending) {
+        broker.submit(order).await?;
     }
     let last = bar_loop.desk.history().last().copied();
     let intake = IntakeOptions {
@@ -94,6 +106,42 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     Ok((runner, feed, watching))
 }
 
+/// Refuses what a venue can't do.
+fn check_venue(options: &TraderOptions, execution: &Execution) -> Result<(), LiveError> {
+    let Execution::Venue(access) = execution else { return Ok(()) };
+    let wrong = |name, value: String, expected: &str| {
+        let expected = format!("{expected}, because orders go to {}", access.name);
+        Err(LiveError::Option { name, value, expected })
+    };
+    if options.session.market != MarketRules::LONG_ONLY {
+        return wrong("market", "one that allows short positions".to_owned(), "a market without them");
+    }
+    if options.time != FeedTime::Clock {
+        return wrong("time", format!("{:?}", options.time), "bars that come by the clock");
+    }
+    if !options.resume {
+        return wrong("resume", "false".to_owned(), "to go on with the journal's session");
+    }
+    Ok(())
+}
+
+/// Who executes; at a venue with all that a start has to know of it.
+async fn executing(
+    execution: Execution,
+    header: &SegmentHeader,
+    orders: Option<OrderDesk>,
+    desk: &Desk,
+) -> Result<(Executing, Option<Stock>), LiveError> {
+    match execution {
+        Execution::Broker(broker) => Ok((Executing::Broker(broker), None)),
+        Execution::Venue(access) => {
+            let stock = stock(access.venue.as_ref(), orders.as_ref()).await?;
+            let at = AtVenue::begin(&access, header, orders, desk, &stock)?;
+            Ok((Executing::Venue(Box::new(at)), Some(stock)))
+        }
+    }
+}
+
 /// The journal of a session, what its headers say, and the session that goes on.
 struct Taken {
     journal: DecisionJournal,
@@ -101,14 +149,19 @@ struct Taken {
     resumed: Option<Recovered>,
 }
 
-fn take_journal(options: &TraderOptions, base: Timeframe, clock: &dyn Clock) -> Result<Taken, LiveError> {
+fn take_journal(
+    options: &TraderOptions,
+    base: Timeframe,
+    venue: &str,
+    clock: &dyn Clock,
+) -> Result<Taken, LiveError> {
     let journal = DecisionJournal::open(&options.journal, options.bounds, clock.now(), clock.monotonic())?;
     let before = newest_header(&options.journal)?;
     if let Some(before) = before.as_ref().filter(|_| options.resume) {
-        check_is_ours(options, base, before)?;
+        check_is_ours(options, base, venue, before)?;
     }
     let resumed = if options.resume { recover(&options.journal)? } else { None };
-    let mut header = SegmentHeader::new(options, base, clock.now());
+    let mut header = SegmentHeader::new(options, base, venue, clock.now());
     if let Some(before) = before {
         header.deployment = before.deployment;
     }
@@ -121,16 +174,17 @@ struct Begun {
     model: Option<ModelStamp>,
     last_bar: Option<walkforward_core::Timestamp>,
     bars: u64,
+    orders: Option<OrderDesk>,
 }
 
 fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, LiveError> {
     let (session, limits, kept) = (options.session, options.limits, options.history_bars);
-    let Some(Recovered { desk, model, last_bar, bars, .. }) = resumed else {
+    let Some(Recovered { desk, model, last_bar, bars, orders, .. }) = resumed else {
         let mut desk = Desk::new(session, limits, kept)?;
         for bar in without_holes(&options.warm_up, options.timeframe)? {
             desk.warm_up(&bar)?;
         }
-        return Ok(Begun { desk, model: None, last_bar: None, bars: 0 });
+        return Ok(Begun { desk, model: None, last_bar: None, bars: 0, orders: None });
     };
     // Anew from its own checkpoint: under the costs and limits of today, and as the next recovery will see it.
     let checkpoint = desk.checkpoint();
@@ -138,7 +192,7 @@ fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, L
     for bar in desk.history() {
         next.warm_up(bar)?;
     }
-    Ok(Begun { desk: next, model, last_bar, bars })
+    Ok(Begun { desk: next, model, last_bar, bars, orders })
 }
 
 fn resume_desk(options: &TraderOptions, mut checkpoint: DeskCheckpoint) -> Result<Desk, LiveError> {
@@ -177,6 +231,7 @@ fn without_holes(bars: &[Bar], timeframe: Timeframe) -> Result<Vec<Bar>, LiveErr
 fn check_is_ours(
     options: &TraderOptions,
     base: Timeframe,
+    venue: &str,
     recorded: &SegmentHeader,
 ) -> Result<(), LiveError> {
     let pairs = [
@@ -184,6 +239,7 @@ fn check_is_ours(
         ("symbol", recorded.symbol.to_string(), options.symbol.to_string()),
         ("timeframe", recorded.timeframe.to_string(), options.timeframe.to_string()),
         ("bars of", recorded.base.to_string(), base.to_string()),
+        ("orders at", recorded.venue.clone(), venue.to_owned()),
     ];
     match pairs.into_iter().find(|(_, recorded, wanted)| recorded != wanted) {
         None => Ok(()),

@@ -65,7 +65,7 @@ fn trader(place: &Workplace, fake: &FakeAlpaca, clock: &Arc<SteppedClock>) -> Tr
     let ports = TraderPorts {
         feed: Box::new(feed(fake)),
         backfill: Some(backfill(fake, Arc::clone(&clock))),
-        broker: paper(),
+        execution: paper().into(),
         champion: Box::new(Champion::of(&model)),
         clock,
     };

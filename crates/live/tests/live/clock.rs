@@ -138,7 +138,7 @@ impl Market {
         let ports = TraderPorts {
             feed: Box::new(ChannelFeed(events)),
             backfill: Some(backfill),
-            broker: paper(),
+            execution: paper().into(),
             champion: Box::new(Confirming(Champion::of(&model), Arc::clone(&confirmed))),
             clock: Arc::<SteppedClock>::clone(&clock),
         };

@@ -283,7 +283,7 @@ pub(crate) fn ports(feed: Box<dyn BarFeed>, champion: Box<dyn ChampionSource>) -
     TraderPorts {
         feed: Box::new(ReplayedBars::new(feed, hour())),
         backfill: None,
-        broker: paper(),
+        execution: paper().into(),
         champion,
         clock: Arc::new(ManualClock::at(at(0))),
     }

@@ -10,8 +10,8 @@ use walkforward_durable::{Files, PlannedFault};
 use walkforward_engine::SessionConfig;
 use walkforward_live::{
     BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, EventRecord, JournalBounds, JournalRecord,
-    LiveError, ModelStamp, SegmentHead, SegmentHeader, SessionLimits, StampedEvent, SwapRule, TraderOptions,
-    read_journal, recover,
+    LiveError, ModelStamp, PAPER, SegmentHead, SegmentHeader, SessionLimits, StampedEvent, SwapRule,
+    TraderOptions, read_journal, recover,
 };
 
 use crate::common::{at, hour, walk};
@@ -28,11 +28,12 @@ fn desk() -> Desk {
 fn header(started_at: Timestamp) -> SegmentHeader {
     let mut options = TraderOptions::new("BTC/USD".parse().unwrap(), hour(), PathBuf::new());
     options.swap = SwapRule::WaitFlat { max_bars: 3 };
-    SegmentHeader::new(&options, Timeframe::MINUTE, started_at)
+    SegmentHeader::new(&options, Timeframe::MINUTE, PAPER, started_at)
 }
 
 fn begin(journal: &mut DecisionJournal, started_at: Timestamp, history: &[Bar]) -> Result<(), LiveError> {
-    let checkpoint = Checkpoint { desk: desk().checkpoint(), model: None, last_bar: None, bars: 0 };
+    let checkpoint =
+        Checkpoint { desk: desk().checkpoint(), model: None, last_bar: None, bars: 0, orders: None };
     let header = header(started_at);
     journal.begin(SegmentHead { header, checkpoint, history: Box::new(history.iter()) })
 }

@@ -194,7 +194,7 @@ fn dust_is_tried_once() {
         let approved = crate::world::approve(Side::Sell, size, world.sim.now, 0.0, held);
         let price = walkforward_core::Price::new(40_000.0).unwrap();
         let bar_open = world.bar.plus_millis(bar * 60_000);
-        let decision = walkforward_live::OrderDecision { approved, bar_open, price };
+        let decision = walkforward_live::OrderDecision { approved, bar_open, price, is_urgent: false };
         let fate = world.desk.decide(decision, world.sim.now, &mut acts);
         let expected = if bar == 0 { "least" } else { "before" };
         let DecisionFate::Skipped(skipped) = fate else { panic!("{fate:?}") };

@@ -116,9 +116,13 @@ impl OrderBooks for Broken {
 
     fn decide_again(&mut self, _: Timestamp) {}
 
-    fn restrict(&mut self, _: Restriction) {}
+    fn restrict(&mut self, _: Restriction) -> Result<(), LiveError> {
+        Ok(())
+    }
 
-    fn warn(&mut self, _: &OrderWarning) {}
+    fn warn(&mut self, _: &OrderWarning) -> Result<(), LiveError> {
+        Ok(())
+    }
 }
 
 #[tokio::test]
@@ -129,7 +133,12 @@ async fn nothing_leaves_when_the_journal_fails() {
         let mut desk = OrderDesk::new(rules(), Quantity::ZERO).unwrap();
         let size = OrderSize::Notional(Cash::new(100.0).unwrap());
         let approved = approve(Side::Buy, size, begin(), 1_000.0, Quantity::ZERO);
-        let decision = OrderDecision { approved, bar_open: begin(), price: Price::new(40_000.0).unwrap() };
+        let decision = OrderDecision {
+            approved,
+            bar_open: begin(),
+            price: Price::new(40_000.0).unwrap(),
+            is_urgent: false,
+        };
         let mut acts = Vec::new();
         assert!(matches!(desk.decide(decision, begin(), &mut acts), DecisionFate::Sent(_)));
         let mut books = Broken { fails_at_append, appended: 0 };

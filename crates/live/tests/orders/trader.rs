@@ -88,12 +88,14 @@ impl OrderBooks for Books {
         self.again = Some(bar_open);
     }
 
-    fn restrict(&mut self, restriction: Restriction) {
+    fn restrict(&mut self, restriction: Restriction) -> Result<(), LiveError> {
         self.restrictions.push(restriction);
+        Ok(())
     }
 
-    fn warn(&mut self, warning: &OrderWarning) {
+    fn warn(&mut self, warning: &OrderWarning) -> Result<(), LiveError> {
         self.warnings.push(warning.clone());
+        Ok(())
     }
 }
 
@@ -153,7 +155,7 @@ impl Trader {
         let venue = venue(fake);
         desk.mark(Price::new(40_000.0).unwrap());
         let stock = loop {
-            if let Ok(stock) = take_stock(&*venue, &desk).await {
+            if let Ok(stock) = take_stock(&*venue, &desk.unfinished()).await {
                 break stock;
             }
         };
@@ -191,7 +193,8 @@ impl Trader {
         };
         let bar_open = begin().plus_millis(self.time.bar * BAR_MS);
         let approved = approve(side, size, bar_open.plus_millis(BAR_MS), cash, held);
-        let decision = OrderDecision { approved, bar_open, price: Price::new(self.price).unwrap() };
+        let decision =
+            OrderDecision { approved, bar_open, price: Price::new(self.price).unwrap(), is_urgent: false };
         let fate = self.desk.decide(decision, self.time.now(), &mut self.acts);
         self.carry();
         Some(fate)

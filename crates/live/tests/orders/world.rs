@@ -171,7 +171,7 @@ impl World {
         let approved = approve(side, size, self.bar.plus_millis(BAR_MS), cash, held);
         let price = Price::new(self.sim.price).unwrap();
         let mut acts = Vec::new();
-        let decision = OrderDecision { approved, bar_open: self.bar, price };
+        let decision = OrderDecision { approved, bar_open: self.bar, price, is_urgent: false };
         let fate = self.desk.decide(decision, self.sim.now, &mut acts);
         self.carry(acts);
         Some(fate)

@@ -19,6 +19,8 @@ pub struct OrderDecision {
     pub bar_open: Timestamp,
     /// The price that it was decided at.
     pub price: Price,
+    /// Whether it may follow another order of its bar: a position is to be closed without waiting for the next bar.
+    pub is_urgent: bool,
 }
 
 /// What becomes of a decision.
@@ -116,7 +118,7 @@ impl OrderDesk {
             let is_its = intent.purpose == OrderPurpose::Decision && intent.bar_open == bar;
             is_its && entry.outcome != Some(OrderOutcome::Void(VoidReason::PositionMoved))
         };
-        if self.state.open.iter().chain(&self.state.closed).any(had_its_order) {
+        if !decision.is_urgent && self.state.open.iter().chain(&self.state.closed).any(had_its_order) {
             return Err(Skipped::AlreadyDecided);
         }
         if self.state.open.len() + 1 >= MAX_OPEN {

@@ -1,0 +1,194 @@
+//! A session's orders at a venue: the desk that decides what leaves, and the task that talks to the venue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use walkforward_core::{ErrorKind, Price, Timestamp, Venue, VenueError};
+
+use super::VenueAccess;
+use crate::journal::{EventRecord, JournalRecord, SegmentHeader, StampedEvent};
+use crate::recorder::Recorder;
+use crate::{
+    Booking, CarryError, Desk, LiveError, OrderAct, OrderBooks, OrderDesk, OrderRecord, OrderRules,
+    OrderWarning, Restriction, SessionSummary, Stock, VenueAnswer, VenueDriver, carry_out, take_stock,
+};
+
+/// Attempts to ask the venue for all that a start needs.
+const STOCK_ATTEMPTS: u32 = 5;
+/// Wait before the second of them; it doubles with each further one.
+const STOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// Orders at a venue, at work.
+pub(crate) struct AtVenue {
+    pub(crate) orders: OrderDesk,
+    driver: VenueDriver,
+    acts: Vec<OrderAct>,
+    /// The bar whose order is to be decided again.
+    again: Option<Timestamp>,
+    /// Newest price of the market.
+    newest: Option<Price>,
+    /// The last reason why there was no order: told once.
+    pub(crate) skipped: Option<String>,
+}
+
+/// What a step of the desk touches besides.
+pub(crate) struct VenueStep<'a> {
+    pub(crate) recorder: &'a mut Recorder,
+    pub(crate) desk: &'a mut Desk,
+    pub(crate) summary: &'a mut SessionSummary,
+    pub(crate) now: Timestamp,
+}
+
+/// The position moved before the order of this bar could leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved(pub(crate) Timestamp);
+
+impl AtVenue {
+    /// The orders that `recovered` left, or none, under the rules of today. `price` is the last one known.
+    pub(crate) fn begin(
+        access: &VenueAccess,
+        header: &SegmentHeader,
+        recovered: Option<OrderDesk>,
+        desk: &Desk,
+        stock: &Stock,
+    ) -> Result<Self, LiveError> {
+        let rules = OrderRules {
+            deployment: header.deployment.clone(),
+            line: header.line.to_string(),
+            instrument: stock.instrument,
+            risk: header.config.risk,
+            fee_bps: header.config.fee_bps,
+            slippage_bps: header.config.slippage_bps,
+            external: access.external,
+            disaster_stop: access.disaster_stop,
+            times: access.times,
+        };
+        let mut orders = match recovered {
+            Some(orders) => orders.with_rules(rules)?,
+            None => OrderDesk::new(rules, desk.session().position())?,
+        };
+        let newest = desk.history().last().and_then(|bar| Price::new(bar.close()).ok());
+        newest.into_iter().for_each(|price| orders.mark(price));
+        let driver = VenueDriver::start(Arc::clone(&access.venue), access.mode);
+        Ok(Self { orders, driver, acts: Vec::new(), again: None, newest, skipped: None })
+    }
+
+    /// Takes up what an earlier process left; nothing goes on where something stands against it.
+    pub(crate) fn reconcile(
+        &mut self,
+        stock: &Stock,
+        books: VenueStep<'_>,
+    ) -> Result<Option<Moved>, LiveError> {
+        let verdict = self.orders.reconcile(stock, books.now, &mut self.acts);
+        let moved = self.carry(books)?;
+        match verdict {
+            Ok(()) => Ok(moved),
+            Err(refusals) => Err(LiveError::Refused { refusals }),
+        }
+    }
+
+    /// Lets the desk do something, and carries out what comes of it.
+    pub(crate) fn step(
+        &mut self,
+        books: VenueStep<'_>,
+        step: impl FnOnce(&mut OrderDesk, &mut Vec<OrderAct>),
+    ) -> Result<Option<Moved>, LiveError> {
+        step(&mut self.orders, &mut self.acts);
+        self.carry(books)
+    }
+
+    fn carry(&mut self, step: VenueStep<'_>) -> Result<Option<Moved>, LiveError> {
+        let mut books = Books { step, again: &mut self.again };
+        match carry_out(&mut self.acts, &mut books, &self.driver) {
+            Err(CarryError::Books(error)) => return Err(error),
+            // The desk takes what was not asked for a lost question, and asks again.
+            Err(error) => tracing::warn!(%error, "the venue could not be asked"),
+            Ok(()) => {}
+        }
+        Ok(self.again.take().map(Moved))
+    }
+
+    /// Takes the market's newest price.
+    pub(crate) fn mark(&mut self, price: f64) {
+        if let Ok(price) = Price::new(price) {
+            self.newest = Some(price);
+            self.orders.mark(price);
+        }
+    }
+
+    /// How far the newest price is from `decided`, as a fraction of it.
+    pub(crate) fn price_moved(&self, decided: f64) -> f64 {
+        self.newest.map_or(0.0, |newest| (newest.get() / decided - 1.0).abs())
+    }
+
+    /// The next answer of the venue. Cancel safe.
+    pub(crate) async fn answer(&mut self) -> Result<VenueAnswer, LiveError> {
+        let ended = || LiveError::Task("the task that talks to the venue has ended".to_owned());
+        self.driver.next().await.ok_or_else(ended)
+    }
+}
+
+/// All that a start needs to know of the venue, asked for more than once where it does not answer.
+pub(crate) async fn stock(venue: &dyn Venue, orders: Option<&OrderDesk>) -> Result<Stock, VenueError> {
+    let names = orders.map(OrderDesk::unfinished).unwrap_or_default();
+    let mut wait = STOCK_WAIT;
+    for _ in 1..STOCK_ATTEMPTS {
+        match take_stock(venue, &names).await {
+            Err(error) if error.kind == ErrorKind::Retry => {
+                tracing::warn!(%error, "the venue is asked again");
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            stock => return stock,
+        }
+    }
+    take_stock(venue, &names).await
+}
+
+/// The session's journal, ledger and limits, for one step.
+struct Books<'a, 'b> {
+    step: VenueStep<'a>,
+    again: &'b mut Option<Timestamp>,
+}
+
+impl Books<'_, '_> {
+    fn event(&mut self, event: EventRecord) -> Result<(), LiveError> {
+        let at = self.step.now;
+        let stamped = StampedEvent { at, event };
+        self.step.recorder.append(&JournalRecord::Event(stamped.clone()), at)?;
+        crate::conditions::apply(self.step.desk, &stamped.event, at);
+        Ok(())
+    }
+}
+
+impl OrderBooks for Books<'_, '_> {
+    fn append(&mut self, record: &OrderRecord) -> Result<(), LiveError> {
+        let VenueStep { recorder, now, .. } = &mut self.step;
+        recorder.append(&JournalRecord::Order(Box::new(record.clone())), *now)
+    }
+
+    fn sync(&mut self) -> Result<(), LiveError> {
+        self.step.recorder.sync()
+    }
+
+    fn book(&mut self, booking: &Booking) -> Result<(), LiveError> {
+        self.step.desk.book(&booking.fill)?;
+        self.step.summary.fills += 1;
+        self.step.summary.stand(self.step.desk.session());
+        Ok(())
+    }
+
+    fn decide_again(&mut self, bar_open: Timestamp) {
+        *self.again = Some(bar_open);
+    }
+
+    fn restrict(&mut self, restriction: Restriction) -> Result<(), LiveError> {
+        tracing::warn!(mode = %restriction.mode, reason = restriction.reason, "the venue restricts the session");
+        self.event(EventRecord::Restricted { restriction })
+    }
+
+    fn warn(&mut self, warning: &OrderWarning) -> Result<(), LiveError> {
+        tracing::warn!(%warning, "orders");
+        self.event(EventRecord::Warning { reason: warning.to_string() })
+    }
+}
