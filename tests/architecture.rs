@@ -36,6 +36,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustls", &["alpaca"]),
     ("tokio-tungstenite", &["alpaca", "testing"]),
     ("arc-swap", &["live"]),
+    ("metrics", &["live"]),
+    ("metrics-exporter-prometheus", &["walkforward"]),
     ("notify", &["live"]),
     ("croner", &["orchestrator"]),
     ("chrono-tz", &["orchestrator"]),

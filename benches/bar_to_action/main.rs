@@ -20,8 +20,8 @@ use walkforward_core::{
 use walkforward_engine::{FillModel, SessionConfig};
 use walkforward_etl::SyntheticSource;
 use walkforward_live::{
-    BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, JournalBounds, JournalRecord, PolicySlot,
-    SegmentHead, SegmentHeader, SessionLimits, TraderOptions,
+    BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, JournalBounds, JournalRecord, PAPER, PolicySlot,
+    SegmentHead, SegmentHeader, SessionCounts, SessionLimits, TraderOptions,
 };
 use walkforward_policy::{Tensors, load, write_bundle};
 
@@ -193,8 +193,16 @@ fn begun(folder: &Path, world: &World) -> DecisionJournal {
     let journal = DecisionJournal::open(folder, JournalBounds::default(), now, Duration::ZERO);
     let mut journal = journal.expect("a journal");
     let options = TraderOptions::new(spec().symbol, world.bars.timeframe(), folder.to_owned());
-    let header = SegmentHeader::new(&options, world.bars.timeframe(), now);
-    let checkpoint = Checkpoint { desk: world.desk.checkpoint(), model: None, last_bar: None, bars: 0 };
+    let header = SegmentHeader::new(&options, world.bars.timeframe(), PAPER, now);
+    let checkpoint = Checkpoint {
+        desk: world.desk.checkpoint(),
+        model: None,
+        last_bar: None,
+        bars: 0,
+        waited: 0,
+        orders: None,
+        counts: SessionCounts::default(),
+    };
     let history = Box::new(std::iter::empty());
     journal.begin(SegmentHead { header, checkpoint, history }).expect("a segment");
     journal

@@ -148,7 +148,11 @@ impl OrchestrateConfig {
     }
 }
 
-pub(crate) fn folder(settings: &Settings, key: &'static str) -> Result<PathBuf, Failure> {
+/// The folder that the setting `key` names.
+///
+/// # Errors
+/// It is empty.
+pub fn folder(settings: &Settings, key: &'static str) -> Result<PathBuf, Failure> {
     let path: PathBuf = settings.require(key)?;
     if path.as_os_str().is_empty() {
         return Err(settings.refuse(key, "expected a path"));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use walkforward_core::{ErrorKind, SourceError, StageError};
+use walkforward_live::LiveError;
 use walkforward_orchestrator::RunError;
 use walkforward_store::StoreError;
 
@@ -93,6 +94,15 @@ impl From<RunError> for Failure {
             RunError::Busy(_) | RunError::NoNewBars(_) | RunError::Contaminated { .. } => {
                 Self::stage(chain(&error))
             }
+        }
+    }
+}
+
+impl From<&LiveError> for Failure {
+    fn from(error: &LiveError) -> Self {
+        match error.kind() {
+            ErrorKind::BadInput => Self::input(chain(error)),
+            _ => Self::from_error(error),
         }
     }
 }

@@ -22,4 +22,6 @@ pub mod secrets;
 pub mod settings;
 pub mod signals;
 pub mod source;
+pub mod table;
+pub mod venue;
 pub mod wiring;

@@ -1,5 +1,6 @@
 //! What the settings of the live trader mean: typed, checked, and refused before anything is written.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,13 +8,15 @@ use walkforward_alpaca::Keys;
 use walkforward_core::{Cash, LineName, Symbol, Timeframe, Timestamp};
 use walkforward_engine::SessionConfig;
 use walkforward_live::{
-    Behaviour, ClosingRules, JournalBounds, SessionLimits, Speed, SwapRule, TraderOptions, WatchRules,
+    Behaviour, ClosingRules, JournalBounds, MAX_CHALLENGERS, SessionLimits, Speed, SwapRule, TraderOptions,
+    WatchRules,
 };
 
 use crate::config::{count, folder, session, share};
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::source::SourceConfig;
+use crate::venue::{VenueConfig, grade_caps};
 
 /// Fastest paced replay.
 const MAX_SPEED: f64 = 1e9;
@@ -23,12 +26,17 @@ const MAX_CLOSING_SECONDS: usize = 3_600;
 const MAX_STALE_BARS: usize = 10_080;
 /// Longest time without a confirmation that can be set, days.
 const MAX_EXPIRES_DAYS: usize = 3_650;
+/// Longest quarantine that can be set, days.
+const MAX_QUARANTINE_DAYS: usize = 3_650;
 const DAY_SECONDS: u64 = 86_400;
+const HOUR_SECONDS: u64 = 3_600;
 const MIB: u64 = 1 << 20;
 
 /// Everything that `live-trader` needs to know.
 #[derive(Debug, Clone)]
 pub struct LiveConfig {
+    /// Folder of the database, and of what traders of one machine share.
+    pub data_dir: PathBuf,
     /// Folder of the models and the pointer.
     pub models_dir: PathBuf,
     /// The line that is traded.
@@ -69,6 +77,23 @@ pub struct LiveConfig {
     pub stream_url: String,
     /// The keys of the account, which the stream asks for.
     pub keys: Option<Keys>,
+    /// The account that orders go to; none on paper.
+    pub venue: Option<VenueConfig>,
+    /// Whether the session is carried into the database.
+    pub project: bool,
+    /// The watch over the champion; none for no watch.
+    pub guard: Option<GuardConfig>,
+    /// Where the session's metrics are read; none for nowhere.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// How the champion is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardConfig {
+    /// For how long no model of an arm is promoted whose champion was taken back.
+    pub quarantine: Duration,
+    /// Arms that challenge on paper.
+    pub challengers: usize,
 }
 
 impl LiveConfig {
@@ -79,10 +104,19 @@ impl LiveConfig {
             true => Some(count(settings, "live.bars", 1..=usize::MAX)?),
             false => None,
         };
+        let symbol: Symbol = settings.require("data.symbol")?;
+        check_symbol(settings, &symbol)?;
+        let keys = settings.secrets().alpaca_keys()?;
+        let venue = VenueConfig::from_settings(settings, &symbol, keys.as_ref())?;
+        let resume = settings.get("live.continue")?.unwrap_or(source.is_service());
+        if venue.is_some() {
+            check_for_venue(settings, &source, resume)?;
+        }
         Ok(Self {
+            data_dir: folder(settings, "paths.data_dir")?,
             models_dir: folder(settings, "paths.models_dir")?,
             line: settings.require("line.name")?,
-            symbol: settings.require("data.symbol")?,
+            symbol,
             timeframe: settings.get("data.timeframe")?,
             seed: settings.require("training.seed")?,
             session: session(settings)?,
@@ -90,7 +124,7 @@ impl LiveConfig {
             speed: speed(settings)?,
             journal: folder(settings, "live.journal")?,
             bounds: bounds(settings)?,
-            resume: settings.get("live.continue")?.unwrap_or(source.is_service()),
+            resume,
             from: settings.get("live.from")?,
             bars,
             history_bars: count(settings, "live.history_bars", 1..=TraderOptions::MAX_HISTORY_BARS)?,
@@ -98,10 +132,61 @@ impl LiveConfig {
             watch: watch(settings)?,
             swap: settings.require("live.swap")?,
             stream_url: settings.require("live.stream_url")?,
-            keys: settings.secrets().alpaca_keys()?,
+            keys,
+            venue,
+            project: settings.require("live.project")?,
+            guard: guard(settings, &source)?,
+            metrics: metrics(settings)?,
             source,
         })
     }
+}
+
+/// Refuses a stock: its bars stop with the session, its orders have rules of their own, and neither is dealt with here.
+fn check_symbol(settings: &Settings, symbol: &Symbol) -> Result<(), Failure> {
+    if symbol.is_pair() {
+        return Ok(());
+    }
+    let why = format!(
+        "{symbol} is a stock, which is for data and research only: a trader's market never closes; expected a currency \
+         pair such as BTC/USD"
+    );
+    Err(settings.refuse("data.symbol", &why))
+}
+
+/// Where metrics are read. A port alone is one of this machine; what others may read is named in full.
+fn metrics(settings: &Settings) -> Result<Option<SocketAddr>, Failure> {
+    let Some(text) = settings.get::<String>("live.metrics")? else { return Ok(None) };
+    let port = text.parse::<u16>().ok().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let address = port.or_else(|| text.parse().ok()).filter(|address| address.port() != 0);
+    let why = "expected an address with a port such as 127.0.0.1:9184, or a port, 1 to 65535";
+    address.map(Some).ok_or_else(|| settings.refuse("live.metrics", why))
+}
+
+/// What an account asks of a session: bars of now, and a journal that goes on.
+fn check_for_venue(settings: &Settings, source: &SourceConfig, resume: bool) -> Result<(), Failure> {
+    if !source.is_service() {
+        let why = "an account trades on live bars: choose --source alpaca as well";
+        return Err(settings.refuse("live.venue", why));
+    }
+    if !resume {
+        let why =
+            "a session with an account goes on with its journal, or it would forget its orders: leave it out";
+        return Err(settings.refuse("live.continue", why));
+    }
+    if settings.require("market.shorting")? {
+        return Err(settings.refuse("market.shorting", "the account's market has no short positions"));
+    }
+    Ok(())
+}
+
+/// A replay watches over nobody unless somebody asks for it: what it takes back, trades no more.
+fn guard(settings: &Settings, source: &SourceConfig) -> Result<Option<GuardConfig>, Failure> {
+    let days = count(settings, "live.quarantine_days", 0..=MAX_QUARANTINE_DAYS)? as u64;
+    let challengers = count(settings, "live.challengers", 0..=MAX_CHALLENGERS)?;
+    let is_on = settings.get("live.guard")?.unwrap_or(source.is_service());
+    let quarantine = Duration::from_secs(days * DAY_SECONDS);
+    Ok(is_on.then_some(GuardConfig { quarantine, challengers }))
 }
 
 fn speed(settings: &Settings) -> Result<Speed, Failure> {
@@ -131,7 +216,8 @@ fn limits(settings: &Settings) -> Result<SessionLimits, Failure> {
         max_drawdown: share(settings, "live.max_drawdown")?,
         max_daily_loss: share(settings, "live.max_daily_loss")?,
         max_orders_per_hour: orders.and_then(|orders| u32::try_from(orders).ok()),
-        ..SessionLimits::default()
+        price_collar: share(settings, "live.price_collar")?,
+        grades: grade_caps(settings)?,
     };
     limits.validate().map_err(|error| Failure::input(error.to_string()))?;
     Ok(limits)
@@ -156,11 +242,13 @@ fn closing(settings: &Settings) -> Result<ClosingRules, Failure> {
 fn watch(settings: &Settings) -> Result<WatchRules, Failure> {
     let behaviour = |key| settings.require::<Behaviour>(key);
     let days = count(settings, "live.expires_days", 1..=MAX_EXPIRES_DAYS)? as u64;
+    let hours = count(settings, "live.warn_hours", 1..=24 * MAX_EXPIRES_DAYS)? as u64;
     let stale = count(settings, "live.stale_after_bars", 1..=MAX_STALE_BARS)?;
     Ok(WatchRules {
         max_decision_delay: seconds(settings, "live.max_decision_delay_seconds")?,
         stale_after_bars: u32::try_from(stale).unwrap_or(u32::MAX),
         on_stale: behaviour("live.on_stale")?,
+        warns_after: Duration::from_secs(hours * HOUR_SECONDS),
         expires_after: Duration::from_secs(days * DAY_SECONDS),
         on_expired: behaviour("live.on_expired")?,
         on_no_model: behaviour("live.on_no_model")?,

@@ -114,7 +114,7 @@ impl SourceConfig {
     }
 
     /// Whether "now" is the clock's and a timeframe has to be asked for.
-    pub(crate) fn is_service(&self) -> bool {
+    pub fn is_service(&self) -> bool {
         matches!(self, Self::Alpaca { .. })
     }
 

@@ -13,11 +13,18 @@ Examples:
   live-trader --path bars.csv --speed max          every bar of a file, as fast as they are decided
   live-trader --speed 3600                         an hourly bar each second; promote a model meanwhile
   live-trader --source alpaca --symbol BTC/USD     live bars, fills on paper; goes on where it was stopped
-  live-trader halt --reason \"news\"                no orders from now on, whoever starts it again, until
+  live-trader status                               how the session is, running or not; watch: what happens in it
+  live-trader pause --reason \"news\"               no orders until `resume`; reduce-only: no larger position
+  live-trader kill --reason \"wrong\" --flatten     the position is closed, and nothing more, whoever starts it again, until
   live-trader resume --ack \"looked into it\"       somebody says why it may go on
+  live-trader reload                               look for a new model now
   live-trader verify                               run the recorded session again and compare every bit
+  live-trader explain last                         why the last bar was decided as it was; -3, or the time of a bar
+  live-trader costs                                what orders cost, beside what the cost model says
+  live-trader doctor --source alpaca               every check that a start would make, without trading
 
-A running session also halts when it gets SIGUSR1 or finds a file `halt` in its journal's folder.
+A running session listens on DATA_DIR/live/SESSION.sock, for its owner alone; these commands find it by --journal. It also
+halts when it gets SIGUSR1 or finds a file `halt` in its journal's folder, and closes its position first for `flatten`.
 
 Exit codes: 0 the session ended or was stopped; 1 it failed, or verify found a difference; 2 the configuration, the
 pointer or the input can't be used.";
@@ -39,26 +46,11 @@ pub(crate) fn command() -> Command {
             Command::new("verify")
                 .about("Runs a journal's session again and compares every decision, fill and figure"),
         )
-        .subcommand(
-            Command::new("resume")
-                .about("Ends a halt, or a limit that was reached; drawdown and loss count from there")
-                .arg(told("ack", "Why it may go on; the journal keeps it")),
-        )
-        .subcommand(
-            Command::new("halt")
-                .about("Halts the session: no orders until `resume`")
-                .arg(told("reason", "Why; the journal keeps it")),
-        );
+        .subcommand(crate::costs::command())
+        .subcommand(crate::explain::command())
+        .subcommand(crate::doctor::command())
+        .subcommands(crate::control::commands());
     arguments(command, Binary::LiveTrader)
-}
-
-fn told(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name("REASON").required(true).help(help)
-}
-
-/// What somebody gives as a reason.
-pub(crate) fn reason<'a>(flags: &'a ArgMatches, name: &str) -> &'a str {
-    flags.get_one::<String>(name).map_or("", String::as_str)
 }
 
 /// The settings of the command line, the environment and the file.

@@ -2,12 +2,21 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod control;
+mod costs;
+mod doctor;
+mod explain;
+mod followers;
 mod market;
+mod metrics;
 mod print;
 mod session;
+mod venue;
+mod view;
 
 use std::process::ExitCode;
 
+use walkforward::config::folder;
 use walkforward::failure::Failure;
 use walkforward::live::LiveConfig;
 use walkforward::logging;
@@ -20,13 +29,20 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
-    let config = LiveConfig::from_settings(&cli::settings(matches)?)?;
+    // What is wrong with the settings is one of its findings.
+    if let Some(("doctor", _)) = matches.subcommand() {
+        return doctor::run(cli::settings(matches), cli::output(matches));
+    }
+    let settings = cli::settings(matches)?;
+    // A session can be told something although its configuration is not right any more.
+    if let Some((verb, flags)) = matches.subcommand().filter(|(verb, _)| control::is_verb(verb)) {
+        return control::run(verb, flags, &folder(&settings, "live.journal")?, cli::output(matches));
+    }
+    let config = LiveConfig::from_settings(&settings)?;
     match matches.subcommand() {
+        Some(("costs", flags)) => costs::run(&config, flags, cli::output(matches)),
+        Some(("explain", flags)) => explain::run(&config, flags, cli::output(matches)),
         Some(("verify", _)) => session::verify(&config, cli::output(matches)),
-        Some(("resume", flags)) => {
-            session::acknowledge(&config, cli::reason(flags, "ack"), cli::output(matches))
-        }
-        Some(("halt", flags)) => session::halt(&config, cli::reason(flags, "reason"), cli::output(matches)),
         _ => session::run(&config, cli::output(matches)),
     }
 }

@@ -128,12 +128,3 @@ pub(crate) fn resumed(before: &Recovered) -> Result<(), Failure> {
         session.position(),
     ))
 }
-
-/// What somebody told the session.
-pub(crate) fn told(what: &str, output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Human => say(&format!("{what}\n")),
-        Output::Json => say(&format!("{}\n", serde_json::json!({ "done": what }))),
-        Output::Quiet => Ok(()),
-    }
-}

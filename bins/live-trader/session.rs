@@ -1,6 +1,5 @@
 //! One session, the check of its journal, and what somebody tells it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,20 @@ use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
 use walkforward::signals::{HaltRequests, stop_requested};
 use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, Timeframe};
-use walkforward_engine::FillModel;
 use walkforward_live::{
-    Command, LineChampion, LiveError, PaperBroker, Recovered, SessionSummary, Trader, TraderHandle,
-    TraderOptions, TraderPorts, TraderStatus, acknowledge_session, halt_session, recover, verify_journal,
+    Command, FeedTime, LineChampion, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle,
+    TraderOptions, TraderPorts, TraderStatus, recover, verify_journal,
 };
 use walkforward_policy::load;
 use walkforward_store::{Pointer, PointerReader};
 
+use crate::control::Listening;
+use crate::followers::Followers;
 use crate::market::{ChampionBars, Market, market};
+use crate::metrics;
 use crate::print;
+use crate::venue::{Account, account};
+use crate::view;
 
 /// How often a person sees where a paced session is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -71,12 +74,22 @@ async fn session(
         warm_up,
         ..TraderOptions::new(config.symbol.clone(), timeframe, config.journal.clone())
     };
-    let execution = Box::new(PaperBroker::new(FillModel::new(&config.session))).into();
+    let Account { execution, locks } = account(config, &clock)?;
     let champion = Box::new(LineChampion::new(&config.models_dir, config.line.clone()));
-    let ports = TraderPorts { feed, backfill, execution, champion, clock };
+    let ports = TraderPorts { feed, backfill, execution, champion, clock: Arc::clone(&clock) };
     let cancel = CancelToken::default();
+    let served = metrics::serve(config)?;
     let trader = Trader::new(options, ports, cancel.clone()).map_err(failure)?;
-    trade(trader, cancel, output).await
+    let trader = trader.with_metrics(served.metrics.clone());
+    let (trader, followers) = Followers::start(config, trader, &clock, &served.metrics);
+    let listening = Listening::start(trader.handle(), config.data_dir.clone(), config.journal.clone());
+    // A replay at full speed is over before anybody has looked.
+    let is_shown = output == Output::Human && (time == FeedTime::Clock || config.speed != Speed::Max);
+    let ended = trade(trader, cancel, Shown { output, is_shown }).await;
+    listening.end().await;
+    followers.end().await;
+    drop(locks);
+    ended
 }
 
 fn tell_of_resumption(before: Option<&Recovered>, output: Output) -> Result<(), Failure> {
@@ -109,13 +122,29 @@ fn check_market(champion: &Pointer, config: &LiveConfig, timeframe: Timeframe) -
     )))
 }
 
-async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<SessionSummary, Failure> {
+/// What a person sees of the session.
+struct Shown {
+    output: Output,
+    /// Whether it goes slowly enough to be looked at.
+    is_shown: bool,
+}
+
+impl Shown {
+    async fn show(self, handle: TraderHandle, cancel: CancelToken) {
+        if self.is_shown && view::is_wanted() {
+            return view::show(handle, cancel).await;
+        }
+        show_status(handle, self.output).await;
+    }
+}
+
+async fn trade(trader: Trader, cancel: CancelToken, shown: Shown) -> Result<SessionSummary, Failure> {
     let cannot_listen = |error: anyhow::Error| Failure::stage(format!("{error:#}"));
     let stop = stop_requested().map_err(cannot_listen)?;
     let mut halts = HaltRequests::listen().map_err(cannot_listen)?;
     let handle = trader.handle();
     let session = trader.run();
-    let watch = show_status(handle.clone(), output);
+    let watch = shown.show(handle.clone(), cancel.clone());
     tokio::pin!(session, stop, watch);
     let mut stopping = false;
     loop {
@@ -132,7 +161,7 @@ async fn trade(trader: Trader, cancel: CancelToken, output: Output) -> Result<Se
 }
 
 fn halt_now(handle: &TraderHandle) {
-    if let Err(error) = handle.command(Command::Halt { reason: "SIGUSR1".to_owned() }) {
+    if let Err(error) = handle.command(Command::Halt { reason: "SIGUSR1".to_owned(), flatten: false }) {
         tracing::error!(%error, "SIGUSR1 did not halt the session");
     }
 }
@@ -164,30 +193,6 @@ pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure>
         return Ok(());
     }
     Err(Failure::stage(format!("{} segments came out differently", report.difference_count)))
-}
-
-/// Ends a halt of the session.
-pub(crate) fn acknowledge(config: &LiveConfig, reason: &str, output: Output) -> Result<(), Failure> {
-    check_is_session(&config.journal)?;
-    acknowledge_session(&config.journal, reason).map_err(failure)?;
-    print::told("acknowledged: the session goes on, at once where it runs, else with its next start", output)
-}
-
-/// Halts the session.
-pub(crate) fn halt(config: &LiveConfig, reason: &str, output: Output) -> Result<(), Failure> {
-    check_is_session(&config.journal)?;
-    halt_session(&config.journal, reason).map_err(failure)?;
-    print::told("halted: no orders until `live-trader resume --ack REASON`", output)
-}
-
-fn check_is_session(journal: &Path) -> Result<(), Failure> {
-    match journal.is_dir() {
-        true => Ok(()),
-        false => Err(Failure::input(format!(
-            "there is no journal {}: name the session's with --journal",
-            journal.display()
-        ))),
-    }
 }
 
 fn failure(error: LiveError) -> Failure {

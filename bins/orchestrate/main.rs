@@ -28,7 +28,6 @@ mod schedules;
 mod selftest;
 mod serve;
 mod stoppable;
-mod table;
 mod text;
 mod worker;
 
@@ -38,6 +37,7 @@ use walkforward::failure::Failure;
 use walkforward::launch;
 use walkforward::logging;
 use walkforward::output::finish;
+use walkforward::table;
 
 fn main() -> ExitCode {
     let matches = cli::command().get_matches();

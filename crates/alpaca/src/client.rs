@@ -48,6 +48,12 @@ impl AlpacaClient {
         &self.config
     }
 
+    /// How far the service's clock was ahead of ours at its last answer, in milliseconds and about a second exact; none
+    /// before the first.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        self.http.skew_ms()
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }

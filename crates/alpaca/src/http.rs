@@ -3,7 +3,7 @@
 mod build;
 mod post;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -15,7 +15,7 @@ pub(crate) use post::{PostAnswer, PostFailure};
 use crate::limiter::RateLimiter;
 use crate::page::PageError;
 use crate::refusal;
-use crate::retry::{Backoff, told_wait};
+use crate::retry::{Backoff, answered_at, told_wait};
 use crate::{AlpacaConfig, AlpacaError, Keys, RetryPolicy};
 
 /// Bytes of an error's body that are read; its message is a line.
@@ -46,6 +46,8 @@ pub(crate) struct Http {
     /// Longest that one request may take.
     max_request: Duration,
     keys: Option<Keys>,
+    /// The service's clock less ours at its last answer, milliseconds.
+    skew_ms: Mutex<Option<i64>>,
 }
 
 /// Why the bytes of an answer are not what was asked for.
@@ -97,7 +99,21 @@ impl Http {
             max_query: config.limits.max_query,
             max_request: config.timeouts.total,
             keys: config.keys.clone(),
+            skew_ms: Mutex::new(None),
         })
+    }
+
+    /// How far the service's clock was ahead of ours at its last answer, milliseconds; below 0 when it was behind. Its dates
+    /// count seconds, and the answer was on its way. None before the first answer with a date.
+    pub(crate) fn skew_ms(&self) -> Option<i64> {
+        *self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_skew(&self, response: &Response) {
+        if let Some(at) = answered_at(response.headers()) {
+            let skew_ms = at.millis_since(self.clock.now());
+            *self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew_ms);
+        }
     }
 
     /// The effort of a query that begins now.
@@ -191,6 +207,7 @@ impl Http {
     ) -> Result<T, Failure> {
         let response = self.client.request(method.clone(), url.clone()).timeout(longest).send().await;
         let mut response = response.map_err(|error| Failure::again(self.hide(&reason(error))))?;
+        self.note_skew(&response);
         let status = response.status();
         let is_done =
             status == StatusCode::OK || *method == Method::DELETE && status == StatusCode::NO_CONTENT;

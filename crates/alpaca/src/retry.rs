@@ -18,7 +18,7 @@ const RATE_LIMIT_RESET: &str = "x-ratelimit-reset";
 /// that goes wrong here does no harm.
 pub(crate) fn told_wait(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let now = text(DATE.as_str()).and_then(http_date).unwrap_or(now);
+    let now = answered_at(headers).unwrap_or(now);
     let until = |time: Timestamp| u64::try_from(time.millis_since(now)).ok().map(Duration::from_millis);
     if let Some(after) = text(RETRY_AFTER.as_str()) {
         let seconds = after.parse::<u64>().ok().map(Duration::from_secs);
@@ -31,6 +31,11 @@ pub(crate) fn told_wait(status: StatusCode, headers: &HeaderMap, now: Timestamp)
     }
     let reset_s = text(RATE_LIMIT_RESET)?.parse::<i64>().ok()?;
     until(Timestamp::from_millis(reset_s.checked_mul(1_000)?)?).filter(|wait| !wait.is_zero())
+}
+
+/// The time by the answer's own date, to the second; none where it has none.
+pub(crate) fn answered_at(headers: &HeaderMap) -> Option<Timestamp> {
+    headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(|text| http_date(text.trim()))
 }
 
 /// A date as HTTP writes it: `Mon, 01 Jan 2024 00:00:00 GMT`.
@@ -111,5 +116,15 @@ mod tests {
         }
         assert_eq!(waits(7), waits(7));
         assert_ne!(waits(7), waits(8));
+    }
+
+    #[test]
+    fn an_answer_tells_its_time_where_it_has_a_date() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(answered_at(&headers), None);
+        headers.insert(DATE, " Mon, 01 Jan 2024 00:00:07 GMT ".trim().parse().unwrap());
+        assert_eq!(answered_at(&headers).map(Timestamp::as_millis), Some(1_704_067_207_000));
+        headers.insert(DATE, "yesterday".parse().unwrap());
+        assert_eq!(answered_at(&headers), None);
     }
 }

@@ -136,6 +136,16 @@ pub trait Policy: Send + Sync {
         1
     }
 
+    /// The probability that it gives each action, `[n_actions]`; none of a policy that gives none. For people: decisions
+    /// go by [`act`](Self::act) alone.
+    ///
+    /// # Errors
+    /// As [`act`](Self::act).
+    fn probabilities(&self, observation: Observation<'_>) -> Result<Option<Vec<f64>>, PolicyError> {
+        let _ = observation;
+        Ok(None)
+    }
+
     /// What it was made for and what it needs.
     fn spec(&self) -> &PolicySpec;
 }

@@ -35,7 +35,7 @@ pub use error::{EnvironmentFault, Error, Step, environment_fault, is_environment
 pub use faults::{FaultPlan, PlannedFault};
 pub use files::{Files, read_bounded};
 pub use lock::{FileLock, Holder};
-pub use log_reader::LogReader;
+pub use log_reader::{LogPlace, LogReader};
 pub use regular::open_regular;
 pub use temporary::TEMPORARY_SUFFIX;
 

@@ -1,7 +1,7 @@
 //! Reading logs: whole records, and at the end perhaps one that is not finished.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::record::{OVERHEAD_BYTES, is_torn_record, unseal};
@@ -29,9 +29,15 @@ pub(crate) struct Entries<R> {
 
 impl<R: Read> Entries<R> {
     pub(crate) fn new(reader: R, path: &Path, limits: LogLimits) -> Self {
+        Self::behind(reader, path, limits, LogPlace::default())
+    }
+
+    /// The lines of a reader that stands at `place`.
+    fn behind(reader: R, path: &Path, limits: LogLimits, place: LogPlace) -> Self {
         let max_line_bytes = (limits.max_record_bytes + OVERHEAD_BYTES) as u64;
         let (path, reader) = (path.to_owned(), BufReader::new(reader));
-        Self { reader, path, buffer: Vec::new(), max_line_bytes, line: 0, offset: 0 }
+        let LogPlace { records: line, bytes: offset } = place;
+        Self { reader, path, buffer: Vec::new(), max_line_bytes, line, offset }
     }
 
     /// Bytes of the records and the torn line that were given.
@@ -72,6 +78,15 @@ impl<R: Read> Entries<R> {
     }
 }
 
+/// A place in a log, behind a whole record: what is before it never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogPlace {
+    /// Records before it.
+    pub records: u64,
+    /// Bytes before it.
+    pub bytes: u64,
+}
+
 /// Reads the records of a log in order, also while it is being written. Each item is a record's JSON without its
 /// checksum. A damaged line ends the iteration with an error; a last line without line end, which a crash or a
 /// writer at work leaves, just ends it and is counted in [`torn_bytes`](Self::torn_bytes).
@@ -79,6 +94,7 @@ pub struct LogReader {
     entries: Entries<File>,
     torn_bytes: u64,
     is_done: bool,
+    place: LogPlace,
 }
 
 impl LogReader {
@@ -87,8 +103,23 @@ impl LogReader {
     /// # Errors
     /// The file is not there, can't be read or is no regular file.
     pub fn open(path: &Path, limits: LogLimits) -> Result<Self, Error> {
-        let entries = Entries::new(open_regular(path)?, path, limits);
-        Ok(Self { entries, torn_bytes: 0, is_done: false })
+        Self::open_at(path, limits, LogPlace::default())
+    }
+
+    /// As [`open`](Self::open), from `place` on, which an earlier reader of the same log gave.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_at(path: &Path, limits: LogLimits, place: LogPlace) -> Result<Self, Error> {
+        let mut file = open_regular(path)?;
+        file.seek(SeekFrom::Start(place.bytes)).map_err(Error::io(Step::Read, path))?;
+        let entries = Entries::behind(file, path, limits, place);
+        Ok(Self { entries, torn_bytes: 0, is_done: false, place })
+    }
+
+    /// The place behind the last record that was given.
+    pub fn place(&self) -> LogPlace {
+        self.place
     }
 
     /// Bytes of the unfinished record at the end; 0 before the end is reached and when there is none.
@@ -98,7 +129,10 @@ impl LogReader {
 
     fn read(&mut self) -> Result<Option<Vec<u8>>, Error> {
         match self.entries.next_entry()? {
-            Some(Entry::Record(object)) => Ok(Some(object)),
+            Some(Entry::Record(object)) => {
+                self.place = LogPlace { records: self.place.records + 1, bytes: self.entries.offset() };
+                Ok(Some(object))
+            }
             Some(Entry::Torn(bytes)) => {
                 self.torn_bytes = bytes;
                 Ok(None)
@@ -154,6 +188,32 @@ mod tests {
         }
         assert!(matches!(read(&line), (1, 0, None)));
         assert!(matches!(read(b""), (0, 0, None)));
+    }
+
+    #[test]
+    fn a_reader_goes_on_behind_what_was_read_however_often_it_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        let lines: Vec<Vec<u8>> =
+            (0..4).map(|n| seal(format!(r#"{{"n":{n}}}"#).as_bytes()).unwrap()).collect();
+        let whole = lines.concat();
+        let mut place = LogPlace::default();
+        let mut found = Vec::new();
+        for cut in 0..=whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let mut reader = LogReader::open_at(&path, LogLimits::default(), place).unwrap();
+            found.extend(reader.by_ref().map(Result::unwrap));
+            place = reader.place();
+            assert_eq!(place.bytes + reader.torn_bytes(), cut as u64);
+        }
+        let expected: Vec<Vec<u8>> = (0..4).map(|n| format!(r#"{{"n":{n}}}"#).into_bytes()).collect();
+        assert_eq!((found, place.records), (expected, 4));
+        let mut damaged = whole.clone();
+        damaged.extend_from_slice(b"{}\n");
+        std::fs::write(&path, &damaged).unwrap();
+        let error =
+            LogReader::open_at(&path, LogLimits::default(), place).unwrap().next().unwrap().unwrap_err();
+        assert!(matches!(error, Error::CorruptRecord { line: 5, .. }), "{error}");
     }
 
     #[test]

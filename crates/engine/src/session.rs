@@ -85,6 +85,17 @@ impl TradingSession {
         self.state.apply_fill(fill)
     }
 
+    /// As [`apply_fill`](Self::apply_fill), of a fill that comes between two bars, as a venue's do: equity is that at the
+    /// last mark from now on, and the next mark's return counts from there.
+    ///
+    /// # Errors
+    /// As [`apply_fill`](Self::apply_fill).
+    pub fn apply_fill_between_bars(&mut self, fill: &Fill) -> Result<(), EngineError> {
+        self.state.apply_fill(fill)?;
+        self.state.revalue();
+        Ok(())
+    }
+
     /// Marks the position at the bar's close and gives the return since the last mark. Fills nothing, but closes a
     /// position that owes all that there is: the session then stays at 0.
     pub fn mark(&mut self, bar: &Bar) -> BarOutcome {

@@ -182,7 +182,7 @@ impl SessionState {
 
     /// Takes over the ledger's equity; its ratio to the equity before, 1 once everything is lost.
     #[inline]
-    fn revalue(&mut self) -> f64 {
+    pub(crate) fn revalue(&mut self) -> f64 {
         let before = self.equity;
         self.equity = if before > 0.0 { self.ledger.equity() } else { 0.0 };
         if before > 0.0 { self.equity / before } else { 1.0 }

@@ -20,6 +20,9 @@ const MAX_ASKED_BARS: i64 = 10_080;
 /// interval than fit in it does not exist, so only bars of a long outage come near.
 pub const MAX_WAITING_BARS: usize = 20_160;
 
+/// Time between two questions for the same bars while nothing shows that the clock is right; milliseconds.
+const ASK_AGAIN_MS: i64 = 60_000;
+
 /// When bars close. Times are of the clock that `now` comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +100,8 @@ pub struct Assembly {
     /// Whatever is missing before this was asked for.
     answered_until: Timestamp,
     asked: Option<Asked>,
+    /// When the last question was asked.
+    last_asked: Option<Timestamp>,
 }
 
 /// A question that has no answer yet.
@@ -122,8 +127,18 @@ impl Assembly {
         let next = if floor == start { start } else { floor.plus_millis(to.millis()) };
         let rule = AggregateRule { calendar: MarketCalendar::default(), absent: rules.absent };
         let aggregator = Aggregator::new(base, to, rule)?;
-        let waiting = BTreeMap::new();
-        Ok(Self { base, to, rules, aggregator, next, waiting, last_close, answered_until: next, asked: None })
+        Ok(Self {
+            base,
+            to,
+            rules,
+            aggregator,
+            next,
+            waiting: BTreeMap::new(),
+            last_close,
+            answered_until: next,
+            asked: None,
+            last_asked: None,
+        })
     }
 
     /// Start of the interval that closes next.
@@ -165,8 +180,10 @@ impl Assembly {
                 self.push(*bar, now);
             }
         }
-        self.answered_until = self.answered_until.max(span.end());
-        self.asked = None;
+        // Of a question that was given up, or asked by a clock that was wrong, nothing but its bars counts.
+        if self.asked.take().is_some() {
+            self.answered_until = self.answered_until.max(span.end());
+        }
     }
 
     /// What is to be done at `now`. Call it again until it says nothing.
@@ -174,6 +191,17 @@ impl Assembly {
     /// # Errors
     /// More than [`MAX_HOLE_BARS`] intervals have passed without a bar.
     pub fn due(&mut self, now: Timestamp) -> Result<Due, LiveError> {
+        self.due_until(now, None)
+    }
+
+    /// As [`due`](Self::due), by a clock that is believed until `credible` only: intervals that end later wait, and what is
+    /// missing is asked for once a minute. So a clock that jumps ahead closes no more than that, and bars go on as soon
+    /// as it is set right, or bars have come so far.
+    ///
+    /// # Errors
+    /// As [`due`](Self::due), of intervals that end by then.
+    pub fn due_until(&mut self, now: Timestamp, credible: Option<Timestamp>) -> Result<Due, LiveError> {
+        self.set_back(now);
         loop {
             let end = self.end();
             if now < end.plus_millis(self.rules.grace_ms) {
@@ -181,7 +209,7 @@ impl Assembly {
             }
             if let Some(hole) = self.first_hole(end).filter(|_| self.answered_until < end) {
                 match self.asked {
-                    None => return self.ask(hole, now),
+                    None => return self.ask(hole, now, credible),
                     Some(asked) if now < asked.at.plus_millis(self.rules.patience_ms) => {
                         return Ok(Due::Nothing);
                     }
@@ -189,17 +217,55 @@ impl Assembly {
                     Some(asked) => self.give_up(asked),
                 }
             }
+            if credible.is_some_and(|credible| end > credible) {
+                return self.wait(end, now, credible);
+            }
             if let Some(closed) = self.close(end)? {
                 return Ok(Due::Close(closed));
             }
         }
     }
 
+    /// Whether the interval that closes next is over at `now`, and waits for bars because it ends after `credible`.
+    pub fn waits(&self, now: Timestamp, credible: Option<Timestamp>) -> bool {
+        let end = self.end();
+        now >= end.plus_millis(self.rules.grace_ms) && credible.is_some_and(|credible| end > credible)
+    }
+
+    /// A clock that was set back: an answer about a time that had not come says nothing.
+    fn set_back(&mut self, now: Timestamp) {
+        if self.last_asked.is_some_and(|at| at > now) {
+            (self.last_asked, self.asked, self.answered_until) = (None, None, self.next);
+        }
+    }
+
+    /// Asks once a minute for what an interval misses that may not close.
+    fn wait(
+        &mut self,
+        end: Timestamp,
+        now: Timestamp,
+        credible: Option<Timestamp>,
+    ) -> Result<Due, LiveError> {
+        let is_due = self.last_asked.is_none_or(|at| now >= at.plus_millis(ASK_AGAIN_MS));
+        let is_open = self.asked.is_some_and(|asked| now < asked.at.plus_millis(self.rules.patience_ms));
+        match self.first_hole(end).filter(|_| is_due && !is_open) {
+            Some(hole) => self.ask(hole, now, credible),
+            None => Ok(Due::Nothing),
+        }
+    }
+
     /// When [`due`](Self::due) may have something to say without another bar or answer.
     pub fn deadline(&self) -> Timestamp {
+        self.deadline_until(None)
+    }
+
+    /// When [`due_until`](Self::due_until) may have something to say without another bar or answer.
+    pub fn deadline_until(&self, credible: Option<Timestamp>) -> Timestamp {
         let grace = self.end().plus_millis(self.rules.grace_ms);
         let patience = self.asked.map(|asked| asked.at.plus_millis(self.rules.patience_ms));
-        patience.map_or(grace, |patience| grace.max(patience))
+        let waits = credible.is_some_and(|credible| self.end() > credible);
+        let again = self.last_asked.filter(|_| waits).map(|at| at.plus_millis(ASK_AGAIN_MS));
+        [patience, again].into_iter().flatten().fold(grace, Timestamp::max)
     }
 
     fn end(&self) -> Timestamp {
@@ -213,17 +279,24 @@ impl Assembly {
     }
 
     /// Asks at once for all that is missing in the intervals that are over.
-    fn ask(&mut self, hole: Timestamp, now: Timestamp) -> Result<Due, LiveError> {
+    fn ask(
+        &mut self,
+        hole: Timestamp,
+        now: Timestamp,
+        credible: Option<Timestamp>,
+    ) -> Result<Due, LiveError> {
         let until = self.to.floor(now.plus_millis(-self.rules.grace_ms)).max(self.end());
-        let missing = until.millis_since(self.next) / self.to.millis();
+        let closing = credible.map_or(until, |credible| until.min(credible)).max(self.next);
+        let missing = closing.millis_since(self.next) / self.to.millis();
         if missing.unsigned_abs() > MAX_HOLE_BARS {
             let last = self.next.plus_millis(-self.to.millis());
-            return Err(LiveError::Hole { last, next: until, missing: missing.unsigned_abs() });
+            return Err(LiveError::Hole { last, next: closing, missing: missing.unsigned_abs() });
         }
         let longest = (MAX_ASKED_BARS * self.base.millis()).max(self.to.millis());
         let until = until.min(self.to.floor(self.next.plus_millis(longest)));
         let Ok(span) = Window::new(hole, until) else { return Ok(Due::Nothing) };
         self.asked = Some(Asked { at: now, until });
+        self.last_asked = Some(now);
         Ok(Due::Fetch(span))
     }
 
@@ -348,6 +421,42 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_far_ahead_closes_nothing_that_no_bar_has_shown_to_be_over() {
+        let mut assembly = quarter_hours();
+        let credible = Some(at(30));
+        let wrong = at(100_000_000);
+        let Due::Fetch(span) = assembly.due_until(wrong, credible).unwrap() else { panic!("asks") };
+        assembly.fetched(span, &[], wrong);
+        for open_time in [at(0), at(15)] {
+            assert_eq!(closed(assembly.due_until(wrong, credible).unwrap()).bar.open_time(), open_time);
+        }
+        for _ in 0..3 {
+            assert_eq!(assembly.due_until(wrong, credible).unwrap(), Due::Nothing);
+        }
+        assert!(assembly.waits(wrong, credible));
+        let again = wrong.plus_millis(60_000);
+        assert_eq!(assembly.deadline_until(credible), again);
+        let Due::Fetch(span) = assembly.due_until(again, credible).unwrap() else { panic!("asks again") };
+        assert_eq!(span.start(), at(30));
+        // The clock is set right, and the answer comes late.
+        for minute in (30..45).filter(|minute| *minute != 40) {
+            assembly.push(bar(minute), at(minute + 1));
+        }
+        assert_eq!(assembly.due_until(at(44), Some(at(105))).unwrap(), Due::Nothing);
+        assembly.fetched(span, &[], at(44));
+        let now = at(45).plus_millis(5_000);
+        let asked = Window::new(at(40), at(45)).unwrap();
+        assert_eq!(
+            assembly.due_until(now, Some(at(105))).unwrap(),
+            Due::Fetch(asked),
+            "it is asked for again"
+        );
+        assembly.fetched(asked, &[bar(40)], now);
+        let closed = closed(assembly.due_until(now, Some(at(105))).unwrap());
+        assert_eq!((closed.bar.open_time(), closed.base_bars), (at(30), 15));
+    }
+
+    #[test]
     fn bars_of_a_wrong_clock_are_left_out() {
         let mut assembly = quarter_hours();
         assert_eq!(assembly.push(bar(30), at(20)), Taken::Future);
@@ -369,6 +478,49 @@ mod tests {
         let bars: Vec<Bar> = (30..45).map(bar).collect();
         assembly.fetched(span, &bars, now);
         assert_eq!(closed(assembly.due(now).unwrap()).bar.open_time(), at(30));
+    }
+
+    /// A market whose clock is wrong by `wrong` minutes for some minutes, and that loses some of them on the way.
+    struct WrongClock {
+        assembly: Assembly,
+        /// The minute that ends next.
+        next: i64,
+        newest_end: Timestamp,
+        closed: Vec<ClosedBar>,
+    }
+
+    impl WrongClock {
+        fn pass(&mut self, wrong: i64, is_lost: bool) {
+            self.next += 1;
+            let now = at(self.next + wrong);
+            if !is_lost {
+                self.take(self.next - 1, now);
+            }
+            self.close(now.plus_millis(5_000));
+        }
+
+        fn take(&mut self, minute: i64, now: Timestamp) {
+            if !matches!(self.assembly.push(bar(minute), now), Taken::OffGrid | Taken::Future) {
+                self.newest_end = self.newest_end.max(at(minute + 1));
+            }
+        }
+
+        fn close(&mut self, now: Timestamp) {
+            loop {
+                let credible = Some(self.newest_end.plus_millis(60 * MINUTE_MS));
+                match self.assembly.due_until(now, credible).unwrap() {
+                    Due::Nothing => return assert!(self.assembly.deadline_until(credible) > now),
+                    Due::Close(closed) => self.closed.push(closed),
+                    Due::Fetch(span) => {
+                        let known: Vec<Bar> =
+                            (0..self.next).map(bar).filter(|bar| span.contains(bar.open_time())).collect();
+                        let newest = known.last().map(|bar| bar.close_time(Timeframe::MINUTE));
+                        self.newest_end = self.newest_end.max(newest.unwrap_or(self.newest_end));
+                        self.assembly.fetched(span, &known, now);
+                    }
+                }
+            }
+        }
     }
 
     proptest! {
@@ -400,6 +552,31 @@ mod tests {
             let present: Vec<Bar> = bars.iter().filter(|closed| closed.present).map(|closed| closed.bar).collect();
             prop_assert_eq!(present, expected.bars.iter().collect::<Vec<_>>());
             prop_assert_eq!(bars.len(), 4);
+        }
+
+        #[test]
+        fn however_the_clock_jumps_each_bar_closes_once_and_a_clock_that_is_right_again_closes_whole_ones(
+            jumps in proptest::collection::vec((-3_000i64..3_000_000, 1usize..40), 0..6),
+            lost in proptest::collection::vec(any::<bool>(), 40),
+        ) {
+            let mut market =
+                WrongClock { assembly: quarter_hours(), next: 0, newest_end: at(0), closed: Vec::new() };
+            let mut pass = |wrong: i64, minutes: usize| {
+                (0..minutes).for_each(|minute| market.pass(wrong, lost[minute % lost.len()]));
+            };
+            pass(0, 50);
+            for (wrong, minutes) in jumps {
+                pass(wrong, minutes);
+                pass(0, 7);
+            }
+            // An hour that was closed ahead of its time, the rest of a bar, and one that is whole.
+            pass(0, 60 + 15 + 15 + 1);
+            let last = market.closed.last().unwrap();
+            prop_assert_eq!((last.present, last.base_bars), (true, 15));
+            prop_assert!(at(market.next).millis_since(last.bar.open_time()) <= 31 * MINUTE_MS);
+            for (index, closed) in market.closed.iter().enumerate() {
+                prop_assert_eq!(closed.bar.open_time(), at(15 * index as i64));
+            }
         }
     }
 }

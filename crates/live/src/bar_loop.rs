@@ -1,6 +1,8 @@
 //! What happens on one bar.
 
+mod measure;
 mod orders;
+mod status;
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use crate::conditions::apply;
 use crate::execution::Moved;
 use crate::journal::{
     BarRecord, Checkpoint, EventRecord, JournalRecord, ModelStamp, SegmentHead, SegmentHeader, SegmentStart,
-    StampedEvent,
+    SessionOrigin, StampedEvent,
 };
 use crate::recorder::Recorder;
 use crate::{
@@ -21,6 +23,7 @@ use crate::{
 };
 
 pub(crate) use orders::Executing;
+pub(crate) use status::FeedState;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -37,6 +40,8 @@ pub(crate) struct BarLoop {
     pub(crate) confirmed: watch::Receiver<Option<Confirmed>>,
     /// The last confirmation of the model that decides.
     pub(crate) fresh: Option<Confirmed>,
+    /// Whether it is told that this is long ago.
+    pub(crate) is_overdue: bool,
     /// What each segment's header says.
     pub(crate) header: SegmentHeader,
     /// The model that decided last, in this process or the one before.
@@ -48,6 +53,8 @@ pub(crate) struct BarLoop {
     pub(crate) last_bar: Option<Timestamp>,
     /// Bars of the session, over all processes.
     pub(crate) bars: u64,
+    /// How many of them were too late to be decided.
+    pub(crate) missed: u64,
     /// The last bar of this process.
     pub(crate) last_closed: Option<ClosedBar>,
     /// The position moved before the order of a bar could leave.
@@ -69,6 +76,7 @@ impl BarLoop {
     pub(crate) async fn on_bar(&mut self, closed: &ClosedBar, moment: Moment) -> Result<(), LiveError> {
         // One bar, one order: what the last one has not filled by now ends.
         self.end_orders(moment.now)?;
+        let begun = self.clock.monotonic();
         // Read once and held for the whole bar: a swap takes effect between two bars.
         let deployed = self.policy_for_bar();
         self.journal_refusals(moment.now)?;
@@ -79,6 +87,7 @@ impl BarLoop {
         let mut record = BarRecord::of(closed, moment.now, 0.0);
         record.missed = moment.missed;
         record.model = self.model.clone().filter(|_| deployed.is_some());
+        record.waited = self.waited;
         if let Executing::Broker(broker) = &mut self.execution
             && closed.present
         {
@@ -92,18 +101,28 @@ impl BarLoop {
             _ => self.without_decision(at, &mut record),
         };
         self.last_closed = Some(*closed);
-        self.finish(record, order).await
+        let took = self.clock.monotonic().saturating_sub(begun);
+        self.finish(record, order).await?;
+        self.measure(at, moment, took);
+        self.keep_journal()
     }
 
     async fn finish(&mut self, record: BarRecord, order: Option<ApprovedOrder>) -> Result<(), LiveError> {
         self.last_bar = Some(record.open_time);
         self.bars += 1;
+        self.missed += u64::from(record.missed);
         self.summary.count(&record, self.desk.session());
         let now = record.decided_at;
         self.recorder.append(&JournalRecord::Bar(Box::new(record)), now)?;
+        self.recorder.settled(self.desk.risk().mode(), now);
         if let Some(order) = order {
             self.hand_over(order, now).await?;
         }
+        Ok(())
+    }
+
+    /// Begins another segment where this one is full, and brings records to the disk.
+    fn keep_journal(&mut self) -> Result<(), LiveError> {
         if self.recorder.is_full(self.clock.now()) {
             self.begin_segment(SegmentStart::Continued)?;
         }
@@ -117,28 +136,40 @@ impl BarLoop {
             model: self.model.clone(),
             last_bar: self.last_bar,
             bars: self.bars,
+            waited: self.waited,
             orders: self.execution.venue().map(|at| Box::new(at.orders.clone())),
+            counts: self.counts(),
         };
-        let header = SegmentHeader { start, started_at: self.clock.now(), ..self.header.clone() };
+        let started_at = self.clock.now();
+        let header = SegmentHeader { start, started_at, ..self.header.clone() };
         let history = Box::new(self.desk.history());
-        self.recorder.begin(SegmentHead { header, checkpoint, history })
+        self.recorder.begin(SegmentHead { header, checkpoint, history })?;
+        if start == SegmentStart::New {
+            self.header.session =
+                SessionOrigin { first_segment: self.recorder.segment(), began_at: started_at };
+        }
+        Ok(())
     }
 
     /// The policy of this bar: that of the slot, unless it waits for the old one's position to end.
     fn policy_for_bar(&mut self) -> Option<Arc<DeployedPolicy>> {
         let offered = self.slot.load()?;
-        if let Some(current) = &self.current
-            && let SwapRule::WaitFlat { max_bars } = self.header.swap
-            && current.model_version != offered.model_version
-            && !self.desk.session().position().is_zero()
-            && self.waited < max_bars
-        {
+        if self.has_to_wait(&offered) {
             self.waited += 1;
             return self.current.clone();
         }
         self.waited = 0;
         self.current = Some(Arc::clone(&offered));
         Some(offered)
+    }
+
+    /// The model whose position the one in the slot has to wait for, when the process has just started.
+    pub(crate) fn model_that_is_waited_for(&self) -> Option<ModelStamp> {
+        let offered = self.slot.load()?;
+        let SwapRule::WaitFlat { max_bars } = self.header.swap else { return None };
+        let model = self.model.as_ref().filter(|model| model.model_version != offered.model_version)?;
+        let waits = !self.desk.session().position().is_zero() && self.waited < max_bars;
+        waits.then(|| model.clone())
     }
 
     /// Prepares the features of the policy in the slot while no bar is due.
@@ -251,7 +282,25 @@ impl BarLoop {
             }
             _ => "a model that is confirmed looks after the session".to_owned(),
         };
-        self.condition(ConditionSource::Model, behaviour, reason, moment.now)
+        self.condition(ConditionSource::Model, behaviour, reason, moment.now)?;
+        self.warn_of_age(age_ms, moment.now)
+    }
+
+    /// Tells once that no cycle has confirmed the model for long, and once that this has passed.
+    fn warn_of_age(&mut self, age_ms: Option<i64>, now: Timestamp) -> Result<(), LiveError> {
+        let longest_ms = i64::try_from(self.watch.warns_after.as_millis()).unwrap_or(i64::MAX);
+        let overdue_ms = age_ms.filter(|age_ms| *age_ms >= longest_ms);
+        if std::mem::replace(&mut self.is_overdue, overdue_ms.is_some()) == overdue_ms.is_some() {
+            return Ok(());
+        }
+        let reason = match overdue_ms {
+            Some(age_ms) => {
+                format!("no cycle has confirmed the model for {} hours: do cycles run?", age_ms / HOUR_MS)
+            }
+            None => "the confirmation of the model is not overdue any more".to_owned(),
+        };
+        tracing::warn!(reason, "the model's age");
+        self.event(EventRecord::Warning { reason }, now)
     }
 
     /// Time since the model was confirmed; none where nobody keeps that, and in a replay.
@@ -274,7 +323,7 @@ impl BarLoop {
         reason: impl FnOnce() -> String,
         now: Timestamp,
     ) -> Result<(), LiveError> {
-        if self.desk.risk().conditions().get(source) == behaviour {
+        if self.desk.risk().conditions().behaviour(source) == behaviour {
             return Ok(());
         }
         let reason = reason();
@@ -287,6 +336,7 @@ impl BarLoop {
         let stamped = StampedEvent { at, event };
         self.recorder.append(&JournalRecord::Event(stamped.clone()), at)?;
         apply(&mut self.desk, &stamped.event, at);
+        self.recorder.settled(self.desk.risk().mode(), at);
         Ok(())
     }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::Timestamp;
+use walkforward_core::{Reason, Timestamp};
 
-use crate::{Desk, EventRecord, Restriction, TradingMode};
+use crate::{Desk, EventRecord, Restriction, RiskDesk, TradingMode};
 
 /// What a session does about something that is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,40 +72,65 @@ pub enum ConditionSource {
     Swap,
 }
 
+/// Something that restricts a session for as long as it lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// What is done about it.
+    pub behaviour: Behaviour,
+    /// Why, for a person.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Condition {
+    /// A condition that began at `since`. A reason that is too long is cut.
+    pub fn new(behaviour: Behaviour, reason: &str, since: Timestamp) -> Self {
+        Self { behaviour, reason: Reason::cut(reason).into(), since }
+    }
+}
+
 /// The conditions that hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conditions {
-    operator: Option<Behaviour>,
-    data: Option<Behaviour>,
-    model: Option<Behaviour>,
-    swap: Option<Behaviour>,
+    operator: Option<Condition>,
+    data: Option<Condition>,
+    model: Option<Condition>,
+    swap: Option<Condition>,
 }
 
 impl Conditions {
-    /// What is done about `source`; none where nothing is wrong.
-    pub fn get(&self, source: ConditionSource) -> Option<Behaviour> {
+    /// The condition of `source`; none where nothing is wrong.
+    pub fn get(&self, source: ConditionSource) -> Option<&Condition> {
         match source {
-            ConditionSource::Operator => self.operator,
-            ConditionSource::Data => self.data,
-            ConditionSource::Model => self.model,
-            ConditionSource::Swap => self.swap,
+            ConditionSource::Operator => self.operator.as_ref(),
+            ConditionSource::Data => self.data.as_ref(),
+            ConditionSource::Model => self.model.as_ref(),
+            ConditionSource::Swap => self.swap.as_ref(),
         }
     }
 
+    /// What is done about `source`; none where nothing is wrong.
+    pub fn behaviour(&self, source: ConditionSource) -> Option<Behaviour> {
+        self.get(source).map(|condition| condition.behaviour)
+    }
+
     /// Begins or ends the condition of `source`.
-    pub fn set(&mut self, source: ConditionSource, behaviour: Option<Behaviour>) {
+    pub fn set(&mut self, source: ConditionSource, condition: Option<Condition>) {
         *match source {
             ConditionSource::Operator => &mut self.operator,
             ConditionSource::Data => &mut self.data,
             ConditionSource::Model => &mut self.model,
             ConditionSource::Swap => &mut self.swap,
-        } = behaviour;
+        } = condition;
     }
 
-    /// What is done about all of them: the strictest.
-    pub fn strictest(&self) -> Option<Behaviour> {
-        [self.operator, self.data, self.model, self.swap].into_iter().flatten().max()
+    /// The one about which most is done.
+    pub fn strictest(&self) -> Option<&Condition> {
+        let all = [&self.operator, &self.data, &self.model, &self.swap];
+        all.into_iter().flatten().max_by_key(|condition| condition.behaviour)
     }
 }
 
@@ -137,8 +162,11 @@ pub enum Command {
     Halt {
         /// Why.
         reason: String,
+        /// Whether the position is closed first.
+        #[serde(default)]
+        flatten: bool,
     },
-    /// Ends a halt and any limit that was reached. Drawdown and loss count from here.
+    /// Ends a halt, what somebody asked for, and any limit that was reached. Drawdown and loss count from here.
     Acknowledge {
         /// Why that may be.
         reason: String,
@@ -148,25 +176,58 @@ pub enum Command {
 /// Does to `desk` what `event` does to a session: the one definition for the trader, its recovery and its check.
 pub(crate) fn apply(desk: &mut Desk, event: &EventRecord, at: Timestamp) {
     let equity = desk.session().equity();
-    let risk = desk.risk_mut();
-    let operator = |behaviour| (ConditionSource::Operator, behaviour);
-    let (source, behaviour) = match event {
-        EventRecord::Condition { source, behaviour, .. } => (*source, *behaviour),
+    apply_to_risk(desk.risk_mut(), equity, event, at);
+}
+
+/// As [`apply`], to the limits alone of a session whose equity is this.
+pub(crate) fn apply_to_risk(risk: &mut RiskDesk, equity: f64, event: &EventRecord, at: Timestamp) {
+    let (source, condition) = match event {
+        EventRecord::Condition { source, behaviour, reason } => {
+            (*source, behaviour.map(|behaviour| Condition::new(behaviour, reason, at)))
+        }
         EventRecord::Restricted { restriction } => return risk.restrict(restriction.clone()),
-        EventRecord::Swapped { flatten: true, .. } => (ConditionSource::Swap, Some(Behaviour::Flatten)),
+        EventRecord::Swapped { flatten: true, .. } => {
+            let reason = "the position of the model before is closed";
+            (ConditionSource::Swap, Some(Condition::new(Behaviour::Flatten, reason, at)))
+        }
         EventRecord::Command { command } => match command {
-            Command::Pause { .. } => operator(Some(Behaviour::Hold)),
-            Command::ReduceOnly { .. } => operator(Some(Behaviour::ReduceOnly)),
-            Command::Flatten { .. } => operator(Some(Behaviour::Flatten)),
-            Command::Resume { .. } => operator(None),
-            Command::Halt { reason } => {
-                return risk.restrict(Restriction::new(TradingMode::Halted, reason, at, false));
+            Command::Halt { reason, flatten } => {
+                return risk.restrict(Restriction::new(TradingMode::Halted, reason, at, *flatten));
             }
-            Command::Acknowledge { .. } => return risk.acknowledge(equity),
+            Command::Acknowledge { .. } => {
+                risk.acknowledge(equity);
+                (ConditionSource::Operator, None)
+            }
+            command => (ConditionSource::Operator, command.condition(at)),
         },
         _ => return,
     };
-    risk.set_condition(source, behaviour);
+    risk.set_condition(source, condition);
+}
+
+impl Command {
+    /// What it asks for while it lasts; none where it ends that.
+    fn condition(&self, at: Timestamp) -> Option<Condition> {
+        let (behaviour, reason) = match self {
+            Self::Pause { reason } => (Behaviour::Hold, reason),
+            Self::ReduceOnly { reason } => (Behaviour::ReduceOnly, reason),
+            Self::Flatten { reason } => (Behaviour::Flatten, reason),
+            Self::Resume { .. } | Self::Halt { .. } | Self::Acknowledge { .. } => return None,
+        };
+        Some(Condition::new(behaviour, reason, at))
+    }
+
+    /// Why somebody said so.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Pause { reason }
+            | Self::ReduceOnly { reason }
+            | Self::Flatten { reason }
+            | Self::Resume { reason }
+            | Self::Halt { reason, .. }
+            | Self::Acknowledge { reason } => reason,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -187,7 +248,7 @@ mod tests {
         let reason = || "a test".to_owned();
         assert_eq!(told(&mut desk, Command::Pause { reason: reason() }), TradingMode::Halted);
         assert_eq!(told(&mut desk, Command::ReduceOnly { reason: reason() }), TradingMode::ReduceOnly);
-        assert_eq!(told(&mut desk, Command::Halt { reason: reason() }), TradingMode::Halted);
+        assert_eq!(told(&mut desk, Command::Halt { reason: reason(), flatten: false }), TradingMode::Halted);
         assert_eq!(told(&mut desk, Command::Resume { reason: reason() }), TradingMode::Halted);
         assert_eq!(told(&mut desk, Command::Acknowledge { reason: reason() }), TradingMode::Active);
     }
@@ -196,12 +257,26 @@ mod tests {
     fn the_strictest_condition_holds() {
         let mut conditions = Conditions::default();
         assert_eq!(conditions.strictest(), None);
-        conditions.set(ConditionSource::Data, Some(Behaviour::ReduceOnly));
-        conditions.set(ConditionSource::Model, Some(Behaviour::Flatten));
-        conditions.set(ConditionSource::Operator, Some(Behaviour::Hold));
-        assert_eq!(conditions.strictest(), Some(Behaviour::Flatten));
+        let since = |behaviour| Some(Condition::new(behaviour, "a test", Timestamp::EPOCH));
+        conditions.set(ConditionSource::Data, since(Behaviour::ReduceOnly));
+        conditions.set(ConditionSource::Model, since(Behaviour::Flatten));
+        conditions.set(ConditionSource::Operator, since(Behaviour::Hold));
+        assert_eq!(conditions.strictest(), since(Behaviour::Flatten).as_ref());
         conditions.set(ConditionSource::Model, None);
-        assert_eq!(conditions.strictest(), Some(Behaviour::Hold));
+        assert_eq!(conditions.strictest(), since(Behaviour::Hold).as_ref());
+    }
+
+    #[test]
+    fn an_acknowledgement_ends_what_somebody_asked_for_too() {
+        let mut desk = Desk::new(SessionConfig::default(), SessionLimits::default(), 1).unwrap();
+        let reason = || "a test".to_owned();
+        told(&mut desk, Command::Pause { reason: reason() });
+        told(&mut desk, Command::Halt { reason: reason(), flatten: false });
+        assert!(!desk.risk().flattens());
+        told(&mut desk, Command::Halt { reason: reason(), flatten: true });
+        assert!(desk.risk().flattens());
+        assert_eq!(told(&mut desk, Command::Acknowledge { reason: reason() }), TradingMode::Active);
+        assert!(!desk.risk().flattens());
     }
 
     #[test]

@@ -153,6 +153,14 @@ impl Desk {
         self.session.apply_fill(fill)
     }
 
+    /// Books a fill that comes between two bars.
+    ///
+    /// # Errors
+    /// The ledger refuses it.
+    pub fn book_between_bars(&mut self, fill: &Fill) -> Result<(), EngineError> {
+        self.session.apply_fill_between_bars(fill)
+    }
+
     /// Ends a bar: an order that has not filled lapses, the position is marked at the close, features take it in.
     ///
     /// # Errors

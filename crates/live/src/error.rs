@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use walkforward_core::{AggregateError, BrokerError, ErrorKind, SourceError, Timestamp, VenueError};
+use walkforward_core::{AggregateError, BrokerError, ErrorKind, IdError, SourceError, Timestamp, VenueError};
 use walkforward_engine::EngineError;
 
 use crate::StartRefusal;
@@ -59,6 +59,14 @@ pub enum LiveError {
         /// The folder.
         path: PathBuf,
     },
+    /// The journal does not have a bar.
+    #[error("{path} has no {wanted}", path = path.display())]
+    NoBar {
+        /// The journal, or a segment of it.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: String,
+    },
     /// A record was handed in before the first segment.
     #[error("a record came before the journal's first segment had begun")]
     NoSegment,
@@ -113,6 +121,12 @@ pub enum LiveError {
         /// What, and what to do about it.
         refusals: Vec<StartRefusal>,
     },
+    /// The deployment's name, which the journal keeps, makes no name for a session.
+    #[error("the session has no name: {error}")]
+    Name {
+        /// What is wrong with it.
+        error: IdError,
+    },
     /// A background task died.
     #[error("a task of the trader died: {0}")]
     Task(String),
@@ -125,11 +139,13 @@ impl LiveError {
             Self::Option { .. }
             | Self::NotAFolder { .. }
             | Self::NoJournal { .. }
+            | Self::NoBar { .. }
             | Self::OtherSession { .. }
             | Self::Hole { .. }
             | Self::Aggregate(_)
             | Self::Record { .. }
             | Self::Refused { .. }
+            | Self::Name { .. }
             | Self::Model { .. } => ErrorKind::BadInput,
             Self::Feed(error) => error.kind,
             Self::Broker(error) => error.kind,

@@ -1,5 +1,6 @@
 //! Who executes a session's orders: a broker whose fills come with the bars, or a venue.
 
+mod findings;
 mod venue;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use walkforward_core::{Broker, Venue};
 
 use crate::{DisasterStop, DriverMode, ExternalPosition, OrderTimes, PAPER};
 
+pub use findings::{VenueFindings, venue_findings};
 pub(crate) use venue::{AtVenue, Moved, VenueStep, stock};
 
 /// Who executes a session's orders.

@@ -16,6 +16,10 @@ const FETCH_ATTEMPTS: u32 = 6;
 /// Wait before the second attempt; it doubles with each further one.
 const FETCH_WAIT: Duration = Duration::from_secs(1);
 
+/// Intervals of the feed without a bar after which its clock is believed no more: what ends later waits until bars come,
+/// or the service has some. A clock that jumps ahead closes no more bars than that.
+const MAX_SILENT_BARS: i64 = 60;
+
 /// Bars on their way in.
 pub(crate) struct Intake {
     assembly: Option<Assembly>,
@@ -31,6 +35,8 @@ pub(crate) struct Intake {
     fetch: Option<Fetch>,
     /// End of the newest short bar.
     newest_end: Option<Timestamp>,
+    /// Whether bars wait because nothing shows that the clock is right.
+    waits: bool,
 }
 
 struct Fetch {
@@ -75,6 +81,7 @@ impl Intake {
             backfill,
             fetch: None,
             newest_end: last.map(|last| last.close_time(to)),
+            waits: false,
         };
         match (last, time) {
             (Some(last), _) => intake.start(last.close_time(to))?,
@@ -109,7 +116,19 @@ impl Intake {
     /// When something may be due by the clock; none where that is the bars' to say.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         let by_clock = self.assembly.as_ref().filter(|_| self.time == FeedTime::Clock);
-        by_clock.map(Assembly::deadline)
+        by_clock.map(|assembly| assembly.deadline_until(self.credible()))
+    }
+
+    /// Until when the clock is believed.
+    fn credible(&self) -> Option<Timestamp> {
+        self.newest_end.map(|end| end.plus_millis(MAX_SILENT_BARS * self.base.millis()))
+    }
+
+    /// Whether bars wait because nothing shows that the clock is right, and whether that is new since the last call.
+    pub(crate) fn waits(&mut self, now: Timestamp) -> (bool, bool) {
+        let credible = self.credible();
+        let waits = self.assembly.as_ref().is_some_and(|assembly| assembly.waits(now, credible));
+        (waits, std::mem::replace(&mut self.waits, waits) != waits)
     }
 
     /// Takes a bar of the feed at `now`, which in the bars' time is its end.
@@ -132,7 +151,8 @@ impl Intake {
             }
         }
         let taken = assembly.push(bar, now);
-        if matches!(taken, Taken::New | Taken::Duplicate | Taken::Revised) {
+        // Late ones too show how late it is.
+        if !matches!(taken, Taken::OffGrid | Taken::Future) {
             self.newest_end = self.newest_end.max(Some(bar.close_time(self.base)));
         }
         summary.count_taken(taken);
@@ -178,9 +198,10 @@ impl Intake {
 
     /// The next bar that has closed at `now` by the clock. Missing bars are asked for meanwhile.
     pub(crate) fn next_closed(&mut self, now: Timestamp) -> Result<Option<ClosedBar>, LiveError> {
+        let credible = self.credible();
         loop {
             let Some(assembly) = &mut self.assembly else { return Ok(None) };
-            match assembly.due(now)? {
+            match assembly.due_until(now, credible)? {
                 Due::Nothing => return Ok(None),
                 Due::Close(bar) => return Ok(Some(bar)),
                 Due::Fetch(span) => match &self.backfill {

@@ -31,33 +31,55 @@
 mod assembly;
 mod bar_loop;
 mod conditions;
+mod control;
 mod controls;
+mod cost_report;
 mod desk;
 mod error;
 mod execution;
+mod explain;
 mod feed;
+mod follow;
 mod guard;
 mod intake;
 mod journal;
 mod limits;
 mod market;
+mod metrics;
 mod options;
 mod orders;
 mod paper;
+mod projection;
 mod recorder;
 mod shadow;
 mod slot;
 mod summary;
 mod trader;
 mod watcher;
+mod watchman;
 
 pub use assembly::{Assembly, ClosedBar, ClosingRules, Due, MAX_HOLE_BARS, MAX_WAITING_BARS, Taken};
-pub use conditions::{Behaviour, BehaviourError, Command, ConditionSource, Conditions};
-pub use controls::{ACKNOWLEDGE_FILE, HALT_FILE, acknowledge_session, halt_session};
+pub use conditions::{Behaviour, BehaviourError, Command, Condition, ConditionSource, Conditions};
+pub use control::{
+    ControlClient, ControlServer, EventReader, MAX_CONTROL_CONNECTIONS, MAX_KEPT_EVENTS,
+    MAX_SOCKET_PATH_BYTES, SocketError, events_of, socket_note, socket_path,
+};
+pub use controls::{
+    ACKNOWLEDGE_FILE, FLATTEN_FILE, HALT_FILE, SessionProcess, acknowledge_session, halt_session,
+    session_process,
+};
+pub use cost_report::{CostReport, CostTotals, MAX_LISTED_ORDERS, OrderCost, cost_report};
 pub use desk::{Closed, Decision, Desk, DeskCheckpoint, NoDecision};
 pub use error::LiveError;
-pub use execution::{Execution, VenueAccess};
+pub use execution::{Execution, VenueAccess, VenueFindings, venue_findings};
+pub use explain::{
+    ActionProbability, BarChoice, BarChoiceError, Explanation, FARTHEST_FEATURES, FeatureDistance,
+    LimitCheck, ModelAnswer, OrderFate, PreviousAnswer, Relation, Weights, explain,
+};
 pub use feed::ReplayedBars;
+pub use follow::{
+    Advance, FollowError, FollowOptions, Follower, JournalTail, Patience, StoreAccess, Tailed, Tell, follow,
+};
 pub use guard::{
     BetsCheckpoint, EquityPath, FiguresBasis, Guard, GuardBar, GuardCheckpoint, GuardError, GuardRule,
     GuardSettings, GuardVerdict, ReplayFigures, RuleStanding, Watched,
@@ -65,10 +87,11 @@ pub use guard::{
 pub use journal::{
     BarRecord, Checkpoint, DecisionJournal, Difference, EventRecord, Followed, JOURNAL_LIMITS, JournalBounds,
     JournalReader, JournalRecord, MAX_HISTORY_CHUNK, ModelStamp, PAPER, Recovered, Segment, SegmentHead,
-    SegmentHeader, SegmentStart, StampedEvent, VerifyReport, read_journal, recover, verify_journal,
-    verify_journal_with,
+    SegmentHeader, SegmentStart, SessionCounts, SessionOrigin, StampedEvent, VerifyReport, read_journal,
+    recover, verify_journal, verify_journal_with,
 };
 pub use limits::{Admitted, GradeCaps, HeldBack, Restriction, RiskDesk, SessionLimits};
+pub use metrics::{DECISION_COMPUTE, DECISION_DELAY, FOLLOWERS, JOURNAL_SYNC, TraderMetrics};
 pub use options::{FeedTime, Speed, SwapRule, SwapRuleError, TraderOptions, TraderPorts, WatchRules};
 pub use orders::{
     Booking, BookingKind, COST_WINDOW, CarryError, CostMeter, DecisionFate, DisasterStop, DriverError,
@@ -78,15 +101,17 @@ pub use orders::{
     take_stock,
 };
 pub use paper::{MAX_PENDING_ORDERS, PaperBroker};
+pub use projection::Projector;
 pub use shadow::{
     Answer, LedgerCheckpoint, MAX_CHALLENGERS, Shadow, ShadowBar, ShadowCheckpoint, ShadowError, ShadowModel,
     ShadowRole, Succession,
 };
 pub use slot::{DeployedPolicy, PolicySlot};
 pub use summary::{SessionSummary, StopReason};
-pub use trader::{CommandRefused, Trader, TraderHandle, TraderStatus};
+pub use trader::{CommandRefused, KeepStep, Trader, TraderHandle, TraderStatus};
 pub use walkforward_core::{BarFeed, Broker, TradingMode};
 pub use watcher::{
-    ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion, ModelRefused, NoChampion,
-    PointerWatcher, WatchOutcome,
+    ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion, LookNow, ModelRefused, NoChampion,
+    PointerWatcher, WatchOutcome, admit_model,
 };
+pub use watchman::{Notice, Notify, WATCH_FILE, WatchOptions, WatchReport, Watchman};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Cash, Grade, Target, Timestamp, TradingMode};
 
-use crate::{Behaviour, ConditionSource, Conditions, LiveError};
+use crate::{Behaviour, Condition, ConditionSource, Conditions, LiveError};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -214,20 +214,20 @@ impl RiskDesk {
     }
 
     /// Begins or ends the condition of `source`.
-    pub fn set_condition(&mut self, source: ConditionSource, behaviour: Option<Behaviour>) {
-        self.conditions.set(source, behaviour);
+    pub fn set_condition(&mut self, source: ConditionSource, condition: Option<Condition>) {
+        self.conditions.set(source, condition);
     }
 
     /// What it may do.
     pub fn mode(&self) -> TradingMode {
-        let condition = self.conditions.strictest().map_or(TradingMode::Active, Behaviour::mode);
+        let condition = self.conditions.strictest().map_or(TradingMode::Active, |it| it.behaviour.mode());
         self.restricted_to().max(condition)
     }
 
     /// Whether the position is to be closed, whatever a model says.
     pub fn flattens(&self) -> bool {
         self.restriction.as_ref().is_some_and(|restriction| restriction.flatten)
-            || self.conditions.strictest() == Some(Behaviour::Flatten)
+            || self.conditions.strictest().is_some_and(|it| it.behaviour == Behaviour::Flatten)
     }
 
     fn restricted_to(&self) -> TradingMode {
@@ -237,6 +237,17 @@ impl RiskDesk {
     /// Fall from the peak of equity, a positive fraction.
     pub fn drawdown(&self, equity: f64) -> f64 {
         if self.peak_equity > 0.0 { 1.0 - equity / self.peak_equity } else { 0.0 }
+    }
+
+    /// Loss since the day's begin (UTC) with an equity of `equity`, a positive fraction; below 0 for a gain.
+    pub fn daily_loss(&self, equity: f64) -> f64 {
+        let begin = self.day.map_or(0.0, |(_, begin)| begin);
+        if begin > 0.0 { 1.0 - equity / begin } else { 0.0 }
+    }
+
+    /// Orders within the hour before `at`; counted only where a limit does.
+    pub fn orders_within_hour(&self, at: Timestamp) -> usize {
+        self.orders.iter().filter(|order| at.millis_since(**order) < HOUR_MS).count()
     }
 
     /// Restricts the session, unless it is restricted more already.
@@ -274,7 +285,7 @@ impl RiskDesk {
         self.forget_orders(close);
         let before = self.restricted_to();
         self.mark_drawdown(close, equity);
-        self.mark_daily_loss(close, day, begin, equity);
+        self.mark_daily_loss(close, day, equity);
         (self.restricted_to() > before).then_some(self.restriction.as_ref()).flatten()
     }
 
@@ -297,9 +308,9 @@ impl RiskDesk {
         self.restriction.as_ref().is_some_and(is_last)
     }
 
-    fn mark_daily_loss(&mut self, close: Timestamp, day: Timestamp, begin: f64, equity: f64) {
+    fn mark_daily_loss(&mut self, close: Timestamp, day: Timestamp, equity: f64) {
         let Some(limit) = self.limits.max_daily_loss else { return };
-        let loss = if begin > 0.0 { 1.0 - equity / begin } else { 0.0 };
+        let loss = self.daily_loss(equity);
         if loss >= limit && self.restricted_to() < TradingMode::ReduceOnly {
             let reason = format!(
                 "equity lost {:.2} % since the day's begin, {:.2} % is the limit",

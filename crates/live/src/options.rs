@@ -94,6 +94,8 @@ pub struct WatchRules {
     pub stale_after_bars: u32,
     /// What is done about stale data.
     pub on_stale: Behaviour,
+    /// A model that no cycle has confirmed for so long is told of.
+    pub warns_after: Duration,
     /// A model that no cycle has confirmed for so long has expired.
     pub expires_after: Duration,
     /// What is done about an expired model.
@@ -108,6 +110,7 @@ impl Default for WatchRules {
             max_decision_delay: Duration::from_secs(60),
             stale_after_bars: 10,
             on_stale: Behaviour::ReduceOnly,
+            warns_after: Duration::from_secs(18 * 3_600),
             expires_after: Duration::from_secs(7 * 86_400),
             on_expired: Behaviour::ReduceOnly,
             on_no_model: Behaviour::Hold,

@@ -28,6 +28,7 @@ mod state;
 
 pub use carry::{CarryError, OrderBooks, carry_out};
 pub use cost::{COST_WINDOW, CostMeter, FillCost};
+pub(crate) use cost::{Executed, expected_price};
 pub use desk::{DecisionFate, OrderDecision, OrderDesk, Skipped};
 pub use driver::{DriverError, DriverMode, VenueAnswer, VenueDriver, VenueTask};
 pub use entry::OrderEntry;

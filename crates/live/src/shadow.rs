@@ -281,6 +281,11 @@ impl Shadow {
         Ok(())
     }
 
+    /// Takes the champion out: nobody trades, or the one who does can't be run here.
+    pub fn remove_champion(&mut self) {
+        self.followers.retain(|it| it.role != ShadowRole::Champion);
+    }
+
     /// Makes `model` what the champion is measured against, beginning flat; none measures against flat itself. One that
     /// is the anchor already goes on.
     ///
@@ -319,6 +324,23 @@ impl Shadow {
         }
         self.check(&model)?;
         self.followers.push(Follower::new(&self.rules, ShadowRole::Challenger, model)?);
+        Ok(())
+    }
+
+    /// Lets `model`, a newer snapshot of the same arm, decide in the ledger of the challenger `before`, as the arm's stream
+    /// does. Without such a challenger it comes in as a new one.
+    ///
+    /// # Errors
+    /// As [`add_challenger`](Self::add_challenger); then nothing has changed.
+    pub fn renew_challenger(&mut self, before: &ModelId, model: ShadowModel) -> Result<(), ShadowError> {
+        let is_before = |it: &Follower| it.role == ShadowRole::Challenger && it.model.model_id == *before;
+        let Some(index) = self.find(is_before) else { return self.add_challenger(model) };
+        let is_it = |it: &Follower| it.role != ShadowRole::Anchor && it.model.model_id == model.model_id;
+        if self.find(is_it).is_some() {
+            return Err(ShadowError::Known(model.model_id));
+        }
+        self.check(&model)?;
+        self.followers[index] = self.followers[index].clone_for(&self.rules, model)?;
         Ok(())
     }
 

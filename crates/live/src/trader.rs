@@ -1,15 +1,25 @@
 //! One session from start to stop.
 
+mod commands;
 mod run;
 mod start;
+mod step;
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use walkforward_core::{CancelToken, Timestamp};
+use walkforward_core::{CancelToken, SessionId, Timestamp};
+use walkforward_store::JournalPosition;
 
+use crate::control::{Events, Told};
 use crate::journal::ModelStamp;
-use crate::{Command, LiveError, PolicySlot, SessionSummary, TraderOptions, TraderPorts, TradingMode};
+use crate::watcher::LookRequests;
+use crate::{
+    Command, LiveError, LookNow, Notice, PolicySlot, SessionSummary, TraderMetrics, TraderOptions,
+    TraderPorts, TradingMode,
+};
+
+pub use step::KeepStep;
 
 /// Commands that wait for the session.
 const MAX_WAITING_COMMANDS: usize = 64;
@@ -36,13 +46,18 @@ pub struct TraderStatus {
 #[error("the session takes no command: it has ended, or {MAX_WAITING_COMMANDS} wait already")]
 pub struct CommandRefused;
 
-/// Stops, tells and watches a session. Clones reach the same one.
+/// Stops, tells and watches a session. Clones reach the same one; it is also the session's
+/// [`SessionControl`](walkforward_core::SessionControl), for this process.
 #[derive(Debug, Clone)]
 pub struct TraderHandle {
     cancel: CancelToken,
     status: watch::Receiver<TraderStatus>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Told>,
     slot: Arc<PolicySlot>,
+    named: watch::Receiver<Option<SessionId>>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) look_now: LookNow,
+    synced: watch::Receiver<Option<JournalPosition>>,
 }
 
 impl TraderHandle {
@@ -56,7 +71,31 @@ impl TraderHandle {
     /// # Errors
     /// The session has ended, or 64 commands wait for it.
     pub fn command(&self, command: Command) -> Result<(), CommandRefused> {
-        self.commands.try_send(command).map_err(|_| CommandRefused)
+        self.tell(Told::Command(command))
+    }
+
+    /// Hands the session what a watch did; it is journalled.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn notify(&self, notice: Notice) -> Result<(), CommandRefused> {
+        self.tell(Told::Notice(notice))
+    }
+
+    /// The last record of the journal that is on the disk, as it grows; none before the session has begun. It is closed when
+    /// the session has ended.
+    pub fn synced(&self) -> watch::Receiver<Option<JournalPosition>> {
+        self.synced.clone()
+    }
+
+    pub(crate) fn tell(&self, told: Told) -> Result<(), CommandRefused> {
+        self.commands.try_send(told).map_err(|_| CommandRefused)
+    }
+
+    /// The session's name, as soon as it has begun; none when it has ended before.
+    pub async fn begun(&self) -> Option<SessionId> {
+        let mut named = self.named.clone();
+        named.wait_for(Option::is_some).await.ok()?.clone()
     }
 
     /// Where the session was after its last bar.
@@ -77,7 +116,13 @@ pub struct Trader {
     slot: Arc<PolicySlot>,
     cancel: CancelToken,
     status: watch::Sender<TraderStatus>,
-    commands: (mpsc::Sender<Command>, mpsc::Receiver<Command>),
+    commands: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
+    events: Arc<Events>,
+    named: watch::Sender<Option<SessionId>>,
+    looks: (LookNow, LookRequests),
+    metrics: TraderMetrics,
+    synced: watch::Sender<Option<JournalPosition>>,
+    step: Option<KeepStep>,
 }
 
 impl Trader {
@@ -93,7 +138,32 @@ impl Trader {
         }
         let (status, _) = watch::channel(TraderStatus::default());
         let commands = mpsc::channel(MAX_WAITING_COMMANDS);
-        Ok(Self { options, ports, slot: Arc::new(PolicySlot::new()), cancel, status, commands })
+        Ok(Self {
+            options,
+            ports,
+            slot: Arc::new(PolicySlot::new()),
+            cancel,
+            status,
+            commands,
+            events: Arc::default(),
+            named: watch::channel(None).0,
+            looks: LookNow::new(),
+            metrics: TraderMetrics::default(),
+            synced: watch::Sender::new(None),
+            step: None,
+        })
+    }
+
+    /// Counts in `metrics`; without them nobody is told.
+    #[must_use]
+    pub fn with_metrics(self, metrics: TraderMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Lets a replay at full speed wait for a follower.
+    #[must_use]
+    pub fn in_step_with(self, step: KeepStep) -> Self {
+        Self { step: Some(step), ..self }
     }
 
     /// Its handle.
@@ -103,6 +173,10 @@ impl Trader {
             status: self.status.subscribe(),
             commands: self.commands.0.clone(),
             slot: Arc::clone(&self.slot),
+            named: self.named.subscribe(),
+            events: Arc::clone(&self.events),
+            look_now: self.looks.0.clone(),
+            synced: self.synced.subscribe(),
         }
     }
 

@@ -341,12 +341,13 @@ impl PointerWatcher {
     }
 
     fn tell(&mut self, refused: &ModelRefused) {
+        if self.told.contains(&refused.reason) {
+            return;
+        }
         if self.told.len() == MAX_TOLD {
             self.told.clear();
         }
-        if !self.told.insert(refused.reason.clone()) {
-            return;
-        }
+        self.told.insert(refused.reason.clone());
         tracing::warn!(reason = %refused.reason, "a new model was refused, the old one goes on");
         if self.refusals.try_send(refused.clone()).is_err() {
             tracing::warn!("the trader is too busy to journal the refusal");
@@ -386,6 +387,21 @@ fn load(dir: &Path, sha256: &str, accepts: &Accepts) -> Result<Loaded, String> {
     let policy = walkforward_policy::load(dir, sha256).map_err(|error| error.to_string())?;
     accepts.check(policy.spec())?;
     Ok(Loaded { policy, bundle })
+}
+
+/// Why a session over bars of `timeframe` of `symbol`, with `history_bars` bars and in `market`, would not let a model
+/// trade; nothing where it would.
+///
+/// # Errors
+/// The reason, for a person.
+pub fn admit_model(
+    spec: &PolicySpec,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    history_bars: usize,
+    market: MarketRules,
+) -> Result<(), String> {
+    Accepts { symbol: symbol.clone(), timeframe, history_bars, market }.check(spec)
 }
 
 impl Accepts {

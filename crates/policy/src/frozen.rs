@@ -97,9 +97,31 @@ impl Policy for FrozenPolicy {
         }
     }
 
+    /// The softmax of the outputs, which is what PPO trains them to be; none of networks whose outputs are scores.
+    fn probabilities(&self, observation: Observation<'_>) -> Result<Option<Vec<f64>>, PolicyError> {
+        let (expected, actual) = (self.net.inputs(), observation.0.len());
+        if actual != expected {
+            return Err(PolicyError::ObservationLength { expected, actual });
+        }
+        if matches!(self.spec.network, NetworkSpec::Linear { .. } | NetworkSpec::Trees { .. }) {
+            return Ok(None);
+        }
+        let mut logits = vec![0.0; self.net.outputs()];
+        self.forward_logits(observation.0, &mut logits)?;
+        Ok(Some(softmax(&logits)))
+    }
+
     fn spec(&self) -> &PolicySpec {
         &self.spec
     }
+}
+
+/// `exp(x) / sum of exp(x)`, computed with the largest taken off first, so that nothing overflows.
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f64> = logits.iter().map(|logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum).collect()
 }
 
 /// Index of the first number that is not finite. The usual answer, none, is found without a branch for each number.
@@ -246,4 +268,25 @@ pub(crate) fn pack_mlp(
 /// The numbers of a tensor; none when it is absent.
 pub(crate) fn numbers<'a>(tensors: &'a Tensors, name: &str) -> &'a [f32] {
     tensors.get(name).map_or(&[], |(_, data)| data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_the_softmax_of_the_outputs_however_large_they_are() {
+        let known = |logits: &[f32], expected: &[f64]| {
+            for (actual, expected) in softmax(logits).iter().zip(expected) {
+                assert!((actual - expected).abs() < 1e-9, "{actual} {expected}");
+            }
+        };
+        known(&[0.0, 0.0], &[0.5, 0.5]);
+        known(
+            &[0.0, 0.0, 1.0],
+            &[1.0 / (2.0 + 1f64.exp()), 1.0 / (2.0 + 1f64.exp()), 1f64.exp() / (2.0 + 1f64.exp())],
+        );
+        known(&[3e38, 0.0], &[1.0, 0.0]);
+        known(&[-3e38, -3e38], &[0.5, 0.5]);
+    }
 }

@@ -63,6 +63,17 @@ impl Database {
         Ok(Self { connection: Mutex::new(connection), path, files })
     }
 
+    /// Opens a database that has the present schema, and changes nothing in it.
+    pub(crate) fn attach(path: PathBuf, files: Files) -> Result<Self, StoreError> {
+        files.before(Step::Open, &path)?;
+        let connection = connect(&path)?;
+        let found = version(&connection, &path)?;
+        if found < SUPPORTED_VERSION {
+            return Err(StoreError::DatabaseOlder { path, found, supported: SUPPORTED_VERSION });
+        }
+        Ok(Self { connection: Mutex::new(connection), path, files })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,10 +207,12 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(StoreError::database(path))
+}
+
 fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(StoreError::database(path))?;
+    let found = version(connection, path)?;
     if found > SUPPORTED_VERSION {
         return Err(StoreError::DatabaseNewer { path: path.to_owned(), found, supported: SUPPORTED_VERSION });
     }

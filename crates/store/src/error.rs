@@ -126,6 +126,19 @@ pub enum StoreError {
         /// The version of this program.
         supported: i64,
     },
+    /// The database was made by an earlier version, and whoever asks may not bring it up to date.
+    #[error(
+        "the database '{}' has schema version {found}, this program wants {supported}: any `orchestrate` command of this version brings it up to date",
+        path.display()
+    )]
+    DatabaseOlder {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version of this program.
+        supported: i64,
+    },
     /// The file is no database, or a damaged one.
     #[error(
         "'{}' is not a sound database ({detail}): move it away with its -wal and -shm files and run `orchestrate models take-over --reason TEXT`; models and pointers are found again, the history of runs is not",
@@ -335,6 +348,7 @@ impl StoreError {
             | Self::LockHeld { .. }
             | Self::PointerMoved { .. } => ErrorKind::Retry,
             Self::DatabaseNewer { .. }
+            | Self::DatabaseOlder { .. }
             | Self::DatabaseCorrupt { .. }
             | Self::ForeignModels { .. }
             | Self::Pointer { .. }

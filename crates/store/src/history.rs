@@ -119,6 +119,16 @@ impl Store {
         })
     }
 
+    /// Makes the history of `line` agree with its pointer, as opening does for all lines: for one who has
+    /// [attached](Store::attach) and wants to know what became of a promotion that a killed process began.
+    ///
+    /// # Errors
+    /// The pointer can't be read, or somebody holds the line's lock for too long.
+    pub fn settle(&self, line: &LineName) -> Result<(), StoreError> {
+        let _line = self.line_lock(line)?;
+        self.settle_line(line).map(drop)
+    }
+
     /// Makes the history of `line` agree with its pointer. The caller holds the line's lock.
     pub(crate) fn settle_line(&self, line: &LineName) -> Result<Settled, StoreError> {
         let pointer = parse_pointer(&self.layout.models_dir, line)?;

@@ -10,6 +10,7 @@ mod project;
 mod read;
 mod thin;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use walkforward_core::{
     Action, Cash, Fill, LineName, ModelId, Price, Quantity, SessionId, Symbol, Timeframe, Timestamp,
@@ -58,7 +59,7 @@ pub struct NewLiveSession {
 }
 
 /// The place of a record in a session's journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JournalPosition {
     /// Number of the segment, from 1.
     pub segment: u64,

@@ -92,6 +92,34 @@ impl Ownership {
     }
 }
 
+impl Ownership {
+    /// That the models folder of `layout` belongs to `database` already. Nothing is recorded.
+    pub(crate) fn known(layout: &Layout, database: &Database) -> Result<Self, StoreError> {
+        let [data_dir, models_dir] = [real(&layout.data_dir)?, real(&layout.models_dir)?];
+        let known = known_identity(database)?;
+        let this = known.map(|(database_id, database_created_at)| ModelsOwner {
+            database_id,
+            database_created_at,
+            data_dir,
+            models_dir,
+        });
+        let problem = match (read(layout)?, &this) {
+            (Some(found), Some(this)) => found.problem_for(this),
+            _ => Some(format!(
+                "is not known to the database of '{}' yet: any `orchestrate` command with both folders makes it known",
+                layout.data_dir.display()
+            )),
+        };
+        match problem {
+            Some(problem) => Err(refuse(layout, problem)),
+            None => {
+                let _user = FileLock::shared_within(&layout.users_lock(), MAX_LOCK_WAIT)?;
+                Ok(Self { _user, former: None })
+            }
+        }
+    }
+}
+
 impl ModelsOwner {
     /// Why `this` may not use what belongs to `self`; none when it is the same database, wherever it lies now.
     fn problem_for(&self, this: &Self) -> Option<String> {
@@ -172,14 +200,17 @@ fn read(layout: &Layout) -> Result<Option<ModelsOwner>, StoreError> {
     })
 }
 
+/// Id and time of making of a database that has its identity.
+fn known_identity(database: &Database) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let select = "SELECT id, created_at FROM identity";
+    database
+        .read(|db| db.query_row(select, [], |row| Ok((row.get::<_, String>(0)?, parse(row, 1)?))).optional())
+}
+
 /// Which database this is, and where it lies; it gets its identity when it has none yet.
 fn identity(layout: &Layout, database: &Database, clock: &dyn Clock) -> Result<ModelsOwner, StoreError> {
     let [data_dir, models_dir] = [real(&layout.data_dir)?, real(&layout.models_dir)?];
-    let select = "SELECT id, created_at FROM identity";
-    let found = database.read(|db| {
-        db.query_row(select, [], |row| Ok((row.get::<_, String>(0)?, parse(row, 1)?))).optional()
-    })?;
-    let (database_id, database_created_at) = match found {
+    let (database_id, database_created_at) = match known_identity(database)? {
         Some(found) => found,
         None => {
             let now = clock.now();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use walkforward_core::{LineName, ModelRef};
+use walkforward_core::{LineName, ModelId, ModelRef};
 use walkforward_durable::{Error, Step, read_bounded};
 
 use crate::backup::refuse_unfinished_restore;
@@ -73,13 +73,18 @@ impl PointerReader {
         pointer_path(&self.models_dir, &self.line)
     }
 
+    /// Where a model of the same models folder lies, whether or not it is there.
+    pub fn model_dir(&self, model: &ModelId) -> PathBuf {
+        self.models_dir.join(model.as_str())
+    }
+
     /// The pointer and the model that it names, with all checks of [`Store::pointer`]; none when the line has no
     /// champion.
     pub fn read(&self) -> Result<Option<(Pointer, ModelRef)>, StoreError> {
         let Some((pointer, record)) = read_pointer(&self.models_dir, &self.line)? else {
             return Ok(None);
         };
-        let dir = self.models_dir.join(pointer.model_id.as_str());
+        let dir = self.model_dir(&pointer.model_id);
         let champion = Champion::new(pointer, record, dir, None);
         Ok(Some((champion.pointer, champion.model_ref)))
     }

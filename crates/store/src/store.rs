@@ -55,6 +55,41 @@ impl Store {
         Self::open_as(Claim::Respect, files, data_dir, models_dir, clock)
     }
 
+    /// Opens the store beside those whose work it is: for a trader that projects its journal or takes a champion back.
+    /// None where there is no database yet.
+    ///
+    /// It makes no folder and no database, brings no schema up to date, recovers nothing, and does not take the run lock: a
+    /// server that runs, or starts at the same moment, does not notice.
+    ///
+    /// # Errors
+    /// The database is of an earlier version ([`StoreError::DatabaseOlder`]) or of a later one, is damaged, or can't be
+    /// opened; the models folder belongs to another database, or to none yet.
+    pub fn attach(
+        data_dir: &Path,
+        models_dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, StoreError> {
+        Self::attach_with(Files::default(), data_dir, models_dir, clock)
+    }
+
+    /// As [`attach`](Self::attach), with steps that `files` may fail.
+    pub fn attach_with(
+        files: Files,
+        data_dir: &Path,
+        models_dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, StoreError> {
+        let layout = Layout { data_dir: data_dir.to_owned(), models_dir: models_dir.to_owned() };
+        if !layout.database().exists() {
+            return Ok(None);
+        }
+        [data_dir, models_dir].into_iter().try_for_each(refuse_unfinished_restore)?;
+        let database = Database::attach(layout.database(), files.clone())?;
+        let ownership = Ownership::known(&layout, &database)?;
+        let (attempts, recovery) = (Mutex::default(), RecoveryReport::default());
+        Ok(Some(Self { layout, files, clock, database, attempts, ownership, recovery }))
+    }
+
     /// As [`open_with`](Self::open_with), with a `claim` to the models folder.
     pub(crate) fn open_as(
         claim: Claim,

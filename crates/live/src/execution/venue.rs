@@ -52,23 +52,8 @@ impl AtVenue {
         desk: &Desk,
         stock: &Stock,
     ) -> Result<Self, LiveError> {
-        let rules = OrderRules {
-            deployment: header.deployment.clone(),
-            line: header.line.to_string(),
-            instrument: stock.instrument,
-            risk: header.config.risk,
-            fee_bps: header.config.fee_bps,
-            slippage_bps: header.config.slippage_bps,
-            external: access.external,
-            disaster_stop: access.disaster_stop,
-            times: access.times,
-        };
-        let mut orders = match recovered {
-            Some(orders) => orders.with_rules(rules)?,
-            None => OrderDesk::new(rules, desk.session().position())?,
-        };
         let newest = desk.history().last().and_then(|bar| Price::new(bar.close()).ok());
-        newest.into_iter().for_each(|price| orders.mark(price));
+        let orders = orders_under(access, header, recovered, desk, stock)?;
         let driver = VenueDriver::start(Arc::clone(&access.venue), access.mode);
         Ok(Self { orders, driver, acts: Vec::new(), again: None, newest, skipped: None })
     }
@@ -128,6 +113,34 @@ impl AtVenue {
     }
 }
 
+/// The orders that `recovered` left, or none, under the rules of today.
+pub(super) fn orders_under(
+    access: &VenueAccess,
+    header: &SegmentHeader,
+    recovered: Option<OrderDesk>,
+    desk: &Desk,
+    stock: &Stock,
+) -> Result<OrderDesk, LiveError> {
+    let rules = OrderRules {
+        deployment: header.deployment.clone(),
+        line: header.line.to_string(),
+        instrument: stock.instrument,
+        risk: header.config.risk,
+        fee_bps: header.config.fee_bps,
+        slippage_bps: header.config.slippage_bps,
+        external: access.external,
+        disaster_stop: access.disaster_stop,
+        times: access.times,
+    };
+    let mut orders = match recovered {
+        Some(orders) => orders.with_rules(rules)?,
+        None => OrderDesk::new(rules, desk.session().position())?,
+    };
+    let newest = desk.history().last().and_then(|bar| Price::new(bar.close()).ok());
+    newest.into_iter().for_each(|price| orders.mark(price));
+    Ok(orders)
+}
+
 /// All that a start needs to know of the venue, asked for more than once where it does not answer.
 pub(crate) async fn stock(venue: &dyn Venue, orders: Option<&OrderDesk>) -> Result<Stock, VenueError> {
     let names = orders.map(OrderDesk::unfinished).unwrap_or_default();
@@ -157,6 +170,7 @@ impl Books<'_, '_> {
         let stamped = StampedEvent { at, event };
         self.step.recorder.append(&JournalRecord::Event(stamped.clone()), at)?;
         crate::conditions::apply(self.step.desk, &stamped.event, at);
+        self.step.recorder.settled(self.step.desk.risk().mode(), at);
         Ok(())
     }
 }
@@ -172,7 +186,7 @@ impl OrderBooks for Books<'_, '_> {
     }
 
     fn book(&mut self, booking: &Booking) -> Result<(), LiveError> {
-        self.step.desk.book(&booking.fill)?;
+        self.step.desk.book_between_bars(&booking.fill)?;
         self.step.summary.fills += 1;
         self.step.summary.stand(self.step.desk.session());
         Ok(())

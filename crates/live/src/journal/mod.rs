@@ -17,13 +17,16 @@ use walkforward_durable::LogLimits;
 
 use crate::LiveError;
 
+pub(crate) use reader::Records;
+pub(crate) use reader::segment_paths;
 pub use reader::{JournalReader, Segment, read_journal};
 pub use record::{
     BarRecord, Checkpoint, EventRecord, Followed, JournalRecord, ModelStamp, PAPER, SegmentHeader,
-    SegmentStart, StampedEvent,
+    SegmentStart, SessionCounts, SessionOrigin, StampedEvent,
 };
-pub(crate) use recovery::newest_header;
 pub use recovery::{Recovered, recover};
+pub(crate) use recovery::{close_as_recorded, follow_as_recorded, newest_header, same_figures, take_order};
+pub(crate) use segment::LOCK_FILE;
 pub use segment::{DecisionJournal, JournalBounds, SegmentHead};
 pub use verify::{Difference, VerifyReport, verify_journal, verify_journal_with};
 
@@ -39,12 +42,12 @@ const EXTENSION: &str = "journal";
 /// Digits of a segment's number.
 const DIGITS: usize = 8;
 
-fn segment_path(folder: &Path, number: u64) -> PathBuf {
+pub(crate) fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:0DIGITS$}.{EXTENSION}"))
 }
 
 /// The numbers of the segments in `folder`, ascending; none where there is no folder.
-fn segment_numbers(folder: &Path) -> Result<Vec<u64>, LiveError> {
+pub(crate) fn segment_numbers(folder: &Path) -> Result<Vec<u64>, LiveError> {
     let failed = |source: std::io::Error| LiveError::Folder { path: folder.to_owned(), source };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use walkforward_core::Bar;
-use walkforward_durable::LogReader;
+use walkforward_durable::{LogPlace, LogReader};
 
 use super::{Checkpoint, JOURNAL_LIMITS, JournalRecord, SegmentHeader, segment_numbers, segment_path};
 use crate::LiveError;
@@ -62,7 +62,18 @@ pub struct Records {
 
 impl Records {
     fn open(path: &Path) -> Result<Self, LiveError> {
-        Ok(Self { lines: LogReader::open(path, JOURNAL_LIMITS)?, path: path.to_owned(), count: 0 })
+        Self::open_at(path, LogPlace::default())
+    }
+
+    /// Those of the file at `path` from `place` on.
+    pub(crate) fn open_at(path: &Path, place: LogPlace) -> Result<Self, LiveError> {
+        let lines = LogReader::open_at(path, JOURNAL_LIMITS, place)?;
+        Ok(Self { lines, path: path.to_owned(), count: place.records })
+    }
+
+    /// The place behind the last record that was given.
+    pub(crate) fn place(&self) -> LogPlace {
+        self.lines.place()
     }
 
     /// Bytes of the unfinished record at the end; 0 before the end is reached and when there is none.
@@ -70,8 +81,18 @@ impl Records {
         self.lines.torn_bytes()
     }
 
+    /// Passes over a record without reading what it says; whether there was one.
+    ///
+    /// # Errors
+    /// The line is damaged.
+    pub(crate) fn skip_one(&mut self) -> Result<bool, LiveError> {
+        let line = self.lines.next().transpose()?;
+        self.count += u64::from(line.is_some());
+        Ok(line.is_some())
+    }
+
     /// The error about the record that came last.
-    pub(super) fn refuse(&self, reason: &str) -> LiveError {
+    pub(crate) fn refuse(&self, reason: &str) -> LiveError {
         LiveError::Record { path: self.path.clone(), record: self.count, reason: reason.to_owned() }
     }
 }
@@ -101,7 +122,7 @@ pub fn read_journal(folder: &Path) -> Result<JournalReader, LiveError> {
 }
 
 /// The segments of `folder`, oldest first.
-pub(super) fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, LiveError> {
+pub(crate) fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, LiveError> {
     if folder.exists() && !folder.is_dir() {
         return Err(LiveError::NotAFolder { path: folder.to_owned() });
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    Action, Bar, BarError, Fill, Grade, LineName, ModelId, Order, Quantity, RunId, Symbol, Target, Timeframe,
-    Timestamp, Window,
+    Action, Bar, BarError, Fill, Grade, IdError, LineName, ModelId, Order, Quantity, RunId, SessionId,
+    Symbol, Target, Timeframe, Timestamp, Window,
 };
 use walkforward_engine::SessionConfig;
 
@@ -52,7 +52,7 @@ pub enum SegmentStart {
 }
 
 /// How a session began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionOrigin {
     /// Number of its first segment, from 1: a folder may hold the journals of several sessions.
     pub first_segment: u64,
@@ -83,7 +83,6 @@ pub struct SegmentHeader {
     /// Name of the trader's deployment: made with the folder's first segment, kept by all that follow.
     pub deployment: String,
     /// How the session began: kept by all its segments.
-    #[serde(default)]
     pub session: SessionOrigin,
     /// The line that is traded.
     pub line: LineName,
@@ -113,16 +112,13 @@ impl SegmentHeader {
     /// The version that this code writes and reads.
     pub const SCHEMA: u32 = 3;
 
-    /// The session's name: the same after a restart, another where a folder's journal begins a new one. It is the
-    /// deployment and the number of the session's first segment.
-    pub fn session_id(&self) -> SessionId {
-        let first = self.session.first_segment;
-        let plain = format!("{}-{first}", self.deployment);
-        // A deployment that somebody named may hold what no name of a session does.
-        plain.parse().unwrap_or_else(|_| {
-            let digest = &sha256_hex(self.deployment.as_bytes())[..DEPLOYMENT_DIGITS];
-            SessionId::cut(&format!("d{digest}-{first}"))
-        })
+    /// The session's name: its deployment and the number of its first segment. It is the same after a restart, and another
+    /// where a folder's journal begins a new session.
+    ///
+    /// # Errors
+    /// The deployment's name holds what no session's may, or is too long: never one that a trader has begun with.
+    pub fn session_id(&self) -> Result<SessionId, IdError> {
+        format!("{}-{}", self.deployment, self.session.first_segment).parse()
     }
 
     /// Whether fills are the engine's own.
@@ -139,7 +135,7 @@ impl SegmentHeader {
             start: SegmentStart::New,
             started_at: now,
             deployment,
-            session: SessionOrigin::default(),
+            session: SessionOrigin { first_segment: 0, began_at: now },
             line: options.line.clone(),
             symbol: options.symbol.clone(),
             timeframe: options.timeframe,
@@ -166,6 +162,9 @@ pub struct Checkpoint {
     pub last_bar: Option<Timestamp>,
     /// Bars of the session so far.
     pub bars: u64,
+    /// Bars for which a newer model has waited for the position to end.
+    #[serde(default)]
+    pub waited: u32,
     /// Its orders at the venue; none on paper.
     pub orders: Option<Box<OrderDesk>>,
     /// What it has counted.
@@ -201,6 +200,10 @@ impl From<Followed> for Target {
     }
 }
 
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// One bar: who saw what, what it decided, what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BarRecord {
@@ -228,6 +231,9 @@ pub struct BarRecord {
     pub mode: TradingMode,
     /// The model that held the slot; none is `no_model`.
     pub model: Option<ModelStamp>,
+    /// Bars for which a newer model has waited for the position to end, this one included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited: u32,
     /// Start of the first bar that the features were computed from.
     pub first_history_bar: Option<Timestamp>,
     /// What the model saw, `[obs_dim]`; none while features warm up.
@@ -271,6 +277,7 @@ impl BarRecord {
             missed: false,
             mode: TradingMode::Active,
             model: None,
+            waited: 0,
             first_history_bar: None,
             observation: None,
             action: None,

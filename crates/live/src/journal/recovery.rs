@@ -6,8 +6,11 @@ use walkforward_core::{Bar, Timeframe, Timestamp};
 use walkforward_engine::EngineError;
 
 use super::reader::Segment;
-use super::{BarRecord, JournalRecord, ModelStamp, SegmentHeader, segment_numbers, segment_path};
+use super::{
+    BarRecord, JournalRecord, ModelStamp, SegmentHeader, SessionCounts, segment_numbers, segment_path,
+};
 use crate::conditions::apply;
+use crate::control::{Teller, events_of};
 use crate::{Desk, LiveError, OrderDesk, OrderRecord};
 
 /// A session as its journal left it.
@@ -22,8 +25,15 @@ pub struct Recovered {
     pub last_bar: Option<Timestamp>,
     /// Its bars, over all processes.
     pub bars: u64,
+    /// Bars for which a newer model has waited for the position to end.
+    pub waited: u32,
     /// Its orders at the venue; none on paper.
     pub orders: Option<OrderDesk>,
+    /// Bytes of a record at the end of its newest segment that a crash left unfinished, or a session is writing.
+    pub torn_bytes: u64,
+    /// What it has counted.
+    pub counts: SessionCounts,
+    teller: Teller,
 }
 
 /// The session that the newest whole segment in `folder` has come to; none where there is none. What a crash left
@@ -38,6 +48,7 @@ pub fn recover(folder: &Path) -> Result<Option<Recovered>, LiveError> {
     while let Some(record) = segment.records.next().transpose()? {
         recovered.take(record).map_err(|reason| segment.records.refuse(&reason))?;
     }
+    recovered.torn_bytes = segment.records.torn_bytes();
     Ok(Some(recovered))
 }
 
@@ -57,23 +68,39 @@ pub(crate) fn newest_header(folder: &Path) -> Result<Option<SegmentHeader>, Live
 }
 
 impl Recovered {
-    fn at(segment: &Segment) -> Result<Self, LiveError> {
+    /// The session where `segment` begins.
+    pub(crate) fn at(segment: &Segment) -> Result<Self, LiveError> {
         let checkpoint = &segment.checkpoint;
+        let desk = desk_at(segment)?;
         Ok(Self {
             header: segment.header.clone(),
-            desk: desk_at(segment)?,
+            teller: Teller::new(desk.risk().mode()),
+            counts: checkpoint.counts,
+            desk,
             model: checkpoint.model.clone(),
             last_bar: checkpoint.last_bar,
             bars: checkpoint.bars,
+            waited: checkpoint.waited,
             orders: checkpoint.orders.as_deref().cloned(),
+            torn_bytes: 0,
         })
     }
 
-    fn take(&mut self, record: JournalRecord) -> Result<(), String> {
+    /// Lets it do what it did at a record, and compares what that comes to.
+    pub(crate) fn take(&mut self, record: JournalRecord) -> Result<(), String> {
+        self.counts.events += events_of(&record).count() as u64;
+        self.carry(record)?;
+        self.counts.events += u64::from(self.teller.settled(self.desk.risk().mode()).is_some());
+        Ok(())
+    }
+
+    fn carry(&mut self, record: JournalRecord) -> Result<(), String> {
         match record {
             JournalRecord::Bar(record) => {
+                self.counts.missed += u64::from(record.missed);
                 take_bar(&mut self.desk, &record, self.header.timeframe)?;
                 self.model = record.model;
+                self.waited = record.waited;
                 self.last_bar = Some(record.open_time);
                 self.bars += 1;
                 Ok(())
@@ -113,7 +140,7 @@ fn take_bar(desk: &mut Desk, record: &BarRecord, timeframe: Timeframe) -> Result
 }
 
 /// Goes for what was followed then, and compares the order.
-pub(super) fn follow_as_recorded(
+pub(crate) fn follow_as_recorded(
     desk: &mut Desk,
     record: &BarRecord,
     timeframe: Timeframe,
@@ -125,7 +152,7 @@ pub(super) fn follow_as_recorded(
 }
 
 /// Takes a record about an order; what it booked goes into the ledger.
-pub(super) fn take_order(
+pub(crate) fn take_order(
     desk: &mut Desk,
     orders: Option<&mut OrderDesk>,
     record: &OrderRecord,
@@ -133,13 +160,13 @@ pub(super) fn take_order(
     let orders = orders.ok_or("an order at a venue stands in a session on paper")?;
     orders.replay(record).map_err(|error| error.to_string())?;
     if let OrderRecord::Booked(booking) = record {
-        desk.book(&booking.fill).map_err(|error| error.to_string())?;
+        desk.book_between_bars(&booking.fill).map_err(|error| error.to_string())?;
     }
     same("position", &orders.position(), &desk.session().position())
 }
 
 /// Books the record's fills and closes its bar, and compares the ledger.
-pub(super) fn close_as_recorded(
+pub(crate) fn close_as_recorded(
     desk: &mut Desk,
     record: &BarRecord,
     bar: &Bar,
@@ -155,7 +182,7 @@ pub(super) fn close_as_recorded(
 }
 
 /// Compares ledger and mode after the bar's close, bit for bit.
-pub(super) fn same_figures(desk: &Desk, record: &BarRecord) -> Result<(), String> {
+pub(crate) fn same_figures(desk: &Desk, record: &BarRecord) -> Result<(), String> {
     let session = desk.session();
     for (name, recorded, now) in
         [("equity", record.equity, session.equity()), ("cash", record.cash, session.cash())]

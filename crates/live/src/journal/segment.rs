@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use walkforward_core::{Bar, Timestamp};
 use walkforward_durable::{AppendLog, FileLock, Files};
+use walkforward_store::JournalPosition;
 
 use super::reader::Segment;
 use super::{
-    Checkpoint, JOURNAL_LIMITS, JournalRecord, MAX_HISTORY_CHUNK, SegmentHeader, segment_numbers,
-    segment_path,
+    Checkpoint, JOURNAL_LIMITS, JournalRecord, MAX_HISTORY_CHUNK, SegmentHeader, SegmentStart, SessionOrigin,
+    segment_numbers, segment_path,
 };
 use crate::LiveError;
 
@@ -19,7 +21,7 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 const LEAST_HEADS: u64 = 4;
 const DAY_MS: i64 = 86_400_000;
 /// Held by the process that writes the folder. Backups leave names with a dot out.
-const LOCK_FILE: &str = ".lock";
+pub(crate) const LOCK_FILE: &str = ".lock";
 
 /// Bounds of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct DecisionJournal {
     last_sync: Duration,
     is_dirty: bool,
     torn_bytes: u64,
+    /// The last record that is on the disk, for those who follow.
+    synced: watch::Sender<Option<JournalPosition>>,
     _lock: FileLock,
 }
 
@@ -71,6 +75,8 @@ pub struct DecisionJournal {
 struct Current {
     log: AppendLog,
     number: u64,
+    /// Records of the segment, those of its head too.
+    records: u64,
     head_bytes: u64,
     day: i64,
 }
@@ -109,8 +115,28 @@ impl DecisionJournal {
         let lock = FileLock::try_exclusive(&folder.join(LOCK_FILE), now.as_millis())?;
         let torn_bytes = mend(&files, folder)?;
         let folder = folder.to_owned();
-        let last_sync = monotonic;
-        Ok(Self { folder, files, bounds, current: None, last_sync, is_dirty: false, torn_bytes, _lock: lock })
+        Ok(Self {
+            folder,
+            files,
+            bounds,
+            current: None,
+            last_sync: monotonic,
+            is_dirty: false,
+            torn_bytes,
+            synced: watch::Sender::new(None),
+            _lock: lock,
+        })
+    }
+
+    /// From now on tells through `synced` which record is the last one on the disk. Before the first segment begins it is
+    /// none; when the journal is closed, the channel is.
+    pub fn publish_to(&mut self, synced: watch::Sender<Option<JournalPosition>>) {
+        self.synced = synced;
+    }
+
+    /// The last record that was written; none before the first segment begins.
+    pub fn position(&self) -> Option<JournalPosition> {
+        self.current.as_ref().map(Current::position)
     }
 
     /// Where it lies.
@@ -135,8 +161,8 @@ impl DecisionJournal {
         let path = segment_path(&self.folder, number);
         let day = day_of(head.header.started_at);
         let written = write_head(&self.files, &path, number, head);
-        let log = match written {
-            Ok(log) => log,
+        let (log, records) = match written {
+            Ok(written) => written,
             Err(error) => {
                 // It never counted. Where it can't be removed either, the next start does.
                 let _ = self.files.remove_file(&path);
@@ -144,7 +170,9 @@ impl DecisionJournal {
             }
         };
         let head_bytes = log.len_bytes();
-        self.current = Some(Current { log, number, head_bytes, day });
+        let current = Current { log, number, records, head_bytes, day };
+        self.synced.send_replace(Some(current.position()));
+        self.current = Some(current);
         self.is_dirty = false;
         self.forget_old(number)
     }
@@ -177,6 +205,7 @@ impl DecisionJournal {
     pub fn append(&mut self, record: &JournalRecord) -> Result<(), LiveError> {
         let Some(current) = &mut self.current else { return Err(LiveError::NoSegment) };
         current.log.append(record)?;
+        current.records += 1;
         self.is_dirty = true;
         Ok(())
     }
@@ -186,11 +215,16 @@ impl DecisionJournal {
     /// # Errors
     /// The disk fails.
     pub fn sync_if_due(&mut self, now: Duration) -> Result<(), LiveError> {
-        if self.is_dirty && now.saturating_sub(self.last_sync) >= SYNC_INTERVAL {
+        if self.is_sync_due(now) {
             self.sync()?;
             self.last_sync = now;
         }
         Ok(())
+    }
+
+    /// Whether [`sync_if_due`](Self::sync_if_due) would bring something to the disk.
+    pub(crate) fn is_sync_due(&self, now: Duration) -> bool {
+        self.is_dirty && now.saturating_sub(self.last_sync) >= SYNC_INTERVAL
     }
 
     /// Brings records to the disk.
@@ -200,6 +234,9 @@ impl DecisionJournal {
     pub fn sync(&mut self) -> Result<(), LiveError> {
         if let Some(current) = &mut self.current {
             current.log.sync()?;
+            if self.is_dirty {
+                self.synced.send_replace(Some(current.position()));
+            }
         }
         self.is_dirty = false;
         Ok(())
@@ -208,6 +245,12 @@ impl DecisionJournal {
     /// Number of the segment that is written; none before the first begins.
     pub fn segment(&self) -> Option<u64> {
         self.current.as_ref().map(|current| current.number)
+    }
+}
+
+impl Current {
+    fn position(&self) -> JournalPosition {
+        JournalPosition { segment: self.number, record: self.records }
     }
 }
 
@@ -220,22 +263,27 @@ fn write_head(
     path: &Path,
     number: u64,
     head: SegmentHead<'_>,
-) -> Result<AppendLog, LiveError> {
+) -> Result<(AppendLog, u64), LiveError> {
     let SegmentHead { mut header, checkpoint, mut history } = head;
     header.segment = number;
+    if header.start == SegmentStart::New {
+        header.session = SessionOrigin { first_segment: number, began_at: header.started_at };
+    }
     header.history_bars = history.len() as u64;
     let (mut log, _) = AppendLog::open_with(files.clone(), path, JOURNAL_LIMITS)?;
     log.append(&JournalRecord::Header(Box::new(header)))?;
     log.append(&JournalRecord::Checkpoint(Box::new(checkpoint)))?;
+    let mut records = 2;
     loop {
         let bars: Vec<Bar> = history.by_ref().take(MAX_HISTORY_CHUNK).copied().collect();
         if bars.is_empty() {
             break;
         }
         log.append(&JournalRecord::History { bars })?;
+        records += 1;
     }
     log.sync()?;
-    Ok(log)
+    Ok((log, records))
 }
 
 /// Cuts the torn record off the newest segment, and removes it when its head is not whole. Gives the bytes cut off.

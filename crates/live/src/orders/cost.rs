@@ -51,27 +51,44 @@ pub struct FillCost {
     pub modelled: f64,
 }
 
+/// An order that has filled, in whole or in part, before it is priced.
+pub(crate) struct Executed {
+    pub(crate) id: ClientOrderId,
+    pub(crate) side: Side,
+    /// What filled, before fees.
+    pub(crate) quantity: Quantity,
+    /// The quote currency that it came to, before fees.
+    pub(crate) notional: f64,
+    pub(crate) decision_price: f64,
+    pub(crate) fee_cash: f64,
+    pub(crate) fee_quantity: Quantity,
+    pub(crate) is_fee_estimated: bool,
+    pub(crate) decided_at: Timestamp,
+    pub(crate) sent_at: Option<Timestamp>,
+    pub(crate) placed_at: Option<Timestamp>,
+    pub(crate) first_fill_at: Option<Timestamp>,
+    pub(crate) last_fill_at: Option<Timestamp>,
+}
+
+fn sign_of(side: Side) -> f64 {
+    if side == Side::Buy { 1.0 } else { -1.0 }
+}
+
+/// The price by a model with this slippage, in basis points: the decision's, worse by it.
+pub(crate) fn expected_price(side: Side, decision_price: f64, slippage_bps: f64) -> f64 {
+    decision_price * (1.0 + sign_of(side) * (slippage_bps / BPS_PER_UNIT))
+}
+
 impl FillCost {
     /// The cost of `entry`; none when nothing filled.
     pub(super) fn of(entry: &OrderEntry, rules: &OrderRules) -> Option<Self> {
-        let units = entry.filled.units();
-        if units <= 0.0 {
-            return None;
-        }
-        let (intent, decision_price) = (&entry.intent, entry.intent.price.get());
-        let (average_price, side) = (entry.cost / units, intent.order.side);
-        let sign = if side == Side::Buy { 1.0 } else { -1.0 };
-        let slippage = rules.slippage_bps / BPS_PER_UNIT;
-        let expected_price = decision_price * (1.0 + sign * slippage);
-        let fee = entry.fee_cash + entry.fee_quantity.units() * average_price;
-        let modelled_fee = expected_price * units * rules.fee_bps / BPS_PER_UNIT;
-        Some(Self {
+        let intent = &entry.intent;
+        let executed = Executed {
             id: intent.id.clone(),
-            side,
+            side: intent.order.side,
             quantity: entry.filled,
-            decision_price,
-            expected_price,
-            average_price,
+            notional: entry.cost,
+            decision_price: intent.price.get(),
             fee_cash: entry.fee_cash,
             fee_quantity: entry.fee_quantity,
             is_fee_estimated: entry.is_fee_estimated,
@@ -80,9 +97,51 @@ impl FillCost {
             placed_at: entry.placed_at,
             first_fill_at: entry.first_fill_at,
             last_fill_at: entry.last_fill_at,
+        };
+        Self::priced(executed, rules.fee_bps, rules.slippage_bps)
+    }
+
+    /// The cost of what has filled, beside that of a model with these costs, in basis points; none when nothing filled.
+    pub(crate) fn priced(executed: Executed, fee_bps: f64, slippage_bps: f64) -> Option<Self> {
+        let units = executed.quantity.units();
+        if units <= 0.0 {
+            return None;
+        }
+        let Executed { side, decision_price, fee_cash, fee_quantity, .. } = executed;
+        let average_price = executed.notional / units;
+        let sign = sign_of(side);
+        let slippage = slippage_bps / BPS_PER_UNIT;
+        let expected_price = expected_price(side, decision_price, slippage_bps);
+        let fee = fee_cash + fee_quantity.units() * average_price;
+        let modelled_fee = expected_price * units * fee_bps / BPS_PER_UNIT;
+        Some(Self {
+            id: executed.id,
+            side,
+            quantity: executed.quantity,
+            decision_price,
+            expected_price,
+            average_price,
+            fee_cash,
+            fee_quantity,
+            is_fee_estimated: executed.is_fee_estimated,
+            decided_at: executed.decided_at,
+            sent_at: executed.sent_at,
+            placed_at: executed.placed_at,
+            first_fill_at: executed.first_fill_at,
+            last_fill_at: executed.last_fill_at,
             shortfall: sign * (average_price - decision_price) * units + fee,
             modelled: decision_price * slippage * units + modelled_fee,
         })
+    }
+
+    /// What filled, at the price at the decision: what shares of cost are of.
+    pub fn value_at_decision(&self) -> f64 {
+        self.decision_price * self.quantity.units()
+    }
+
+    /// Fees in quote currency; those taken in the asset at the mean price of the fills.
+    pub fn fees(&self) -> f64 {
+        self.fee_cash + self.fee_quantity.units() * self.average_price
     }
 }
 
@@ -96,7 +155,7 @@ pub struct CostMeter {
 
 impl CostMeter {
     /// Takes an order's cost.
-    pub(super) fn push(&mut self, cost: &FillCost) {
+    pub(crate) fn push(&mut self, cost: &FillCost) {
         if self.recent.len() == COST_WINDOW {
             self.recent.pop_front();
         }

@@ -9,14 +9,13 @@ use tokio::sync::{mpsc, watch};
 use walkforward_core::{Bar, CancelToken, Clock, FeedEvent, MarketFeed, Timestamp};
 
 use super::TraderStatus;
-use crate::bar_loop::{BarLoop, Moment};
+use super::step::Step;
+use crate::bar_loop::{BarLoop, FeedState, Moment};
+use crate::control::Told;
 use crate::controls::Controls;
 use crate::intake::Intake;
 use crate::journal::{EventRecord, JournalRecord};
-use crate::{
-    ClosedBar, Command, ConditionSource, FeedTime, LiveError, SessionSummary, Speed, StopReason, Taken,
-    TradingMode,
-};
+use crate::{ClosedBar, ConditionSource, FeedTime, LiveError, SessionSummary, Speed, StopReason, Taken};
 
 /// How often a waiting trader looks whether it should stop or sync.
 const TICK: Duration = Duration::from_millis(50);
@@ -32,9 +31,11 @@ pub(super) struct Runner {
     pub(super) intake: Intake,
     pub(super) controls: Controls,
     pub(super) speed: Speed,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<Told>,
     pub(super) cancel: CancelToken,
     pub(super) status: watch::Sender<TraderStatus>,
+    pub(super) feed: FeedState,
+    pub(super) step: Step,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -76,6 +77,7 @@ impl Runner {
                 }
             }
             self.on_event(event).await?;
+            self.keep_step().await?;
             // A replay at full speed never waits: let the watcher have its turn.
             tokio::task::yield_now().await;
         }
@@ -83,7 +85,7 @@ impl Runner {
 
     /// Waits for `future`; meanwhile bars close, answers and commands are taken, and the journal is kept on the disk.
     /// `None` when the session is to stop.
-    async fn meanwhile<F: Future>(&mut self, future: F) -> Result<Option<F::Output>, LiveError> {
+    pub(super) async fn meanwhile<F: Future>(&mut self, future: F) -> Result<Option<F::Output>, LiveError> {
         let mut future = pin!(future);
         loop {
             self.take_commands()?;
@@ -106,8 +108,8 @@ impl Runner {
                     None
                 }
                 () = wait_for(clock, deadline) => None,
-                command = self.commands.recv() => {
-                    command.map(|command| self.on_command(command)).transpose()?;
+                Some(told) = self.commands.recv() => {
+                    self.on_told(told)?;
                     None
                 }
                 () = tokio::time::sleep(TICK) => {
@@ -145,6 +147,7 @@ impl Runner {
         // A failure comes again at the bar, where it is journalled.
         let _ = self.bar_loop.prepare_ahead();
         self.look_at_controls()?;
+        self.bar_loop.show_ages(now, self.intake.newest_end(), self.intake.time() == FeedTime::Clock);
         self.bar_loop.recorder.sync_if_due(self.clock.monotonic())
     }
 
@@ -152,8 +155,12 @@ impl Runner {
         match event {
             FeedEvent::Bar(bar) => self.on_feed_bar(bar, false).await,
             FeedEvent::Revised(bar) => self.on_feed_bar(bar, true).await,
-            FeedEvent::Up => self.bar_loop.event(EventRecord::FeedUp, self.now()),
+            FeedEvent::Up => {
+                self.feed.is_up = true;
+                self.bar_loop.event(EventRecord::FeedUp, self.now())
+            }
             FeedEvent::Down { reason } => {
+                self.feed.is_up = false;
                 tracing::warn!(reason, "the feed is down");
                 self.bar_loop.event(EventRecord::FeedDown { reason }, self.now())
             }
@@ -163,6 +170,7 @@ impl Runner {
     async fn on_feed_bar(&mut self, bar: Bar, is_revised: bool) -> Result<(), LiveError> {
         let by_bars = self.intake.time() == FeedTime::Bars;
         let now = if by_bars { bar.close_time(self.intake.base()) } else { self.clock.now() };
+        self.feed = FeedState { is_up: true, last_data_at: Some(now) };
         let taken = self.intake.push(bar, now, &mut self.bar_loop.summary)?;
         if taken == Taken::New {
             self.bar_loop.mark_price(bar.close());
@@ -197,12 +205,33 @@ impl Runner {
         }
         loop {
             let now = self.clock.now();
-            let Some(closed) = self.intake.next_closed(now)? else { return Ok(()) };
+            let Some(closed) = self.intake.next_closed(now)? else { return self.watch_clock(now) };
             self.watch_data(now)?;
             let missed = self.is_too_late(&closed, now);
             self.bar_loop.on_bar(&closed, Moment { now, missed, by_clock: true }).await?;
             self.status.send_replace(self.bar_loop.status());
         }
+    }
+
+    /// Tells when bars wait because nothing shows that the clock is right, and when they do no more.
+    fn watch_clock(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        let (waits, is_new) = self.intake.waits(now);
+        if waits {
+            self.watch_data(now)?;
+        }
+        if !is_new {
+            return Ok(());
+        }
+        let newest = self.intake.newest_end().map_or_else(|| "none".to_owned(), |end| end.to_string());
+        let reason = match waits {
+            true => format!(
+                "the clock says {now}, and the newest bar of the feed ended {newest}: nothing is decided until bars \
+                 come. Is the clock right?"
+            ),
+            false => format!("bars close by the clock again, which says {now}"),
+        };
+        tracing::warn!(reason, "the clock");
+        self.bar_loop.event(EventRecord::Warning { reason }, now)
     }
 
     fn is_too_late(&self, closed: &ClosedBar, now: Timestamp) -> bool {
@@ -225,48 +254,10 @@ impl Runner {
     }
 
     /// What time it is for the session.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         match self.intake.time() {
             FeedTime::Bars => self.intake.bar_time().unwrap_or_else(|| self.clock.now()),
             FeedTime::Clock => self.clock.now(),
-        }
-    }
-
-    fn take_commands(&mut self) -> Result<(), LiveError> {
-        while let Ok(command) = self.commands.try_recv() {
-            self.on_command(command)?;
-        }
-        Ok(())
-    }
-
-    /// Journals a command, brings it to the disk, and lets it have its effect.
-    fn on_command(&mut self, command: Command) -> Result<(), LiveError> {
-        tracing::info!(?command, "somebody tells the session what to do");
-        let now = self.now();
-        self.bar_loop.event(EventRecord::Command { command }, now)?;
-        self.bar_loop.recorder.sync()?;
-        if self.bar_loop.desk.risk().mode() == TradingMode::Halted {
-            self.bar_loop.end_orders(now)?;
-            self.bar_loop.flatten_now(now)?;
-        }
-        self.status.send_replace(self.bar_loop.status());
-        Ok(())
-    }
-
-    fn look_at_controls(&mut self) -> Result<(), LiveError> {
-        if self.controls.is_due(self.clock.monotonic()) { self.read_controls() } else { Ok(()) }
-    }
-
-    fn read_controls(&mut self) -> Result<(), LiveError> {
-        if let Some(command) = self.controls.acknowledgement() {
-            self.on_command(command)?;
-            self.controls.acknowledged()?;
-        }
-        let risk = self.bar_loop.desk.risk();
-        let is_halted = risk.restriction().is_some_and(|it| it.mode == TradingMode::Halted);
-        match self.controls.halt() {
-            Some(command) if !is_halted => self.on_command(command),
-            _ => Ok(()),
         }
     }
 }

@@ -8,19 +8,22 @@ use walkforward_engine::EngineError;
 
 use super::Trader;
 use super::run::Runner;
-use crate::bar_loop::{BarLoop, Executing};
+use super::step::Step;
+use crate::bar_loop::{BarLoop, Executing, FeedState};
+use crate::control::EventLog;
 use crate::controls::Controls;
 use crate::execution::{AtVenue, stock};
 use crate::intake::{Intake, IntakeOptions};
 use crate::journal::{
     EventRecord, ModelStamp, Recovered, SegmentHeader, SegmentStart, newest_header, recover,
 };
+use crate::metrics::Meter;
 use crate::recorder::Recorder;
 use crate::watcher::Accepts;
 use crate::{
     Assembly, ChampionSource, DecisionJournal, Desk, DeskCheckpoint, Due, Execution, FeedTime, LiveError,
-    ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionSummary, Stock, TraderOptions, TraderPorts,
-    WatchOutcome,
+    ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionCounts, SessionSummary, Stock, TraderOptions,
+    TraderPorts, WatchOutcome,
 };
 
 /// Refused models that wait to be journalled; each distinct failure comes once.
@@ -37,48 +40,68 @@ impl Drop for AbortOnDrop {
 
 /// Takes the journal, brings the session to where it stands, and writes the head of a segment.
 pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>, AbortOnDrop), LiveError> {
-    let Trader { options, ports, slot, cancel, status, commands } = trader;
+    let Trader {
+        options,
+        ports,
+        slot,
+        cancel,
+        status,
+        commands,
+        events,
+        named,
+        looks,
+        metrics,
+        synced,
+        step,
+    } = trader;
     let TraderPorts { feed, backfill, execution, champion, clock } = ports;
     check_venue(&options, &execution)?;
-    let Taken { journal, header, resumed } =
+    let Taken { mut journal, header, resumed } =
         take_journal(&options, feed.base(), execution.name(), clock.as_ref())?;
+    journal.publish_to(synced);
     let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
-    let Begun { desk, model, last_bar, bars, orders } = begun(&options, resumed)?;
+    let waited = resumed.as_ref().map_or(0, |resumed| resumed.waited);
+    let Begun { desk, model, last_bar, bars, orders, counts } = begun(&options, resumed)?;
     if let Some(model) = &model {
         slot.resume(model);
     }
     let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
-    let mut watcher = watcher(&options, champion, &slot, sender);
+    let mut watcher = watcher(&options, champion, &slot, sender).answering(looks.1);
     let (execution, stock) = executing(execution, &header, orders, &desk).await?;
+    let meter = Meter::new(metrics, header.is_paper(), Arc::clone(&clock));
     let mut summary = SessionSummary::new(options.session.initial_cash);
     summary.stand(desk.session());
     let mut bar_loop = BarLoop {
-        desk,
         execution,
-        recorder: Recorder::new(journal),
+        recorder: Recorder::new(journal, EventLog::new(events, counts.events, desk.risk().mode()), meter),
+        desk,
         refusals,
         clock: Arc::clone(&clock),
         summary,
         watch: options.watch,
         confirmed: watcher.confirmed(),
         fresh: None,
+        is_overdue: false,
         header,
         model,
         current: None,
-        waited: 0,
+        waited,
         last_bar,
         bars,
+        missed: counts.missed,
         last_closed: None,
         moved: None,
         slot: Arc::clone(&slot),
     };
     bar_loop.begin_segment(begin)?;
+    let name = bar_loop.header.session_id().map_err(|error| LiveError::Name { error })?;
     if let Some(stock) = &stock {
         bar_loop.reconcile(stock, clock.now())?;
     }
     if slot.load().is_none() && !matches!(watcher.poll().await, WatchOutcome::Deployed(_)) {
         bar_loop.event(EventRecord::NoModel, clock.now())?;
     }
+    recall(&mut bar_loop, &watcher, clock.now()).await?;
     // The order in flight has left no trace at a broker that lives in this process.
     let pending = bar_loop.desk.session().pending().copied();
     if let (Executing::Broker(broker), Some(order)) = (&mut bar_loop.execution, pending) {
@@ -99,11 +122,35 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         commands: commands.1,
         cancel: cancel.clone(),
         status,
+        step: Step::new(step, bars, looks.0),
+        feed: FeedState { is_up: options.time == FeedTime::Bars, last_data_at: None },
         bar_loop,
         clock,
     };
+    named.send_replace(Some(name));
     let watching = AbortOnDrop(tokio::spawn(watcher.run(options.poll_interval, cancel)));
     Ok((runner, feed, watching))
+}
+
+/// Lets the model go on that holds the position, where a newer one has to wait for that to end.
+async fn recall(
+    bar_loop: &mut BarLoop,
+    watcher: &PointerWatcher,
+    now: walkforward_core::Timestamp,
+) -> Result<(), LiveError> {
+    let Some(model) = bar_loop.model_that_is_waited_for() else { return Ok(()) };
+    match watcher.recall(&model).await {
+        Ok(policy) => bar_loop.current = Some(Arc::new(policy)),
+        Err(reason) => {
+            let reason = format!(
+                "{} can't go on until its position ends, the next one takes it: {reason}",
+                model.model_id
+            );
+            tracing::warn!(reason, "a model that was waited for");
+            bar_loop.event(EventRecord::Warning { reason }, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what a venue can't do.
@@ -164,6 +211,7 @@ fn take_journal(
     let mut header = SegmentHeader::new(options, base, venue, clock.now());
     if let Some(before) = before {
         header.deployment = before.deployment;
+        header.session = before.session;
     }
     Ok(Taken { journal, header, resumed })
 }
@@ -175,16 +223,18 @@ struct Begun {
     last_bar: Option<walkforward_core::Timestamp>,
     bars: u64,
     orders: Option<OrderDesk>,
+    counts: SessionCounts,
 }
 
 fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, LiveError> {
     let (session, limits, kept) = (options.session, options.limits, options.history_bars);
-    let Some(Recovered { desk, model, last_bar, bars, orders, .. }) = resumed else {
+    let Some(Recovered { desk, model, last_bar, bars, orders, counts, .. }) = resumed else {
         let mut desk = Desk::new(session, limits, kept)?;
         for bar in without_holes(&options.warm_up, options.timeframe)? {
             desk.warm_up(&bar)?;
         }
-        return Ok(Begun { desk, model: None, last_bar: None, bars: 0, orders: None });
+        let counts = SessionCounts::default();
+        return Ok(Begun { desk, model: None, last_bar: None, bars: 0, orders: None, counts });
     };
     // Anew from its own checkpoint: under the costs and limits of today, and as the next recovery will see it.
     let checkpoint = desk.checkpoint();
@@ -192,7 +242,7 @@ fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, L
     for bar in desk.history() {
         next.warm_up(bar)?;
     }
-    Ok(Begun { desk: next, model, last_bar, bars, orders })
+    Ok(Begun { desk: next, model, last_bar, bars, orders, counts })
 }
 
 fn resume_desk(options: &TraderOptions, mut checkpoint: DeskCheckpoint) -> Result<Desk, LiveError> {

@@ -411,3 +411,85 @@ async fn a_model_that_nobody_confirms_for_long_may_only_reduce_until_somebody_do
     assert_eq!(market.handle.status().mode, TradingMode::Active);
     market.stop().await;
 }
+
+/// What somebody should look at.
+fn warnings(place: &Workplace) -> Vec<String> {
+    let reason = |event| if let EventRecord::Warning { reason } = event { Some(reason) } else { None };
+    place.events().into_iter().filter_map(reason).collect()
+}
+
+#[tokio::test]
+async fn a_model_whose_confirmation_is_overdue_is_told_of_once_and_once_when_it_is_not_any_more() {
+    let mut market = Market::open(|options| options.watch.warns_after = Duration::from_secs(20 * 60)).await;
+    let confirm = |market: &Market, minute: i64| {
+        let model_id = market.handle.slot().load().unwrap().model_id.clone();
+        *market.confirmed.lock().unwrap() = Some(Confirmed { model_id, at: at(minute) });
+    };
+    confirm(&market, 0);
+    // The watcher asks with every fortieth look.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    market.quarter(|_| false).await;
+    assert_eq!(warnings(&market.place), [""; 0]);
+    for _ in 0..3 {
+        market.quarter(|_| false).await;
+        assert_eq!(warnings(&market.place), ["no cycle has confirmed the model for 0 hours: do cycles run?"]);
+    }
+    assert_eq!(market.handle.status().mode, TradingMode::Active);
+    confirm(&market, 59);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    market.quarter(|_| false).await;
+    let told = warnings(&market.place);
+    assert_eq!(told[1..], ["the confirmation of the model is not overdue any more"]);
+    market.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_far_ahead_closes_few_bars_and_is_told_and_all_goes_on_when_it_is_set_right() {
+    let mut market = Market::open(|_| {}).await;
+    for _ in 0..8 {
+        market.quarter(|_| false).await;
+    }
+    for days in [3, 300, 30_000] {
+        market.set(at(days * 1_440));
+        market.quiet().await;
+        assert_eq!(market.handle.status().bars, 12, "an hour of it");
+    }
+    market.set(at(market.next));
+    for _ in 0..6 {
+        market.quarter(|_| false).await;
+    }
+    let told = warnings(&market.place);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("Is the clock right?") && told[1].contains("again"), "{told:?}");
+    let (place, summary) = market.stop().await;
+    assert_eq!((summary.bars, summary.missing_bars, summary.late_bars), (14, 4, 60));
+    let bars = place.bars();
+    for (index, bar) in bars.iter().enumerate() {
+        let is_made_up = (8..12).contains(&index);
+        assert_eq!(bar.open_time, at(index as i64 * QUARTER));
+        assert_eq!(
+            (bar.missed, bar.present, bar.order.is_some()),
+            (is_made_up, !is_made_up, index == 6),
+            "{index}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn after_hours_of_silence_bars_wait_for_the_first_that_comes() {
+    let mut market = Market::open(|_| {}).await;
+    market.quarter(|_| false).await;
+    for _ in 0..12 {
+        // Nothing trades: the service has no minutes either.
+        market.next += QUARTER;
+        market.settle(5_000).await;
+    }
+    assert_eq!(market.handle.status().bars, 5, "an hour of it");
+    assert_eq!(market.handle.status().mode, TradingMode::ReduceOnly);
+    market.quarter(|_| false).await;
+    assert_eq!(market.handle.status().mode, TradingMode::Active);
+    assert_eq!(warnings(&market.place).len(), 2);
+    let (place, summary) = market.stop().await;
+    assert_eq!((summary.bars, summary.missing_bars), (14, 12));
+    assert!(is_whole(place.bars().last().unwrap()));
+}

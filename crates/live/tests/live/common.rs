@@ -183,6 +183,14 @@ impl<S: ChampionSource> ChampionSource for Counted<S> {
         self.1.fetch_add(1, Ordering::SeqCst);
         self.0.look(again)
     }
+
+    fn file(&self) -> Option<PathBuf> {
+        self.0.file()
+    }
+
+    fn folder_of(&self, model: &ModelId) -> Option<PathBuf> {
+        self.0.folder_of(model)
+    }
 }
 
 /// A champion that the test moves.
@@ -199,6 +207,11 @@ impl ChampionSource for Champion {
     fn look(&mut self, _again: bool) -> Result<ChampionLook, ChampionError> {
         let model = self.0.lock().unwrap().clone();
         Ok(model.map_or(ChampionLook::NoChampion, |model| ChampionLook::Champion(model, None)))
+    }
+
+    fn folder_of(&self, model: &ModelId) -> Option<PathBuf> {
+        let champion = self.0.lock().unwrap();
+        Some(champion.as_ref()?.dir.parent()?.join(model.as_str()))
     }
 }
 

@@ -67,7 +67,7 @@ async fn a_feed_that_fails_ends_the_session_with_its_figures_journalled() {
     assert_eq!((summary.stop, summary.bars), (StopReason::Failed, 10));
 }
 
-struct SilentFeed;
+pub(crate) struct SilentFeed;
 
 #[async_trait]
 impl BarFeed for SilentFeed {

@@ -1,122 +1,42 @@
 //! The pointer on disk, as the store writes it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use walkforward_core::{LineName, ManualClock, Metrics, ModelId, Outcome, RunId, TrainingOutcome, Verdict};
-use walkforward_store::{
-    ModelRecord, ModelStatus, PointerReader, PromotionKind, PromotionRequest, Store, pointer_path,
-};
+use walkforward_core::{CancelToken, Grade};
+use walkforward_live::{BarFeed, Trader, TraderHandle, TraderOptions};
 
-use crate::common::{Counted, EventfulFeed, Walk, Workplace, at, features, hour, spec, write_weights};
+use crate::common::{Counted, EventfulFeed, Walk, Workplace, features, ports, spec};
+use crate::feed::SilentFeed;
+use crate::line::Line;
 
-fn record(number: usize) -> ModelRecord {
-    let run_id = RunId::at(at(number));
-    ModelRecord {
-        model_id: ModelId::of_run(&run_id),
-        run_id,
-        status: ModelStatus::Trained,
-        created_at: at(number),
-        etl_path: "etl.json".to_owned(),
-        metrics: None,
-        evaluated_at: None,
-        promoted: false,
-        promoted_at: None,
-        promotion_gate: None,
-        line: LineName::default(),
-        symbol: "BTC/USD".parse().unwrap(),
-        timeframe: hour(),
-        sha256: String::new(),
-        optimizer_sha256: None,
-        used_until: at(0),
-        lineage_until: at(0),
-        trained_until: at(0),
-        trained_at: at(number),
-        parent_id: None,
-        parent_choice: None,
-        made_for: None,
-        recipe: None,
-        seed: 0,
-        pack: serde_json::Value::Null,
-        dataset_hash: String::new(),
-        training: TrainingOutcome {
-            trainer: "test".to_owned(),
-            used_until: at(0),
-            iterations: 0,
-            environment_steps: 0,
-            metrics: BTreeMap::new(),
-            instruction_set: None,
-            cold_start: None,
-        },
-        verdict: None,
-        supplied_by: None,
-        champion_id: None,
-        champion_metrics: None,
-        code_version: "test".to_owned(),
-        weights_removed: None,
-        declined: None,
-    }
-}
+/// Longest time that anything here takes, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-fn adopt(store: &Store, number: usize) -> ModelId {
-    let attempt = format!("attempt-{number}");
-    let dir = store.staging_dir(&attempt).unwrap();
-    write_weights(&dir, number, &spec(features()), 0.0);
-    store.adopt(&attempt, record(number)).unwrap().model_id
-}
-
-fn promote(store: &Store, from: Option<&ModelId>, to: &ModelId) {
-    let verdict = Verdict {
-        preset: "thresholds".to_owned(),
-        outcome: Outcome::Promote,
-        reason: None,
-        sentence: "all thresholds hold".to_owned(),
-        checks: Vec::new(),
-        warnings: Vec::new(),
-        grading: None,
-    };
-    let request = PromotionRequest {
-        line: &LineName::default(),
-        expected_current: from,
-        to,
-        kind: PromotionKind::Promote,
-        reason: "a test",
-        verdict: &verdict,
-        metrics: &Metrics::default(),
-    };
-    store.promote(&request).unwrap();
+fn line(place: &Workplace) -> Line {
+    Line::new(place.folder.path(), 2, &spec(features()))
 }
 
 #[tokio::test]
 async fn a_promotion_reaches_the_running_session_and_a_torn_pointer_does_not() {
     let place = Workplace::new();
-    let data_dir = place.folder.path().join("data");
-    let clock = Arc::new(ManualClock::at(at(0)));
-    let store = Store::open(&data_dir, &place.models_dir(), clock).unwrap();
-    let (first, second) = (adopt(&store, 1), adopt(&store, 2));
-    promote(&store, None, &first);
-
-    let (from, to) = (first.clone(), second.clone());
-    let pointer = pointer_path(&place.models_dir(), &LineName::default());
-    let torn = pointer.clone();
+    let line = line(&place);
+    let [first, second] = [0, 1].map(|model| line.models()[model].id.clone());
+    let source = line.source();
+    let line = Arc::new(std::sync::Mutex::new(line));
+    let (promoting, tearing) = (Arc::clone(&line), line);
     let looks = Arc::new(AtomicU64::new(0));
     let feed = EventfulFeed {
         walk: Walk::new(4),
         bars: 80,
         events: vec![
-            (30, Box::new(move || promote(&store, Some(&from), &to))),
-            (
-                50,
-                Box::new(move || {
-                    walkforward_durable::write_atomic(&torn, b"{\"modelId\":").unwrap();
-                }),
-            ),
+            (30, Box::new(move || promoting.lock().unwrap().promote(1))),
+            (50, Box::new(move || tearing.lock().unwrap().write_pointer(b"{\"modelId\":"))),
         ],
         looks: Arc::clone(&looks),
     };
-    let reader = PointerReader::new(place.models_dir(), LineName::default());
-    let summary = place.trade(Box::new(feed), Counted(reader, looks)).await.unwrap();
+    let summary = place.trade(Box::new(feed), Counted(source, looks)).await.unwrap();
 
     assert_eq!((summary.swaps, summary.refused_models, summary.no_model_bars), (1, 1, 0));
     for (index, bar) in place.bars().iter().enumerate() {
@@ -125,4 +45,71 @@ async fn a_promotion_reaches_the_running_session_and_a_torn_pointer_does_not() {
     }
     let refusals = place.refusals();
     assert!(refusals[0].contains("latest.json"), "{refusals:?}");
+}
+
+/// A session of `line` that looks at its pointer once an hour where nothing tells of a change.
+async fn session_of(
+    place: &Workplace,
+    line: &Line,
+    feed: Box<dyn BarFeed>,
+) -> (TraderHandle, tokio::task::JoinHandle<()>) {
+    let options = TraderOptions { poll_interval: Duration::from_secs(3_600), ..place.options() };
+    let ports = ports(feed, Box::new(line.source()));
+    let trader = Trader::new(options, ports, CancelToken::default()).unwrap();
+    let handle = trader.handle();
+    let running = tokio::spawn(async move {
+        trader.run().await.unwrap();
+    });
+    until(&handle, |handle| handle.slot().load().is_some()).await;
+    (handle, running)
+}
+
+async fn until(handle: &TraderHandle, holds: impl Fn(&TraderHandle) -> bool) {
+    let waiting = async {
+        while !holds(handle) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pointer_that_is_renamed_into_place_is_taken_at_once_and_not_with_the_next_poll() {
+    let place = Workplace::new();
+    let line = line(&place);
+    let (handle, running) = session_of(&place, &line, Box::new(SilentFeed)).await;
+    for (swap, model) in [1, 0, 1, 1, 0].into_iter().enumerate() {
+        line.point_to(model);
+        let wanted = &line.models()[model].sha256;
+        until(&handle, |handle| handle.slot().load().unwrap().sha256 == *wanted).await;
+        assert!(handle.slot().load().unwrap().model_version <= swap as u64 + 2);
+    }
+    handle.stop();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_grade_that_changes_in_the_pointer_alone_reaches_the_model_that_trades() {
+    let place = Workplace::new();
+    let line = line(&place);
+    let (handle, running) = session_of(&place, &line, Box::new(SilentFeed)).await;
+    let before = handle.slot().load().unwrap();
+    assert_eq!((before.grade, before.model_version), (None, 1));
+    let graded = |grade: &str| {
+        let mut pointer: serde_json::Value = serde_json::from_slice(&line.models()[0].pointer).unwrap();
+        pointer["grade"] = grade.into();
+        serde_json::to_vec_pretty(&pointer).unwrap()
+    };
+    for (version, (word, grade)) in (2..).zip([
+        ("screened", Grade::Screened),
+        ("qualified", Grade::Qualified),
+        ("provisional", Grade::Provisional),
+    ]) {
+        line.write_pointer(&graded(word));
+        until(&handle, |handle| handle.slot().load().unwrap().grade == Some(grade)).await;
+        let after = handle.slot().load().unwrap();
+        assert_eq!((&after.sha256, after.model_version), (&before.sha256, version));
+    }
+    handle.stop();
+    running.await.unwrap();
 }

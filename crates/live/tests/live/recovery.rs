@@ -26,7 +26,7 @@ fn commands() -> Vec<(usize, Command)> {
         (24, Command::Resume { reason: reason() }),
         (45, Command::Flatten { reason: reason() }),
         (50, Command::Resume { reason: reason() }),
-        (70, Command::Halt { reason: reason() }),
+        (70, Command::Halt { reason: reason(), flatten: false }),
         (74, Command::Acknowledge { reason: reason() }),
     ]
 }

@@ -10,8 +10,8 @@ use walkforward_durable::{Files, PlannedFault};
 use walkforward_engine::SessionConfig;
 use walkforward_live::{
     BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, EventRecord, JournalBounds, JournalRecord,
-    LiveError, ModelStamp, PAPER, SegmentHead, SegmentHeader, SessionLimits, StampedEvent, SwapRule,
-    TraderOptions, read_journal, recover,
+    LiveError, ModelStamp, PAPER, SegmentHead, SegmentHeader, SessionCounts, SessionLimits, StampedEvent,
+    SwapRule, TraderOptions, read_journal, recover,
 };
 
 use crate::common::{at, hour, walk};
@@ -32,8 +32,15 @@ fn header(started_at: Timestamp) -> SegmentHeader {
 }
 
 fn begin(journal: &mut DecisionJournal, started_at: Timestamp, history: &[Bar]) -> Result<(), LiveError> {
-    let checkpoint =
-        Checkpoint { desk: desk().checkpoint(), model: None, last_bar: None, bars: 0, orders: None };
+    let checkpoint = Checkpoint {
+        desk: desk().checkpoint(),
+        model: None,
+        last_bar: None,
+        bars: 0,
+        waited: 0,
+        orders: None,
+        counts: SessionCounts::default(),
+    };
     let header = header(started_at);
     journal.begin(SegmentHead { header, checkpoint, history: Box::new(history.iter()) })
 }
@@ -185,9 +192,9 @@ fn a_segment_ends_when_it_is_long_or_a_day_old_and_old_ones_go() {
     for number in 0..2_000 {
         journal.append(&event(number)).unwrap();
         // Hours at first, then the clock stands.
-        let now = at(number.min(200));
+        let now = at(number.min(400));
         if journal.is_full(now) {
-            *if number <= 200 { &mut by_day } else { &mut by_size } += 1;
+            *if number <= 400 { &mut by_day } else { &mut by_size } += 1;
             begin(&mut journal, now, &[]).unwrap();
         }
     }

@@ -109,3 +109,59 @@ async fn a_position_that_no_model_looks_after_is_treated_as_declared() {
         assert!(verify_journal(&place.journal(), &place.models_dir()).unwrap().is_identical());
     }
 }
+
+/// Goes on with the session over the first `bars` of a walk under `wait_flat:7`, with what happens before some of them.
+async fn go_on(
+    place: &Workplace,
+    champion: &Champion,
+    bars: usize,
+    events: Vec<(usize, Box<dyn FnMut() + Send>)>,
+) {
+    let looks = Arc::new(AtomicU64::new(0));
+    let feed = EventfulFeed { walk: Walk::new(4), bars, events, looks: Arc::clone(&looks) };
+    let swap = SwapRule::WaitFlat { max_bars: 7 };
+    let options = TraderOptions { swap, resume: true, ..place.options() };
+    let source = Box::new(Counted(champion.clone(), looks));
+    place.trader(options, Box::new(feed), source).run().await.unwrap();
+}
+
+/// A session whose model 2 waits for the position of model 1 when its process ends, four bars after it came.
+async fn waiting(place: &Workplace) -> Champion {
+    let (bull, bear) = (inclined(place, 1, 1_000.0), inclined(place, 2, -1_000.0));
+    let champion = Champion::of(&bull);
+    let moved = champion.clone();
+    let event: Box<dyn FnMut() + Send> = Box::new(move || *moved.0.lock().unwrap() = Some(bear.clone()));
+    go_on(place, &champion, MOVE_AT + 4, vec![(MOVE_AT, event)]).await;
+    champion
+}
+
+#[tokio::test]
+async fn a_model_that_waits_for_a_position_to_end_waits_on_after_restarts() {
+    let place = Workplace::new();
+    let champion = waiting(&place).await;
+    go_on(&place, &champion, MOVE_AT + 5, vec![]).await;
+    go_on(&place, &champion, MOVE_AT + 5, vec![]).await;
+    go_on(&place, &champion, BARS, vec![]).await;
+    let bars = place.bars();
+    let versions: Vec<u64> = bars.iter().map(version).collect();
+    assert!(versions[..MOVE_AT + 7].iter().all(|version| *version == 1), "{versions:?}");
+    assert!(versions[MOVE_AT + 7..].iter().all(|version| *version == 2), "{versions:?}");
+    assert!(bars[..MOVE_AT + 7].iter().skip(10).all(|bar| bar.action.is_some()));
+    assert_eq!(bars[MOVE_AT + 7].order.unwrap().side, Side::Sell, "it inherits what is left");
+    let waited: Vec<u32> = bars[MOVE_AT - 1..MOVE_AT + 8].iter().map(|bar| bar.waited).collect();
+    assert_eq!(waited, [0, 1, 2, 3, 4, 5, 6, 7, 0]);
+    assert!(verify_journal(&place.journal(), &place.models_dir()).unwrap().is_identical());
+}
+
+#[tokio::test]
+async fn a_position_whose_model_is_gone_after_a_restart_goes_to_the_next_one_and_that_is_told() {
+    let place = Workplace::new();
+    let champion = waiting(&place).await;
+    let old = place.bars()[0].model.clone().unwrap().model_id;
+    std::fs::remove_dir_all(place.models_dir().join(old.as_str())).unwrap();
+    go_on(&place, &champion, BARS, vec![]).await;
+    let bars = place.bars();
+    assert_eq!((version(&bars[MOVE_AT + 3]), version(&bars[MOVE_AT + 4])), (1, 2));
+    let told = |event: &EventRecord| matches!(event, EventRecord::Warning { reason } if reason.contains("does not exist"));
+    assert!(place.events().iter().any(told), "{:?}", place.events());
+}

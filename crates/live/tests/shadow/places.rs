@@ -109,6 +109,32 @@ fn challengers_are_bounded_and_known_once() {
 }
 
 #[test]
+fn a_newer_snapshot_of_a_challenger_goes_on_in_its_ledger() {
+    let (models, data) = (Models::new(), dataset(15, BARS));
+    let [champion, old, new] = [1, 2, 4].map(|number| loaded(&models.model(number)));
+    let mut shadow = shadow_before(&data, HISTORY);
+    shadow.set_champion(champion.clone(), Succession::Takeover).unwrap();
+    shadow.add_challenger(old.clone()).unwrap();
+    let mut played = play(&mut shadow, &data, HISTORY..HISTORY + 80);
+    shadow.renew_challenger(&old.model_id, new.clone()).unwrap();
+    assert_eq!(shadow.challengers().collect::<Vec<_>>(), [&new.model_id]);
+    played.extend(play(&mut shadow, &data, HISTORY + 80..BARS - 1));
+    // As a refresh of a champion, which the gates' stream is held against.
+    let mut alone = shadow_before(&data, HISTORY);
+    alone.set_champion(old.clone(), Succession::Takeover).unwrap();
+    let mut expected = play(&mut alone, &data, HISTORY..HISTORY + 80);
+    alone.set_champion(new.clone(), Succession::Refresh).unwrap();
+    expected.extend(play(&mut alone, &data, HISTORY + 80..BARS - 1));
+    assert_eq!(bits(played.iter().map(|bar| &bar[1])), bits(expected.iter().map(|bar| &bar[0])));
+    // One that is there stays as it is; one of a name that is not there comes in.
+    let known = shadow.renew_challenger(&new.model_id, champion).unwrap_err();
+    assert!(matches!(known, ShadowError::Known(_)), "{known}");
+    shadow.renew_challenger(&new.model_id, old).unwrap();
+    shadow.remove_champion();
+    assert!(play(&mut shadow, &data, BARS - 1..BARS)[0].iter().all(|bar| bar.role == ShadowRole::Challenger));
+}
+
+#[test]
 fn a_model_that_can_not_decide_on_these_bars_is_refused_and_nothing_changes() {
     let models = Models::new();
     let model = loaded(&models.model(3));

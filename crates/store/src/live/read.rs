@@ -38,6 +38,11 @@ impl Store {
         })
     }
 
+    /// A session; none where it has not been carried over yet.
+    pub fn find_live_session(&self, id: &SessionId) -> Result<Option<LiveSession>, StoreError> {
+        self.database.read(|db| find(db, id.as_str()))
+    }
+
     /// A session.
     ///
     /// # Errors

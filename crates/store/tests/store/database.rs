@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::fixture::{Fixture, SCHEMA_VERSION, line, make_model, promote};
+use crate::fixture::{Fixture, SCHEMA_VERSION, line, make_model, promote, tree};
 use rusqlite::Connection;
 use walkforward_durable::EnvironmentFault;
-use walkforward_store::{MAX_EVENTS, StoreError};
+use walkforward_store::{MAX_EVENTS, Store, StoreError};
 
 fn sql(fixture: &Fixture, text: &str) {
     Connection::open(fixture.data_dir().join("walkforward.db")).unwrap().execute_batch(text).unwrap();
@@ -51,6 +51,42 @@ fn a_newer_database_is_refused_and_not_touched() {
     assert!(!error.is_environment_fault());
     sql(&fixture, &format!("PRAGMA user_version = {SCHEMA_VERSION}"));
     fixture.open();
+}
+
+#[test]
+fn who_attaches_makes_nothing_and_recovers_nothing_and_wants_the_present_schema() {
+    let fixture = Fixture::new();
+    let attach = || Store::attach(&fixture.data_dir(), &fixture.models_dir(), fixture.clock.clone());
+    assert!(attach().unwrap().is_none());
+    assert!(!fixture.data_dir().exists() && !fixture.models_dir().exists());
+    let store = fixture.open();
+    let run = store.allocate_run_id().unwrap();
+    let leftover = fixture.data_dir().join("left.tmp");
+    fs::write(&leftover, "by a writer who may live").unwrap();
+    let before = tree(fixture.dir.path());
+    {
+        // While a run goes on, and while none does.
+        let _run = store.run_lock().unwrap();
+        let attached = attach().unwrap().unwrap();
+        assert_eq!(attached.recovery(), &Default::default());
+        assert!(attached.allocate_run_id().unwrap() >= run);
+    }
+    drop(attach().unwrap().unwrap().run_lock().unwrap());
+    assert!(leftover.exists());
+    assert_eq!(tree(fixture.dir.path()), before);
+    drop(store);
+    sql(&fixture, &format!("PRAGMA user_version = {}", SCHEMA_VERSION - 1));
+    let error = attach().unwrap_err();
+    assert!(
+        matches!(error, StoreError::DatabaseOlder { .. }) && error.to_string().contains("orchestrate"),
+        "{error}"
+    );
+    sql(&fixture, "PRAGMA user_version = 99");
+    assert!(matches!(attach().unwrap_err(), StoreError::DatabaseNewer { found: 99, .. }));
+    sql(&fixture, &format!("PRAGMA user_version = {SCHEMA_VERSION}"));
+    fs::remove_file(fixture.models_dir().join("owner.json")).unwrap();
+    let error = attach().unwrap_err();
+    assert!(matches!(error, StoreError::ForeignModels { .. }), "{error}");
 }
 
 #[test]

@@ -125,6 +125,17 @@ impl FakeAlpaca {
         state.ledger.cash = state.ledger.cash + decimal(dollars);
     }
 
+    /// The date that its answers carry from now on, as HTTP writes it: `Mon, 01 Jan 2024 00:00:00 GMT`. At first they
+    /// carry none.
+    pub fn set_date(&self, date: Option<&str>) {
+        self.shared.state().date = date.map(str::to_owned);
+    }
+
+    /// Whether the symbol can't be traded.
+    pub fn halt_symbol(&self, is_halted: bool) {
+        self.shared.state().is_halted = is_halted;
+    }
+
     /// Whether the account may not trade.
     pub fn block_account(&self, is_blocked: bool) {
         self.shared.state().ledger.is_blocked = is_blocked;

@@ -84,7 +84,9 @@ pub(super) async fn connection(mut socket: TcpStream, shared: Arc<Shared>) {
         return streams::serve(socket, request.route, shared).await;
     }
     let (status, body) = routes::answer(&request, &shared);
-    let bytes = response(status, &["content-type: application/json".to_owned()], &body);
+    let mut headers = vec!["content-type: application/json".to_owned()];
+    headers.extend(shared.state().date.as_ref().map(|date| format!("date: {date}")));
+    let bytes = response(status, &headers, &body);
     match fault {
         Some(RestFault::LoseAnswer) => return,
         Some(RestFault::CutAnswer) => {

@@ -55,6 +55,10 @@ struct State {
     faults: faults::Faults,
     streams: streams::Streams,
     seen: Vec<SeenRequest>,
+    /// The date of its answers; none has none.
+    date: Option<String>,
+    /// Whether the symbol can't be traded.
+    is_halted: bool,
 }
 
 impl Shared {
@@ -106,6 +110,8 @@ impl FakeAlpaca {
             faults: faults::Faults::default(),
             streams: streams::Streams::default(),
             seen: Vec::new(),
+            date: None,
+            is_halted: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state) });
         let server = tokio::spawn(serve(listener, shared.clone()));

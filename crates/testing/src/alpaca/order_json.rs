@@ -83,9 +83,9 @@ pub(super) fn account(ledger: &Ledger) -> Value {
 }
 
 /// What the service takes of the symbol.
-pub(super) fn asset(symbol: &Symbol) -> Value {
+pub(super) fn asset(symbol: &Symbol, is_tradable: bool) -> Value {
     json!({"id": "276e2673-764b-4ab6-a611-caf665ca6340", "class": "crypto", "exchange": "CRYPTO",
-        "symbol": symbol.to_string(), "status": "active", "tradable": true, "marginable": false,
+        "symbol": symbol.to_string(), "status": "active", "tradable": is_tradable, "marginable": false,
         "shortable": false, "fractionable": true, "min_order_size": "0.000012",
         "min_trade_increment": "0.000000001", "price_increment": "0.01"})
 }

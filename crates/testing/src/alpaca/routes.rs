@@ -64,7 +64,7 @@ fn asset(request: &SeenRequest, state: &State) -> (u16, String) {
     let path = request.path();
     let asked = path.strip_prefix("/v2/assets/").unwrap_or_default();
     match asked == state.symbol.to_string() || asked == state.symbol.compact() {
-        true => (200, order_json::asset(&state.symbol).to_string()),
+        true => (200, order_json::asset(&state.symbol, !state.is_halted).to_string()),
         false => refused(404, 40_410_000, &format!("asset not found for {asked}")),
     }
 }

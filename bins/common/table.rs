@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Which side of a column its texts stand on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Align {
+pub enum Align {
     /// Words.
     Left,
     /// Numbers.
@@ -13,14 +13,14 @@ pub(crate) enum Align {
 
 /// A header and rows of equal width.
 #[derive(Debug, Clone)]
-pub(crate) struct Table {
+pub struct Table {
     header: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns.
-    pub(crate) fn new(header: &[(&str, Align)]) -> Self {
+    pub fn new(header: &[(&str, Align)]) -> Self {
         Self {
             header: header.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(),
             rows: Vec::new(),
@@ -28,7 +28,7 @@ impl Table {
     }
 
     /// Adds a row; missing cells are empty.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
+    pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 

@@ -1,0 +1,42 @@
+//! What a start at a venue would find, without one.
+
+use walkforward_core::{Quantity, Timestamp};
+
+use super::VenueAccess;
+use super::venue::orders_under;
+use crate::journal::{Recovered, SegmentHeader};
+use crate::{Desk, LiveError, OrderDesk, StartRefusal, Stock, take_stock};
+
+/// What a start at a venue would find.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VenueFindings {
+    /// What the venue has of the account.
+    pub stock: Stock,
+    /// The position by the ledger, before what the venue tells of its orders.
+    pub ledger: Quantity,
+    /// Everything that stands against a start.
+    pub refusals: Vec<StartRefusal>,
+}
+
+/// Asks the venue what a start under `header` would ask, with the session that `recovered` left or none, and judges it as
+/// a start does. Nothing is handed in, ended or written.
+///
+/// # Errors
+/// The venue does not answer, or a rule is out of range.
+pub async fn venue_findings(
+    access: &VenueAccess,
+    header: &SegmentHeader,
+    recovered: Option<&Recovered>,
+    now: Timestamp,
+) -> Result<VenueFindings, LiveError> {
+    let left = recovered.and_then(|session| session.orders.clone());
+    let names = left.as_ref().map(OrderDesk::unfinished).unwrap_or_default();
+    let stock = take_stock(access.venue.as_ref(), &names).await?;
+    let fresh = Desk::new(header.config, header.limits, header.kept_bars)?;
+    let desk = recovered.map_or(&fresh, |session| &session.desk);
+    let mut orders = orders_under(access, header, left, desk, &stock)?;
+    // What it would do is left undone.
+    let mut acts = Vec::new();
+    let refusals = orders.reconcile(&stock, now, &mut acts).err().unwrap_or_default();
+    Ok(VenueFindings { stock, ledger: desk.session().position(), refusals })
+}

@@ -1,0 +1,95 @@
+//! Keeping a replay in step with those who follow its journal.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use walkforward_core::ModelId;
+use walkforward_store::JournalPosition;
+
+use super::run::Runner;
+use crate::journal::EventRecord;
+use crate::{Command, FeedTime, LiveError, LookNow, Notice};
+
+/// How long a replay waits for its follower, and for the look at the pointer after a rollback. Then it goes on alone.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// Lets a replay at full speed wait for a follower: without it, the bars would be over before the follower has seen the
+/// first. A session by the clock never waits.
+#[derive(Debug, Clone)]
+pub struct KeepStep {
+    /// Up to where the follower has taken the journal.
+    pub reached: watch::Receiver<Option<JournalPosition>>,
+    /// Bars that the session may be ahead, 1 or more: what the follower does takes effect within so many.
+    pub bars: u64,
+}
+
+/// How a session keeps step.
+pub(super) struct Step {
+    with: Option<KeepStep>,
+    /// Bars of the session when it last waited.
+    met_at: u64,
+    look_now: LookNow,
+    /// A champion that was taken back and may still hold the slot.
+    leaving: Option<ModelId>,
+}
+
+impl Step {
+    pub(super) fn new(with: Option<KeepStep>, bars: u64, look_now: LookNow) -> Self {
+        Self { with, met_at: bars, look_now, leaving: None }
+    }
+}
+
+impl Runner {
+    /// Waits for the follower where the session is too far ahead of it.
+    pub(super) async fn keep_step(&mut self) -> Result<(), LiveError> {
+        let bars = self.bar_loop.bars;
+        let Some(with) = &self.step.with else { return Ok(()) };
+        if bars.saturating_sub(self.step.met_at) < with.bars || self.intake.time() != FeedTime::Bars {
+            return Ok(());
+        }
+        self.step.met_at = bars;
+        let mut reached = with.reached.clone();
+        self.bar_loop.recorder.sync()?;
+        let written = self.bar_loop.recorder.position();
+        let follower = async move { reached.wait_for(|reached| *reached >= written).await.map(drop) };
+        match self.meanwhile(tokio::time::timeout(MAX_WAIT, follower)).await? {
+            Some(Ok(Err(_gone))) => self.step.with = None,
+            Some(Err(_elapsed)) => {
+                self.step.with = None;
+                let reason = "the replay goes on without those who follow it: they don't get on".to_owned();
+                tracing::warn!(reason, "a follower");
+                self.bar_loop.event(EventRecord::Warning { reason }, self.now())?;
+            }
+            Some(Ok(Ok(()))) | None => {}
+        }
+        self.take_commands()?;
+        if let Some(model) = self.step.leaving.take() {
+            let holds = self.bar_loop.slot.load().is_some_and(|deployed| deployed.model_id == model);
+            let look_now = self.step.look_now.clone();
+            if holds {
+                let look = async move { look_now.look().await };
+                self.meanwhile(tokio::time::timeout(MAX_WAIT, look)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Journals what a watch did.
+    pub(super) fn on_notice(&mut self, notice: Notice) -> Result<(), LiveError> {
+        let now = self.now();
+        match notice {
+            Notice::Warning { reason } => self.bar_loop.event(EventRecord::Warning { reason }, now),
+            Notice::TakenBack { model_id, reason } => {
+                self.step.leaving = Some(model_id.clone());
+                self.bar_loop.event(EventRecord::Guard { model_id, reason }, now)?;
+                self.bar_loop.recorder.sync()
+            }
+            Notice::Stop { model_id, reason } => {
+                // In this order: what the journal tells of the watch is not told again.
+                self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
+                self.bar_loop.event(EventRecord::Guard { model_id, reason }, now)?;
+                self.bar_loop.recorder.sync()
+            }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! One session in the watch: its ledgers and its guard.
+
+use std::collections::BTreeMap;
+
+use walkforward_core::{ArmId, Bar, ModelId, SessionId, Timeframe};
+use walkforward_engine::SessionConfig;
+use walkforward_store::JournalPosition;
+
+use super::WatchReport;
+use super::act::Pending;
+use super::lookup::{Lookup, Models};
+use super::state::{WatchState, WatchedChampion};
+use crate::follow::FollowError;
+use crate::journal::{ModelStamp, SegmentHeader};
+use crate::{
+    Guard, GuardBar, GuardError, GuardSettings, GuardVerdict, MAX_CHALLENGERS, Shadow, ShadowModel,
+    ShadowRole, Succession, Watched,
+};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What is known of a session.
+pub(super) struct WatchedSession {
+    pub(super) id: SessionId,
+    pub(super) timeframe: Timeframe,
+    pub(super) shadow: Shadow,
+    /// The champion that was taken back, until another one trades.
+    pub(super) taken_back: Option<ModelId>,
+    config: SessionConfig,
+    kept_bars: usize,
+    champion: Option<WatchedChampion>,
+    guard: Option<Guard>,
+    challengers: BTreeMap<ArmId, ModelId>,
+    /// The UTC day of the last bar.
+    day: Option<i64>,
+}
+
+impl WatchedSession {
+    /// A session before its first bar.
+    pub(super) fn new(id: SessionId, header: &SegmentHeader) -> Result<Self, String> {
+        let (config, timeframe) = (header.config, header.timeframe);
+        let shadow =
+            Shadow::new(config, timeframe, shadow_history(header)).map_err(|error| error.to_string())?;
+        Ok(Self {
+            id,
+            timeframe,
+            shadow,
+            taken_back: None,
+            config,
+            kept_bars: header.kept_bars,
+            champion: None,
+            guard: None,
+            challengers: BTreeMap::new(),
+            day: None,
+        })
+    }
+
+    /// The session of `state`, whose bars are still to come; the models that are not in its shadow any more.
+    pub(super) fn resume(
+        header: &SegmentHeader,
+        state: &WatchState,
+        models: &Models<'_>,
+    ) -> Result<(Self, Vec<ModelId>), String> {
+        let (config, timeframe) = (state.config, header.timeframe);
+        let loaded: Vec<ShadowModel> = state
+            .shadow
+            .ledgers
+            .iter()
+            .filter_map(|ledger| models.load(&ledger.model_id, &ledger.sha256).ok())
+            .collect();
+        let (shadow, left_out) =
+            Shadow::resume(config, timeframe, shadow_history(header), &state.shadow, &loaded)
+                .map_err(|error| error.to_string())?;
+        if let Some(champion) = state.champion.as_ref().filter(|champion| champion.is_run)
+            && left_out.contains(&champion.stamp.model_id)
+        {
+            return Err(format!("the champion {} can't be loaded", champion.stamp.model_id));
+        }
+        let guard = state.guard.clone().map(|guard| Guard::resume(settings(timeframe), guard));
+        let guard = guard.transpose().map_err(|error| error.to_string())?;
+        let mut challengers = state.challengers.clone();
+        challengers.retain(|_, model| !left_out.contains(model));
+        let session = Self {
+            id: state.session.clone(),
+            timeframe,
+            shadow,
+            taken_back: state.taken_back.clone(),
+            config,
+            kept_bars: header.kept_bars,
+            champion: state.champion.clone(),
+            guard,
+            challengers,
+            day: state.day,
+        };
+        Ok((session, left_out))
+    }
+
+    pub(super) fn state(&self, at: JournalPosition, pending: Option<Pending>) -> WatchState {
+        WatchState {
+            schema: WatchState::SCHEMA,
+            session: self.id.clone(),
+            at,
+            config: self.config,
+            champion: self.champion.clone(),
+            taken_back: self.taken_back.clone(),
+            challengers: self.challengers.clone(),
+            day: self.day,
+            shadow: self.shadow.checkpoint(),
+            guard: self.guard.as_ref().map(Guard::checkpoint),
+            pending,
+        }
+    }
+
+    /// Whether its ledgers go on in a segment with this header.
+    pub(super) fn goes_on_under(&self, header: &SegmentHeader) -> bool {
+        self.config == header.config
+            && self.timeframe == header.timeframe
+            && self.kept_bars == header.kept_bars
+    }
+
+    /// Lets the model that decides on `bar` be the champion. What a person should know.
+    pub(super) fn follow_champion(
+        &mut self,
+        stamp: Option<&ModelStamp>,
+        bar: &Bar,
+        look: &Lookup<'_>,
+    ) -> Result<Vec<String>, FollowError> {
+        let Some(stamp) = stamp else {
+            if self.champion.take().is_some() {
+                self.shadow.remove_champion();
+                self.guard = None;
+            }
+            return Ok(Vec::new());
+        };
+        if let Some(champion) = &mut self.champion
+            && (&champion.stamp.model_id, &champion.stamp.sha256) == (&stamp.model_id, &stamp.sha256)
+        {
+            champion.stamp = stamp.clone();
+            return Ok(Vec::new());
+        }
+        let arm = look.arm_of(&stamp.model_id)?;
+        let before = self.champion.as_ref();
+        let is_same_arm =
+            before.is_some_and(|before| before.is_run && before.arm.is_some() && before.arm == arm);
+        let model = look.models().load(&stamp.model_id, &stamp.sha256);
+        let comes = Comes { stamp, arm, bar };
+        match model {
+            Err(problem) => {
+                self.shadow.remove_champion();
+                self.guard = None;
+                self.stand(comes, false);
+                Ok(vec![problem])
+            }
+            Ok(model) if is_same_arm && self.taken_back.is_none() => Ok(self.refresh(comes, model)),
+            Ok(model) => self.take_over(comes, model, look),
+        }
+    }
+
+    /// A newer snapshot of the same arm trades: ledger and evidence go on.
+    fn refresh(&mut self, comes: Comes<'_>, model: ShadowModel) -> Vec<String> {
+        let mut words = Vec::new();
+        let is_run = match self.shadow.set_champion(model, Succession::Refresh) {
+            Ok(()) => true,
+            Err(error) => {
+                self.shadow.remove_champion();
+                words.push(error.to_string());
+                false
+            }
+        };
+        match self.guard.take().map(|guard| refreshed(guard, &comes.stamp.model_id)) {
+            Some(Ok(guard)) => self.guard = Some(guard).filter(|_| is_run),
+            Some(Err(error)) => words.push(error.to_string()),
+            None => {}
+        }
+        self.stand(comes, is_run);
+        words
+    }
+
+    /// A champion of another arm trades, or the first one, or one that a rollback has brought back: a guard begins.
+    fn take_over(
+        &mut self,
+        comes: Comes<'_>,
+        model: ShadowModel,
+        look: &Lookup<'_>,
+    ) -> Result<Vec<String>, FollowError> {
+        let (champion, open) = (&comes.stamp.model_id, comes.bar.open_time());
+        let before = self.champion.as_ref().map(|before| &before.stamp.model_id);
+        let anchor = look.displaced(champion, comes.arm.as_ref(), before)?;
+        let (replay, problem) = look.figures(champion, comes.arm.as_ref(), open)?;
+        let mut words: Vec<String> = problem.into_iter().collect();
+        let anchor_model = match anchor.as_ref().map(|anchor| look.load(anchor)).transpose() {
+            Ok(model) => model,
+            Err(problem) => {
+                words.push(format!("{problem}: no evidence is counted beside it"));
+                None
+            }
+        };
+        let set = self.shadow.set_champion(model, Succession::Takeover);
+        words.extend(set.as_ref().err().map(ToString::to_string));
+        if set.is_err() {
+            self.shadow.remove_champion();
+        }
+        if let Err(error) = self.shadow.set_anchor(anchor_model) {
+            words.push(error.to_string());
+            let _ = self.shadow.set_anchor(None);
+        }
+        self.guard = None;
+        if set.is_ok() {
+            let watched = Watched { champion: champion.clone(), anchor, replay };
+            match Guard::new(settings(self.timeframe), watched) {
+                Ok(guard) => self.guard = Some(guard),
+                Err(error) => words.push(format!("{champion} is not watched: {error}")),
+            }
+        }
+        self.stand(comes, set.is_ok());
+        Ok(words)
+    }
+
+    fn stand(&mut self, comes: Comes<'_>, is_run: bool) {
+        let Comes { stamp, arm, .. } = comes;
+        if let Some(arm) = &arm
+            && let Some(challenger) = self.challengers.remove(arm)
+        {
+            self.shadow.remove_challenger(&challenger);
+        }
+        self.champion = Some(WatchedChampion { stamp: stamp.clone(), arm, is_run });
+        self.taken_back = None;
+        // Another arm may challenge now.
+        self.day = None;
+    }
+
+    /// Whether the bar is the first of its UTC day, or the first under a champion.
+    pub(super) fn is_new_day(&mut self, bar: &Bar) -> bool {
+        let day = bar.open_time().as_millis().div_euclid(DAY_MS);
+        self.day != Some(day)
+    }
+
+    /// Lets the newest snapshots of the line's other arms challenge. What a person should know.
+    pub(super) fn follow_arms(
+        &mut self,
+        bar: &Bar,
+        most: usize,
+        look: &Lookup<'_>,
+    ) -> Result<Vec<String>, FollowError> {
+        let mut words = Vec::new();
+        if most > 0 {
+            let own = self.champion.as_ref().and_then(|champion| champion.arm.as_ref());
+            let found = look.challengers(own, bar.open_time(), most.min(MAX_CHALLENGERS))?;
+            let is_gone = |arm: &ArmId| !found.iter().any(|(other, _)| other == arm);
+            let gone: Vec<ArmId> = self.challengers.keys().filter(|arm| is_gone(arm)).cloned().collect();
+            for arm in gone {
+                if let Some(model) = self.challengers.remove(&arm) {
+                    self.shadow.remove_challenger(&model);
+                }
+            }
+            for (arm, model_id) in found {
+                words.extend(self.challenge(arm, model_id, look).err());
+            }
+        }
+        self.day = Some(bar.open_time().as_millis().div_euclid(DAY_MS));
+        Ok(words)
+    }
+
+    fn challenge(&mut self, arm: ArmId, model_id: ModelId, look: &Lookup<'_>) -> Result<(), String> {
+        if self.challengers.get(&arm) == Some(&model_id) {
+            return Ok(());
+        }
+        let model = look.load(&model_id)?;
+        let came = match self.challengers.get(&arm) {
+            Some(before) => self.shadow.renew_challenger(before, model),
+            None => self.shadow.add_challenger(model),
+        };
+        came.map_err(|error| error.to_string())?;
+        self.challengers.insert(arm, model_id);
+        Ok(())
+    }
+
+    /// Lets all have the bar. The verdict, when the champion broke a rule, and what a person should know.
+    pub(super) fn on_bar(
+        &mut self,
+        bar: &Bar,
+        present: bool,
+    ) -> (Option<(ModelId, GuardVerdict)>, Option<String>) {
+        self.shadow.on_bar(bar, present);
+        let Some(guard) = &mut self.guard else { return (None, None) };
+        let Some(champion) = self.shadow.last_of(ShadowRole::Champion) else { return (None, None) };
+        let anchor_return = match guard.watched().anchor {
+            None => Some(0.0),
+            Some(_) => self.shadow.last_of(ShadowRole::Anchor).map(|anchor| anchor.net_return),
+        };
+        let of_bar = GuardBar {
+            close: champion.close,
+            champion_return: champion.net_return,
+            champion_position: champion.position,
+            anchor_return,
+            answer: champion.answer,
+        };
+        match guard.push(&of_bar) {
+            Ok(Some(verdict)) => (Some((guard.watched().champion.clone(), verdict)), None),
+            Ok(None) => (None, None),
+            Err(error) => (None, Some(format!("a bar does not count in the watch: {error}"))),
+        }
+    }
+
+    pub(super) fn report(&self) -> WatchReport {
+        let guard = self.guard.as_ref();
+        WatchReport {
+            close: self.shadow.last().first().map(|bar| bar.close),
+            champion: guard.map(|guard| guard.watched().champion.clone()),
+            anchor: guard.and_then(|guard| guard.watched().anchor.clone()),
+            guard_bars: guard.map_or(0, Guard::bars),
+            standing: guard.map_or_else(Vec::new, |guard| guard.standing().to_vec()),
+            ledgers: self.shadow.last().to_vec(),
+        }
+    }
+}
+
+/// A champion that comes.
+struct Comes<'a> {
+    stamp: &'a ModelStamp,
+    arm: Option<ArmId>,
+    bar: &'a Bar,
+}
+
+/// The guard with a newer snapshot as its champion. A verdict that came to nothing, because the snapshot was there first, is
+/// looked at again with the next bar.
+fn refreshed(guard: Guard, champion: &ModelId) -> Result<Guard, GuardError> {
+    let mut guard = match guard.verdict() {
+        None => guard,
+        Some(_) => {
+            let settings = guard.settings().clone();
+            let checkpoint = crate::GuardCheckpoint { verdict: None, ..guard.checkpoint() };
+            Guard::resume(settings, checkpoint)?
+        }
+    };
+    guard.refresh(champion.clone());
+    Ok(guard)
+}
+
+fn settings(timeframe: Timeframe) -> GuardSettings {
+    GuardSettings::standard(timeframe.bars_per_year())
+}
+
+/// Bars before a day that models may need in the shadow: a segment's head holds so many and those of a day, so that a start
+/// knows as much as the process before it.
+fn shadow_history(header: &SegmentHeader) -> usize {
+    let of_a_day = DAY_MS / header.timeframe.millis().max(1) + 1;
+    header.kept_bars.saturating_sub(usize::try_from(of_a_day).unwrap_or(0))
+}
