@@ -49,7 +49,7 @@ impl Followers {
             let telling = beside.handle.clone();
             let watchman = Watchman::new(options, access(), Box::new(move |notice| tell(&telling, notice)));
             let reached = watch::Sender::new(None);
-            trader = trader.in_step_with(KeepStep { reached: reached.subscribe(), bars: GUARD_STEP_BARS });
+            trader = trader.in_step_with(KeepStep::new(reached.subscribe(), GUARD_STEP_BARS));
             tasks.push(beside.begin(Box::new(watchman), reached));
         }
         (trader, Self { tasks })

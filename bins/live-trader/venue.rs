@@ -62,7 +62,6 @@ pub(crate) fn other_trader(config: &LiveConfig, venue: &VenueConfig) -> Option<S
     held.map(|error| chain(&error))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a folder that all traders of the machine share")]
 fn machine_folder() -> PathBuf {
     std::env::temp_dir().join(format!("walkforward-{}", rustix::process::getuid().as_raw()))
 }

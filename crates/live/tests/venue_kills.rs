@@ -1,5 +1,12 @@
 //! A trader in a process of its own, killed with orders in flight again and again: 10 times, or as often as
 //! WALKFORWARD_KILLS says. Run without the test harness, because the processes that are killed are this program too.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test and its own harness"
+)]
 
 #[path = "venue/audit.rs"]
 #[allow(dead_code, reason = "its figures are for those who fail")]

@@ -10,9 +10,6 @@ use super::run::Runner;
 use crate::journal::EventRecord;
 use crate::{Command, FeedTime, LiveError, LookNow, Notice};
 
-/// How long a replay waits for its follower, and for the look at the pointer after a rollback. Then it goes on alone.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-
 /// Lets a replay at full speed wait for a follower: without it, the bars would be over before the follower has seen the
 /// first. A session by the clock never waits.
 #[derive(Debug, Clone)]
@@ -21,6 +18,15 @@ pub struct KeepStep {
     pub reached: watch::Receiver<Option<JournalPosition>>,
     /// Bars that the session may be ahead, 1 or more: what the follower does takes effect within so many.
     pub bars: u64,
+    /// How long it waits for the follower, and for the look at the pointer after a rollback. Then it goes on alone.
+    pub patience: Duration,
+}
+
+impl KeepStep {
+    /// Waits for half a minute at most.
+    pub fn new(reached: watch::Receiver<Option<JournalPosition>>, bars: u64) -> Self {
+        Self { reached, bars, patience: Duration::from_secs(30) }
+    }
 }
 
 /// How a session keeps step.
@@ -48,11 +54,11 @@ impl Runner {
             return Ok(());
         }
         self.step.met_at = bars;
-        let mut reached = with.reached.clone();
+        let (mut reached, patience) = (with.reached.clone(), with.patience);
         self.bar_loop.recorder.sync()?;
         let written = self.bar_loop.recorder.position();
         let follower = async move { reached.wait_for(|reached| *reached >= written).await.map(drop) };
-        match self.meanwhile(tokio::time::timeout(MAX_WAIT, follower)).await? {
+        match self.meanwhile(tokio::time::timeout(patience, follower)).await? {
             Some(Ok(Err(_gone))) => self.step.with = None,
             Some(Err(_elapsed)) => {
                 self.step.with = None;
@@ -68,7 +74,7 @@ impl Runner {
             let look_now = self.step.look_now.clone();
             if holds {
                 let look = async move { look_now.look().await };
-                self.meanwhile(tokio::time::timeout(MAX_WAIT, look)).await?;
+                self.meanwhile(tokio::time::timeout(patience, look)).await?;
             }
         }
         Ok(())

@@ -162,7 +162,7 @@ impl World {
     pub(crate) async fn trade(&self, bars: std::ops::Range<usize>) -> Followed {
         let trader = self.trader(walk(3, bars.end).iter().skip(bars.start));
         let (reached, told) = (watch::Sender::new(None), Arc::new(Mutex::new(Vec::new())));
-        let trader = trader.in_step_with(KeepStep { reached: reached.subscribe(), bars: STEP });
+        let trader = trader.in_step_with(KeepStep::new(reached.subscribe(), STEP));
         let handle = trader.handle();
         let (telling, remembering) = (handle.clone(), Arc::clone(&told));
         let watchman = self.watchman(move |notice| {

@@ -294,12 +294,13 @@ async fn a_halt_by_hand_changes_nothing_in_the_watch() {
     assert!(report.standing.iter().all(|rule| !rule.is_broken()), "{report:?}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_replay_goes_on_alone_when_nobody_follows_or_gets_on() {
     for is_there in [true, false] {
         let world = World::new(&[(0, Habit::Holds)]);
         let reached = tokio::sync::watch::Sender::new(None);
-        let step = KeepStep { reached: reached.subscribe(), bars: 10 };
+        let patience = std::time::Duration::from_millis(30);
+        let step = KeepStep { patience, ..KeepStep::new(reached.subscribe(), 10) };
         let trader = world.trader(walk(3, 100).iter()).in_step_with(step);
         let reached = Some(reached).filter(|_| is_there);
         let summary = trader.run().await.unwrap();

@@ -1,11 +1,10 @@
 //! What has to hold of journal, ledger and account, whatever happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use walkforward_core::Timestamp;
 use walkforward_live::{
-    JournalRecord, OrderOutcome, OrderPurpose, OrderRecord, VerifyReport, read_journal, recover,
-    verify_journal,
+    JournalRecord, OrderPurpose, OrderRecord, VerifyReport, read_journal, recover, verify_journal,
 };
 use walkforward_testing::FakeAlpaca;
 
@@ -41,29 +40,22 @@ pub(crate) fn audit(place: &Place, fake: &FakeAlpaca) -> Audit {
 /// earlier one that came to nothing.
 fn each_order_once(place: &Place, fake: &FakeAlpaca) {
     let mut intents = BTreeMap::new();
-    let mut ended: BTreeMap<String, OrderOutcome> = BTreeMap::new();
+    let mut ended = BTreeSet::new();
     for record in read_journal(&place.journal()).unwrap() {
-        match record.unwrap() {
-            JournalRecord::Order(record) => match *record {
-                OrderRecord::Intent(intent) => {
-                    let key = (intent.bar_open, intent.purpose as u8, intent.attempt);
-                    if intent.purpose == OrderPurpose::Decision && intent.attempt > 0 {
-                        let before = (intent.bar_open, intent.purpose as u8, intent.attempt - 1);
-                        let before: &String = &intents[&before];
-                        assert!(
-                            ended.contains_key(before),
-                            "{before} is not over, and {} follows",
-                            intent.id
-                        );
-                    }
-                    let twice = intents.insert(key, intent.id.to_string());
-                    assert_eq!(twice, None, "{key:?} has two names");
+        let JournalRecord::Order(record) = record.unwrap() else { continue };
+        match *record {
+            OrderRecord::Intent(intent) => {
+                let key = |attempt| (intent.bar_open, intent.purpose as u8, attempt);
+                if intent.purpose == OrderPurpose::Decision && intent.attempt > 0 {
+                    let before: &String = &intents[&key(intent.attempt - 1)];
+                    assert!(ended.contains(before), "{before} is not over, and {} follows", intent.id);
                 }
-                OrderRecord::Closed { id, outcome, .. } => {
-                    ended.insert(id.to_string(), outcome);
-                }
-                _ => {}
-            },
+                let twice = intents.insert(key(intent.attempt), intent.id.to_string());
+                assert_eq!(twice, None, "{:?} has two names", key(intent.attempt));
+            }
+            OrderRecord::Closed { id, .. } => {
+                ended.insert(id.to_string());
+            }
             _ => {}
         }
     }

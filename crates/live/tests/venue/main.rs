@@ -1,4 +1,5 @@
 //! A session whose orders go to an account, at a service that does everything wrong.
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a helper that fails fails its test")]
 
 mod audit;
 #[path = "../live/common.rs"]
