@@ -168,6 +168,36 @@ fn swap() -> Vec<Duration> {
     took
 }
 
+/// Bars before which the policy was swapped, and those beside them before which it was not: the whole way from the slot
+/// to the order.
+fn beside_swaps() -> (Vec<Duration>, Vec<Duration>) {
+    let mut world = World::new();
+    world.on_bars(0..WARM_UP);
+    let (slot, id) = (PolicySlot::new(), ModelId::of_run(&walkforward_core::RunId::at(Timestamp::EPOCH)));
+    let policies = [policy(&spec()), policy(&spec())];
+    let (mut swapped, mut others) = (Vec::new(), Vec::new());
+    let mut current = slot.deploy(Arc::clone(&policies[0]), id.clone(), String::new());
+    for index in WARM_UP..world.bars.len() {
+        let is_swap = index % 2 == 0;
+        if is_swap {
+            slot.deploy(Arc::clone(&policies[index / 2 % 2]), id.clone(), String::new());
+        }
+        let (bar, timeframe) = (world.bars.bar(index), world.bars.timeframe());
+        let start = Instant::now();
+        let offered = slot.load().expect("a policy");
+        if offered.model_version != current.model_version {
+            world.desk.prepare(offered.policy.as_ref()).expect("features");
+        }
+        world.desk.close(&bar, bar.close_time(timeframe)).expect("a bar");
+        let decided = world.desk.decide(offered.policy.as_ref(), None, bar.close_time(timeframe));
+        let took = start.elapsed();
+        assert!(decided.is_ok());
+        current = offered;
+        if is_swap { swapped.push(took) } else { others.push(took) }
+    }
+    (swapped, others)
+}
+
 /// Appending a bar's record, and bringing it to the disk.
 fn journal() -> (Vec<Duration>, Vec<Duration>) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -226,6 +256,7 @@ fn main() {
     world.on_bars(0..WARM_UP);
     let mut took: Vec<Duration> = (WARM_UP..world.bars.len()).map(|index| world.on_bar(index)).collect();
     let (mut append, mut sync) = journal();
+    let (mut swapped, mut others) = beside_swaps();
     let line = serde_json::json!({
         "bench": "bar_to_action",
         "bars": took.len(),
@@ -235,6 +266,8 @@ fn main() {
         "allocations": allocations(),
         "swap_us": micros(&mut swap(), 0.5),
         "swap_p99_us": micros(&mut swap(), 0.99),
+        "bar_after_swap_us": micros(&mut swapped, 0.5),
+        "bar_without_swap_us": micros(&mut others, 0.5),
         "append_us": micros(&mut append, 0.5),
         "sync_us": micros(&mut sync, 0.5),
     });

@@ -1,14 +1,16 @@
-//! SIGINT and SIGTERM.
+//! Signals that end a process in order, and the one that halts a trader.
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Resolves at the first SIGINT or SIGTERM. The handlers are in place when this returns.
+/// Resolves at the first SIGINT, SIGTERM or SIGHUP: a terminal that is closed asks for an end too. The handlers are in place when this returns.
 pub fn stop_requested() -> anyhow::Result<impl Future<Output = ()> + Send> {
     let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("can't listen for SIGHUP")?;
     Ok(async move {
         tokio::select! {
+            _ = hangup.recv() => {}
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }

@@ -4,24 +4,27 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
-const ABOUT: &str = "Trades the champion of a line on the paper broker. When the pointer names another model, it is \
-loaded and checked beside the running one and takes the next bar.";
+const ABOUT: &str = "Trades the champion of a line, on paper unless --venue names an account. When the pointer names \
+another model, it is loaded and checked beside the running one and takes the next bar.";
 
 const EXAMPLES: &str = "\
 Examples:
   live-trader                                      1000 synthetic hours after the built-in training window
   live-trader --path bars.csv --speed max          every bar of a file, as fast as they are decided
   live-trader --speed 3600                         an hourly bar each second; promote a model meanwhile
-  live-trader --source alpaca --symbol BTC/USD     live bars, fills on paper; goes on where it was stopped
+  live-trader --source alpaca --journal live       live bars, fills on paper; goes on where it was stopped
+  live-trader --source alpaca --venue alpaca-paper --journal account
+                                                   live bars, orders to an account; --observe: looks on and sends none
   live-trader status                               how the session is, running or not; watch: what happens in it
   live-trader pause --reason \"news\"               no orders until `resume`; reduce-only: no larger position
-  live-trader kill --reason \"wrong\" --flatten     the position is closed, and nothing more, whoever starts it again, until
+  live-trader kill --reason \"wrong\" --flatten     the position is closed, then no order, over restarts too, until
   live-trader resume --ack \"looked into it\"       somebody says why it may go on
   live-trader reload                               look for a new model now
   live-trader verify                               run the recorded session again and compare every bit
   live-trader explain last                         why the last bar was decided as it was; -3, or the time of a bar
   live-trader costs                                what orders cost, beside what the cost model says
-  live-trader doctor --source alpaca               every check that a start would make, without trading
+  live-trader doctor --source alpaca --venue alpaca-paper --journal account
+                                                   every check that this start would make, without trading
 
 A running session listens on DATA_DIR/live/SESSION.sock, for its owner alone; these commands find it by --journal. It also
 halts when it gets SIGUSR1 or finds a file `halt` in its journal's folder, and closes its position first for `flatten`.

@@ -15,12 +15,12 @@ use walkforward_core::{
 };
 use walkforward_durable::read_bounded;
 use walkforward_live::{
-    ControlClient, LiveError, SessionProcess, acknowledge_session, halt_session, recover, session_process,
-    socket_note,
+    ACKNOWLEDGE_FILE, ControlClient, FLATTEN_FILE, HALT_FILE, LiveError, SessionProcess, acknowledge_session,
+    halt_session, recover, session_process, socket_note,
 };
 
 pub(crate) use listen::Listening;
-pub(crate) use say::{event_line, status_lines};
+pub(crate) use say::{event_line, price_words, status_lines};
 
 use say::{Through, Told};
 
@@ -47,12 +47,15 @@ pub(crate) fn commands() -> [Command; VERBS.len()] {
             "resume" => command
                 .about("Ends `pause` and `reduce-only`; with --ack a kill or a limit that was reached, too")
                 .arg(reason_arg("ack", "Why it may go on; drawdown and loss count from there")),
-            "stop" => command.about("Ends the session behind the bar that it is at; the position stays"),
+            "stop" => command.about("Ends the session after the bar that it is at; the position stays"),
             "kill" => command
                 .visible_alias("halt")
-                .about("Halts the session, whoever starts it again, until `resume --ack`")
+                .about("Sends no order any more, over restarts too, until `resume --ack`")
                 .arg(why())
-                .arg(flag("flatten", "Close the position first")),
+                .arg(flag(
+                    "flatten",
+                    "Close the position: in an account at once, on paper with the next bar",
+                )),
             _ => command.about("Looks for a new model now, and says which one trades then"),
         }
     })
@@ -159,7 +162,13 @@ async fn status(journal: &Path, output: Output) -> Result<(), Failure> {
     };
     let status = recovered.status().map_err(|error| Failure::input(error.to_string()))?;
     let told = Told { verb: "status".to_owned(), through: Through::Journal, process, status: Some(status) };
-    say::status(&told, output)
+    say::status(&told, output)?;
+    match waiting_file(journal).filter(|_| output == Output::Human) {
+        Some(path) => {
+            walkforward::output::say(&format!("waiting    {}: the next start reads it\n", path.display()))
+        }
+        None => Ok(()),
+    }
 }
 
 async fn watch(journal: &Path, output: Output) -> Result<(), Failure> {
@@ -173,6 +182,12 @@ async fn watch(journal: &Path, output: Output) -> Result<(), Failure> {
         say::event(event, output)?;
     }
     Ok(())
+}
+
+/// A file through which somebody has told the session something, the next start's to read.
+pub(crate) fn waiting_file(journal: &Path) -> Option<PathBuf> {
+    let names = [FLATTEN_FILE, HALT_FILE, ACKNOWLEDGE_FILE];
+    names.map(|name| journal.join(name)).into_iter().find(|path| path.exists())
 }
 
 /// A process in words.

@@ -9,6 +9,8 @@ use walkforward::settings::Output;
 use walkforward::table::{Align, Table};
 use walkforward_live::{COST_WINDOW, CostReport, FillCost, MAX_LISTED_ORDERS, OrderCost, cost_report};
 
+use crate::control::price_words;
+
 /// Orders that are listed unless somebody asks for more.
 const DEFAULT_LISTED: &str = "20";
 
@@ -108,9 +110,9 @@ fn row(order: &OrderCost, report: &CostReport) -> Vec<String> {
         order.bar_open.to_string(),
         side.to_owned(),
         cost.quantity.to_string(),
-        format!("{:.2}", cost.decision_price),
-        format!("{:.2}", cost.expected_price),
-        format!("{:.2}", cost.average_price),
+        price_words(cost.decision_price),
+        price_words(cost.expected_price),
+        price_words(cost.average_price),
         fee(cost, report),
         format!("{}/{}", ms(cost.first_fill_at), ms(cost.last_fill_at)),
         bps(order.shortfall_bps()),
@@ -153,7 +155,7 @@ fn summary(report: &CostReport) -> String {
         text += &format!("           {} short positions were closed by force\n", report.liquidations);
     }
     text += &match report.recent_ratio {
-        None => format!("the last {COST_WINDOW} orders are compared with the model once there are so many\n"),
+        None => format!("fewer than {COST_WINDOW} filled orders: too few to hold against the model\n"),
         Some(ratio) => format!(
             "the last {COST_WINDOW} orders cost {ratio:.2} times what the model says{}\n",
             if report.is_beyond_model { ": the model is too kind, raise its fee or slippage" } else { "" }

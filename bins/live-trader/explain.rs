@@ -12,6 +12,8 @@ use walkforward_live::{
     Relation, Weights, explain,
 };
 
+use crate::control::price_words;
+
 /// Digits of a hash that a person sees.
 const SHOWN_HASH: usize = 12;
 
@@ -205,10 +207,10 @@ fn order_words(order: &Order) -> String {
 
 fn fill_words(fill: &Fill) -> String {
     format!(
-        "{} {} at {:.4}, fee {} of the asset and {:.4} cash, at {}",
+        "{} {} at {}, fee {} of the asset and {:.4} cash, at {}",
         side(fill.side),
         fill.quantity,
-        fill.price.get(),
+        price_words(fill.price.get()),
         fill.fee_quantity,
         fill.fee_cash.get(),
         fill.time,

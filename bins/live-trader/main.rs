@@ -1,4 +1,4 @@
-//! `live-trader`: trades the champion of a line on the paper broker, and takes a new one between two bars.
+//! `live-trader`: trades the champion of a line, on paper or in an account, and takes a new one between two bars.
 #![forbid(unsafe_code)]
 
 mod cli;

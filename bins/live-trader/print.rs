@@ -92,9 +92,13 @@ pub(crate) fn verified(report: &VerifyReport, journal: &Path, output: Output) ->
 fn verified_lines(report: &VerifyReport, journal: &Path) -> String {
     let VerifyReport { sessions, segments, bars, decisions, fills, difference_count, .. } = report;
     let mut text = format!(
-        "{}: {sessions} sessions in {segments} segments, {bars} bars, {decisions} decisions and {fills} fills made again; \
-         {difference_count} segments came out differently\n",
+        "{}: {sessions} sessions in {segments} segments; {bars} bars, {decisions} decisions and {fills} fills made again: \
+         {}\n",
         journal.display(),
+        match difference_count {
+            0 => "all of it came out the same".to_owned(),
+            count => format!("{count} segments came out differently"),
+        },
     );
     for (count, what) in [
         (report.without_weights, "decisions were taken from the journal: the model's weights are gone"),

@@ -9,6 +9,7 @@ use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
 use walkforward::signals::{HaltRequests, stop_requested};
 use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, Timeframe};
+use walkforward_durable::Error as FilesError;
 use walkforward_live::{
     Command, FeedTime, LineChampion, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle,
     TraderOptions, TraderPorts, TraderStatus, recover, verify_journal,
@@ -196,6 +197,13 @@ pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure>
 }
 
 fn failure(error: LiveError) -> Failure {
+    if let LiveError::Journal(FilesError::Held { path, holder }) = &error {
+        let process = holder.as_ref().map_or_else(String::new, |holder| format!(" (process {})", holder.pid));
+        let folder = path.parent().unwrap_or(path).display();
+        return Failure::input(format!(
+            "another trader{process} runs the session in {folder}: stop it with `live-trader stop`, or name another --journal"
+        ));
+    }
     match error.kind() {
         ErrorKind::BadInput => Failure::input(chain(&error)),
         _ => Failure::from_error(&error),

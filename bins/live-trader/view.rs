@@ -83,7 +83,7 @@ impl View {
         lines.extend(self.decision.as_ref().map(|decision| format!("last bar   {decision}")));
         lines.push(String::new());
         let bottom = match (self.asks, self.is_stopping) {
-            (_, true) => "stopping behind this bar",
+            (_, true) => "stopping after this bar",
             (true, _) => "stop the session? its position stays; y: yes, any other key: no",
             _ => "q: stop",
         };

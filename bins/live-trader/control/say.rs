@@ -64,11 +64,8 @@ fn told_text(told: &Told) -> String {
     match (&told.status, told.process) {
         (Some(status), _) => {
             let mode = mode_words(status);
-            let model = model_words(status);
-            format!(
-                "{verb}: done by the running session {}\nmode       {mode}\nmodel      {model}\n",
-                status.session
-            )
+            let model = model_lines(status).join("\n");
+            format!("{verb}: done by the running session {}\nmode       {mode}\n{model}\n", status.session)
         }
         (None, Some(process)) => format!(
             "{verb}: {} does not answer on a socket; it reads the file in its journal's folder within seconds\n",
@@ -93,7 +90,11 @@ pub(super) fn status(told: &Told, output: Output) -> Result<(), Failure> {
                 }
                 (_, None) => "nothing runs; the journal says:".to_owned(),
             };
-            let lines = told.status.as_ref().map(status_lines).unwrap_or_default();
+            let mut lines = told.status.as_ref().map(status_lines).unwrap_or_default();
+            if told.through == Through::Journal {
+                // Of a feed that nobody listens to the journal says nothing.
+                lines.retain(|line| !line.starts_with("feed "));
+            }
             say(&format!("{first}\n{}\n", lines.join("\n")))
         }
     }
@@ -133,17 +134,18 @@ pub(crate) fn status_lines(status: &SessionStatus) -> Vec<String> {
         (true, None) => "up".to_owned(),
         (false, None) => "down".to_owned(),
     };
-    vec![
+    let mut lines = vec![
         format!("session    {session}  {symbol} {timeframe}  line {line}  {venue}"),
         format!("started    {}", status.started_at),
         format!("bars       {} ({} missed), last {last}", status.bars, status.missed),
         format!("equity     {equity:.2}  cash {:.2}", status.cash.get()),
         format!("position   {} worth {:.2} ({share:.1} %)", status.position, status.position_value.get()),
         format!("mode       {}", mode_words(status)),
-        format!("model      {}", model_words(status)),
-        format!("orders     {} open", status.open_orders),
-        format!("feed       {data}"),
-    ]
+    ];
+    lines.extend(model_lines(status));
+    lines.push(format!("orders     {} open", status.open_orders));
+    lines.push(format!("feed       {data}"));
+    lines
 }
 
 fn mode_words(status: &SessionStatus) -> String {
@@ -156,17 +158,22 @@ fn mode_words(status: &SessionStatus) -> String {
     format!("{} since {}{until}: {}", status.mode, restriction.since, restriction.reason)
 }
 
-fn model_words(status: &SessionStatus) -> String {
-    let Some(model) = &status.model else { return "none".to_owned() };
+fn model_lines(status: &SessionStatus) -> Vec<String> {
+    let Some(model) = &status.model else { return vec!["model      none".to_owned()] };
     let grade = model.grade.map_or_else(|| "without a grade".to_owned(), |grade| grade.to_string());
-    let mut words = format!("{} (version {}, {grade})", model.model_id, model.model_version);
+    let mut lines = vec![format!("model      {} (version {}, {grade})", model.model_id, model.model_version)];
     if let Some(until) = model.trained_until {
-        words += &format!(", trained until {until}");
+        lines.push(format!("trained    until {until}"));
     }
     if let Some(at) = model.confirmed_at {
-        words += &format!(", confirmed {at}");
+        lines.push(format!("confirmed  {at}"));
     }
-    words
+    lines
+}
+
+/// A price as a person reads it: the decimals that matter at its size.
+pub(crate) fn price_words(price: f64) -> String {
+    if price >= 100.0 { format!("{price:.2}") } else { format!("{price:.8}") }
 }
 
 fn time_words(time: Option<Timestamp>) -> String {
@@ -198,7 +205,7 @@ fn event_words(event: &SessionEvent) -> String {
             "fill {} {} at {}, fee {:.4}",
             side_word(fill.side),
             fill.quantity,
-            fill.price.get(),
+            price_words(fill.price.get()),
             fill.fee_in_quote()
         ),
         SessionEvent::ModelLoaded { from, to } => {

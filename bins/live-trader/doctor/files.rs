@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use walkforward::failure::chain;
 use walkforward::live::LiveConfig;
-use walkforward_core::{Clock, ModelRef, Timestamp, TradingMode};
-use walkforward_live::{HALT_FILE, PAPER, Recovered, SegmentHeader, admit_model, recover, session_process};
+use walkforward_core::{Clock, ModelRef, Timeframe, Timestamp, TradingMode};
+use walkforward_live::{
+    ACKNOWLEDGE_FILE, PAPER, Recovered, SegmentHeader, admit_model, recover, session_process,
+};
 use walkforward_policy::load;
 use walkforward_store::{ConfirmationReader, Pointer, PointerReader, Store};
 
 use super::report::Report;
+use crate::control::waiting_file;
 
 /// Free space below which a person is told, and below which a start would soon fail. A year of minute bars takes about
 /// half a gigabyte.
@@ -168,18 +171,29 @@ fn recorded(config: &LiveConfig, recovered: &Recovered, report: &mut Report) {
         session.equity(),
         session.position()
     );
-    if !config.resume {
-        return report.ok(NAME, format!("{found}; a new session begins beside it"));
-    }
-    match other_session(config, &recovered.header) {
+    match other_session(config, &recovered.header).filter(|_| config.resume) {
         Some(found) => report.fail(NAME, found, "name another --journal"),
-        None => report.ok(NAME, found),
+        None if config.resume => report.ok(NAME, found),
+        None => report.ok(NAME, format!("{found}; a new session begins beside it")),
     }
+    mode(config, recovered, report);
+}
+
+/// What the session may do when it goes on, and what a file tells any session that begins.
+fn mode(config: &LiveConfig, recovered: &Recovered, report: &mut Report) {
     let risk = recovered.desk.risk();
     let to_do = "live-trader resume --ack REASON ends it";
-    let halt = config.journal.join(HALT_FILE);
+    if let Some(path) = waiting_file(&config.journal) {
+        let found = |does| format!("{} {does} at the next start", path.display());
+        return match path.ends_with(ACKNOWLEDGE_FILE) {
+            true => report.ok("mode", found("ends a halt")),
+            false => report.warn("mode", found("halts the session"), to_do),
+        };
+    }
+    if !config.resume {
+        return;
+    }
     match risk.restriction() {
-        _ if halt.exists() => report.warn("mode", format!("{} halts the session", halt.display()), to_do),
         Some(restriction) => {
             report.warn("mode", format!("{}: {}", restriction.mode, restriction.reason), to_do);
         }
@@ -194,11 +208,14 @@ fn recorded(config: &LiveConfig, recovered: &Recovered, report: &mut Report) {
 fn other_session(config: &LiveConfig, header: &SegmentHeader) -> Option<String> {
     let venue = config.venue.as_ref().map_or(PAPER, |venue| venue.name);
     let timeframe = config.timeframe.unwrap_or(header.timeframe);
+    // A service's feed gives minutes; a file says by itself what it has.
+    let base = if config.source.is_service() { Timeframe::MINUTE } else { header.base };
     let pairs = [
         ("line", header.line.to_string(), config.line.to_string()),
         ("symbol", header.symbol.to_string(), config.symbol.to_string()),
         ("timeframe", header.timeframe.to_string(), timeframe.to_string()),
         ("venue", header.venue.clone(), venue.to_owned()),
+        ("bars of", header.base.to_string(), base.to_string()),
     ];
     let other = pairs.into_iter().find(|(_, recorded, wanted)| recorded != wanted);
     other.map(|(what, recorded, wanted)| {
@@ -234,12 +251,10 @@ fn database(config: &LiveConfig, report: &mut Report) {
         Ok(Some(_)) => report.ok(NAME, "its schema is this program's"),
         Ok(None) => {
             let found =
-                format!("there is none in {}: sessions are not shown anywhere", config.data_dir.display());
+                format!("there is none in {}: nobody can take a champion back", config.data_dir.display());
             report.warn(NAME, found, "name --data-dir, or run orchestrate once");
         }
         // The trade does not wait for it.
-        Err(error) => {
-            report.warn(NAME, chain(&error), "mend it: until then the session is not shown anywhere")
-        }
+        Err(error) => report.warn(NAME, chain(&error), "mend it: until then nobody can take a champion back"),
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct BarLoop {
     pub(crate) model: Option<ModelStamp>,
     /// The policy that decides.
     pub(crate) current: Option<Arc<DeployedPolicy>>,
+    /// The one before it, until the bar is over: no bar waits until its memory and its lock are given back.
+    pub(crate) retired: Option<Arc<DeployedPolicy>>,
     /// Bars for which a newer one has waited.
     pub(crate) waited: u32,
     pub(crate) last_bar: Option<Timestamp>,
@@ -123,6 +125,7 @@ impl BarLoop {
 
     /// Begins another segment where this one is full, and brings records to the disk.
     fn keep_journal(&mut self) -> Result<(), LiveError> {
+        self.retired = None;
         if self.recorder.is_full(self.clock.now()) {
             self.begin_segment(SegmentStart::Continued)?;
         }
@@ -159,7 +162,7 @@ impl BarLoop {
             return self.current.clone();
         }
         self.waited = 0;
-        self.current = Some(Arc::clone(&offered));
+        self.retired = self.current.replace(Arc::clone(&offered));
         Some(offered)
     }
 

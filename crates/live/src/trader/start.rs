@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use walkforward_core::{Bar, Clock, MarketFeed, MarketRules, Timeframe};
+use walkforward_core::{Backfill, Bar, Clock, MarketFeed, MarketRules, Timeframe};
 use walkforward_engine::EngineError;
 
 use super::Trader;
@@ -85,6 +85,7 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         header,
         model,
         current: None,
+        retired: None,
         waited,
         last_bar,
         bars,
@@ -95,28 +96,9 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     };
     bar_loop.begin_segment(begin)?;
     let name = bar_loop.header.session_id().map_err(|error| LiveError::Name { error })?;
-    if let Some(stock) = &stock {
-        bar_loop.reconcile(stock, clock.now())?;
-    }
-    if slot.load().is_none() && !matches!(watcher.poll().await, WatchOutcome::Deployed(_)) {
-        bar_loop.event(EventRecord::NoModel, clock.now())?;
-    }
-    recall(&mut bar_loop, &watcher, clock.now()).await?;
-    // The order in flight has left no trace at a broker that lives in this process.
-    let pending = bar_loop.desk.session().pending().copied();
-    if let (Executing::Broker(broker), Some(order)) = (&mut bar_loop.execution, pending) {
-        broker.submit(order).await?;
-    }
-    let last = bar_loop.desk.history().last().copied();
-    let intake = IntakeOptions {
-        time: options.time,
-        base: feed.base(),
-        to: options.timeframe,
-        rules: options.closing,
-        backfill,
-    };
+    take_up(&mut bar_loop, stock.as_ref(), &mut watcher).await?;
     let runner = Runner {
-        intake: Intake::new(intake, last.as_ref(), clock.now())?,
+        intake: intake(&options, feed.base(), backfill, &bar_loop)?,
         controls: Controls::new(&options.journal),
         speed: options.speed,
         commands: commands.1,
@@ -130,6 +112,40 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     named.send_replace(Some(name));
     let watching = AbortOnDrop(tokio::spawn(watcher.run(options.poll_interval, cancel)));
     Ok((runner, feed, watching))
+}
+
+/// The way in of bars that follow on the last one that is known.
+fn intake(
+    options: &TraderOptions,
+    base: Timeframe,
+    backfill: Option<Arc<dyn Backfill>>,
+    bar_loop: &BarLoop,
+) -> Result<Intake, LiveError> {
+    let (time, to, rules) = (options.time, options.timeframe, options.closing);
+    let last = bar_loop.desk.history().last();
+    Intake::new(IntakeOptions { time, base, to, rules, backfill }, last, bar_loop.clock.now())
+}
+
+/// Takes up the orders that were left, and the model that trades.
+async fn take_up(
+    bar_loop: &mut BarLoop,
+    stock: Option<&Stock>,
+    watcher: &mut PointerWatcher,
+) -> Result<(), LiveError> {
+    let now = bar_loop.clock.now();
+    if let Some(stock) = stock {
+        bar_loop.reconcile(stock, now)?;
+    }
+    if bar_loop.slot.load().is_none() && !matches!(watcher.poll().await, WatchOutcome::Deployed(_)) {
+        bar_loop.event(EventRecord::NoModel, now)?;
+    }
+    recall(bar_loop, watcher, now).await?;
+    // The order in flight has left no trace at a broker that lives in this process.
+    let pending = bar_loop.desk.session().pending().copied();
+    if let (Executing::Broker(broker), Some(order)) = (&mut bar_loop.execution, pending) {
+        broker.submit(order).await?;
+    }
+    Ok(())
 }
 
 /// Lets the model go on that holds the position, where a newer one has to wait for that to end.
