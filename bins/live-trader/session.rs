@@ -199,9 +199,9 @@ pub(crate) fn verify(config: &LiveConfig, output: Output) -> Result<(), Failure>
 fn failure(error: LiveError) -> Failure {
     if let LiveError::Journal(FilesError::Held { path, holder }) = &error {
         let process = holder.as_ref().map_or_else(String::new, |holder| format!(" (process {})", holder.pid));
-        let folder = path.parent().unwrap_or(path).display();
-        return Failure::input(format!(
-            "another trader{process} runs the session in {folder}: stop it with `live-trader stop`, or name another --journal"
+        return Failure::stage(format!(
+            "another trader{process} holds {}: stop it with `live-trader stop`, or name another --journal",
+            path.display()
         ));
     }
     match error.kind() {

@@ -23,6 +23,8 @@ const MODELS: usize = 5;
 const BARS_AFTER: usize = 20;
 /// Longest wait for a model to trade.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Turns for which there is room from the begin: what the storm notes is no memory of the session's.
+const ROOM_FOR_TURNS: usize = 1 << 20;
 
 /// How a champion comes to be another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +166,7 @@ fn wait_until(mut holds: impl FnMut() -> bool, what: &str) {
 /// Runs a storm in `place`.
 pub(crate) async fn run(place: &Workplace, storm: Storm) -> Outcome {
     let line = Line::new(place.folder.path(), MODELS, &spec(features()));
-    let (done, turns) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<Turn>>>::default());
+    let (done, turns) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(room_for_turns())));
     let feed = StormFeed {
         walk: Walk::new(storm.seed),
         done: Arc::clone(&done),
@@ -184,6 +186,13 @@ pub(crate) async fn run(place: &Workplace, storm: Storm) -> Outcome {
     let Moves { readings, moved, hashes } = moving.await.unwrap();
     let turns = std::mem::take(&mut *turns.lock().unwrap());
     Outcome { summary, bars: place.bars(), turns, readings, moved, hashes }
+}
+
+/// An empty list whose memory the process has already.
+fn room_for_turns() -> Vec<Turn> {
+    let mut turns = vec![Turn { began: Instant::now(), took: Duration::ZERO }; ROOM_FOR_TURNS];
+    turns.clear();
+    turns
 }
 
 struct SetOnDrop(Arc<AtomicBool>);
