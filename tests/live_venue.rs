@@ -176,4 +176,7 @@ fn what_an_account_can_not_do_is_refused_by_name() {
     expect(&["--venue", "alpaca-paper", "--source", "synthetic"], "--source alpaca");
     expect(&["--disaster-stop-pct", "10"], "choose one with --venue");
     world.expect_untouched();
+    world.promote();
+    let told = refused(&mut command(&world, &fake, &["--venue", "alpaca-paper", "--timeframe", "1h"]));
+    assert!(told.contains("was trained on made-up bars"), "{told}");
 }

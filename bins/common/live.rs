@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use walkforward_alpaca::Keys;
-use walkforward_core::{Cash, LineName, Symbol, Timeframe, Timestamp};
+use walkforward_core::{Cash, LineName, ModelId, Symbol, Timeframe, Timestamp};
 use walkforward_engine::SessionConfig;
 use walkforward_live::{
     Behaviour, ClosingRules, JournalBounds, MAX_CHALLENGERS, SessionLimits, Speed, SwapRule, TraderOptions,
     WatchRules,
 };
+use walkforward_store::Recipe;
 
 use crate::config::{count, folder, session, share};
 use crate::failure::Failure;
@@ -161,6 +162,20 @@ fn metrics(settings: &Settings) -> Result<Option<SocketAddr>, Failure> {
     let address = port.or_else(|| text.parse().ok()).filter(|address| address.port() != 0);
     let why = "expected an address with a port such as 127.0.0.1:9184, or a port, 1 to 65535";
     address.map(Some).ok_or_else(|| settings.refuse("live.metrics", why))
+}
+
+impl LiveConfig {
+    /// Whether an account would trade a model that has seen made-up bars alone; none is known of a model without a record
+    /// of how it was made.
+    pub fn trades_on_made_up_bars(&self, model: &ModelId) -> bool {
+        let record = walkforward_store::read_model(&self.models_dir, model).ok().map(|(record, _)| record);
+        let recipe = record.and_then(|record| record.recipe);
+        let is_made_up = |recipe: Recipe| {
+            let source = recipe.settings.get("data.source").map(String::as_str);
+            source == Some("synthetic") && !recipe.settings.contains_key("data.path")
+        };
+        self.venue.is_some() && recipe.is_some_and(is_made_up)
+    }
 }
 
 /// What an account asks of a session: bars of now, and a journal that goes on.

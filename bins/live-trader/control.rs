@@ -39,6 +39,8 @@ pub(crate) fn commands() -> [Command; VERBS.len()] {
     VERBS.map(|verb| {
         let command = Command::new(verb);
         let why = || reason_arg("reason", "Why; the journal keeps it").required(true);
+        // Whoever needs it in a hurry has no time for words.
+        let in_a_hurry = || reason_arg("reason", "Why; the journal keeps it").default_value("kill");
         match verb {
             "status" => command.about("How the session is; where it does not run, what its journal says"),
             "watch" => command.about("What happens in the running session, line by line, until it ends"),
@@ -51,7 +53,7 @@ pub(crate) fn commands() -> [Command; VERBS.len()] {
             "kill" => command
                 .visible_alias("halt")
                 .about("Sends no order any more, over restarts too, until `resume --ack`")
-                .arg(why())
+                .arg(in_a_hurry())
                 .arg(flag(
                     "flatten",
                     "Close the position: in an account at once, on paper with the next bar",

@@ -110,8 +110,15 @@ fn champion(pointer: &PointerReader) -> Result<Option<(Pointer, ModelRef)>, Fail
     Ok(champion)
 }
 
-/// Refuses bars of another market than the champion's.
+/// Refuses bars of another market than the champion's, and an account for a model that has seen no market.
 fn check_market(champion: &Pointer, config: &LiveConfig, timeframe: Timeframe) -> Result<(), Failure> {
+    if config.trades_on_made_up_bars(&champion.model_id) {
+        return Err(Failure::input(format!(
+            "{} was trained on made-up bars: an account does not trade it; train one on the market's, as with \
+             orchestrate --once --source alpaca",
+            champion.model_id
+        )));
+    }
     let Pointer { line, symbol, .. } = champion;
     if *symbol == config.symbol && champion.timeframe == timeframe {
         return Ok(());

@@ -76,6 +76,14 @@ fn bundle(config: &LiveConfig, pointer: &Pointer, model: &ModelRef, report: &mut
         Err(error) => return report.fail("model", chain(&error), "promote a model whose weights are sound"),
     };
     report.ok("model", format!("hash {}, its recorded answers come out", &model.sha256[..12]));
+    if config.trades_on_made_up_bars(&model.id) {
+        let found = "it was trained on made-up bars".to_owned();
+        report.fail(
+            "model's bars",
+            found,
+            "train a model on the market's: orchestrate --once --source alpaca",
+        );
+    }
     let timeframe = config.timeframe.unwrap_or(pointer.timeframe);
     let market = config.session.market;
     let (history, symbol) = (config.history_bars, &config.symbol);

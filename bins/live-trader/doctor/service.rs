@@ -196,6 +196,10 @@ fn cash(config: &LiveConfig, found: &Found, findings: &VenueFindings, report: &m
     let account = &findings.stock.account;
     let text =
         format!("the account may spend {:.2}, the ledger counts with {ours:.2}", account.spendable.get());
+    let refusal = findings.refusals.iter().find(|refusal| matches!(refusal, StartRefusal::Cash { .. }));
+    if let Some(refusal) = refusal {
+        return report.fail("cash", text, format!("a start is refused: {refusal}"));
+    }
     match account.spendable.get() >= ours {
         true => report.ok("cash", text),
         false => report.warn("cash", text, "deposit, or begin a session with a smaller costs.initial_cash"),
@@ -205,7 +209,8 @@ fn cash(config: &LiveConfig, found: &Found, findings: &VenueFindings, report: &m
 /// What stands against a start, each under its name; what does not is fine.
 fn refusals(venue: &VenueConfig, findings: &VenueFindings, report: &mut Report) {
     let name = |refusal: &StartRefusal| match refusal {
-        StartRefusal::Account(_) => "account's state",
+        StartRefusal::Account(_) | StartRefusal::OtherAccount { .. } => "account's state",
+        StartRefusal::Cash { .. } => "cash",
         StartRefusal::Instrument => "symbol",
         StartRefusal::ForeignOrder { .. } => "open orders",
         StartRefusal::Position { .. } => "position",

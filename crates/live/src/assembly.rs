@@ -56,6 +56,13 @@ pub struct ClosedBar {
     pub expected_base_bars: usize,
 }
 
+impl ClosedBar {
+    /// A bar that an earlier process has closed.
+    pub(crate) fn of_history(bar: Bar) -> Self {
+        Self { bar, present: true, base_bars: 0, expected_base_bars: 0 }
+    }
+}
+
 /// What became of a short bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Taken {

@@ -22,7 +22,7 @@ use crate::{
     ModelRefused, NoDecision, PolicySlot, SessionSummary, SwapRule, TraderStatus, WatchRules,
 };
 
-pub(crate) use orders::Executing;
+pub(crate) use orders::{Executing, Retry};
 pub(crate) use status::FeedState;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -57,8 +57,12 @@ pub(crate) struct BarLoop {
     pub(crate) bars: u64,
     /// How many of them were too late to be decided.
     pub(crate) missed: u64,
-    /// The last bar of this process.
+    /// The last bar, of this process or the one before.
     pub(crate) last_closed: Option<ClosedBar>,
+    /// When a position that is to be closed at a venue is tried again.
+    pub(crate) flat: Retry,
+    /// Whether the mode allows less than before, and what is on its way has not been looked at since.
+    pub(crate) has_less_to_do: bool,
     /// The position moved before the order of a bar could leave.
     pub(crate) moved: Option<Moved>,
 }
@@ -338,8 +342,11 @@ impl BarLoop {
     pub(crate) fn event(&mut self, event: EventRecord, at: Timestamp) -> Result<(), LiveError> {
         let stamped = StampedEvent { at, event };
         self.recorder.append(&JournalRecord::Event(stamped.clone()), at)?;
+        let before = self.desk.risk().mode();
         apply(&mut self.desk, &stamped.event, at);
-        self.recorder.settled(self.desk.risk().mode(), at);
+        let mode = self.desk.risk().mode();
+        self.has_less_to_do |= mode > before;
+        self.recorder.settled(mode, at);
         Ok(())
     }
 

@@ -70,6 +70,8 @@ pub enum ConditionSource {
     Model,
     /// A position of the model before is being closed.
     Swap,
+    /// The model broke a rule of the watch, and decides still.
+    Watch,
 }
 
 /// Something that restricts a session for as long as it lasts.
@@ -99,6 +101,8 @@ pub struct Conditions {
     data: Option<Condition>,
     model: Option<Condition>,
     swap: Option<Condition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    watch: Option<Condition>,
 }
 
 impl Conditions {
@@ -109,6 +113,7 @@ impl Conditions {
             ConditionSource::Data => self.data.as_ref(),
             ConditionSource::Model => self.model.as_ref(),
             ConditionSource::Swap => self.swap.as_ref(),
+            ConditionSource::Watch => self.watch.as_ref(),
         }
     }
 
@@ -124,12 +129,13 @@ impl Conditions {
             ConditionSource::Data => &mut self.data,
             ConditionSource::Model => &mut self.model,
             ConditionSource::Swap => &mut self.swap,
+            ConditionSource::Watch => &mut self.watch,
         } = condition;
     }
 
     /// The one about which most is done.
     pub fn strictest(&self) -> Option<&Condition> {
-        let all = [&self.operator, &self.data, &self.model, &self.swap];
+        let all = [&self.operator, &self.data, &self.model, &self.swap, &self.watch];
         all.into_iter().flatten().max_by_key(|condition| condition.behaviour)
     }
 }

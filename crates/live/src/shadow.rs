@@ -253,6 +253,11 @@ impl Shadow {
         self.last.iter().find(|bar| bar.role == role)
     }
 
+    /// Whether there is a model in this role.
+    pub fn has(&self, role: ShadowRole) -> bool {
+        self.find(|it| it.role == role).is_some()
+    }
+
     /// Makes `model` the champion. A ledger that it had as a challenger becomes the champion's on a takeover, and goes on
     /// a refresh, where it decides in the ledger of the champion before.
     ///

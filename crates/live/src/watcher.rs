@@ -79,13 +79,17 @@ pub struct Confirmed {
 pub struct LineChampion {
     pointer: PointerReader,
     confirmations: ConfirmationReader,
+    /// What was confirmed when that could be read last.
+    known: Option<Confirmed>,
+    /// Whether it can't be read, and a person knows.
+    is_unread: bool,
 }
 
 impl LineChampion {
     /// The champion of `line` in `models_dir`.
     pub fn new(models_dir: &Path, line: LineName) -> Self {
         let confirmations = ConfirmationReader::new(models_dir, line.clone());
-        Self { pointer: PointerReader::new(models_dir, line), confirmations }
+        Self { pointer: PointerReader::new(models_dir, line), confirmations, known: None, is_unread: false }
     }
 }
 
@@ -95,9 +99,23 @@ impl ChampionSource for LineChampion {
     }
 
     fn confirmed(&mut self) -> Option<Confirmed> {
-        // A file that can't be read confirms nothing: the age goes on counting from what was known.
-        let confirmation = self.confirmations.read().ok().flatten()?;
-        Some(Confirmed { at: confirmation.since(), model_id: confirmation.model_id })
+        let error = match self.confirmations.read() {
+            Ok(confirmation) => {
+                self.is_unread = false;
+                self.known = confirmation
+                    .map(|confirmation| Confirmed { at: confirmation.since(), model_id: confirmation.model_id });
+                return self.known.clone();
+            }
+            Err(error) => error,
+        };
+        // What can't be read confirms nothing: the age goes on counting from what was known, or from the promotion.
+        let promoted = self.confirmations.promoted().ok().flatten();
+        let promoted = promoted.map(|(model_id, at)| Confirmed { model_id, at })?;
+        if !std::mem::replace(&mut self.is_unread, true) {
+            tracing::warn!(%error, "when the champion was confirmed can't be read: its age counts from its promotion");
+        }
+        let known = self.known.clone().filter(|known| known.model_id == promoted.model_id);
+        Some(known.unwrap_or(promoted))
     }
 
     fn file(&self) -> Option<PathBuf> {

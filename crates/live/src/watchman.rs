@@ -22,8 +22,8 @@ use walkforward_durable::Files;
 use walkforward_store::{JournalPosition, RollbackRequest};
 
 use crate::follow::{Advance, FollowError, Follower, JournalTail, StoreAccess, Tailed, read_header};
-use crate::journal::{BarRecord, EventRecord, JournalRecord, SegmentHeader};
-use crate::{MAX_CHALLENGERS, RuleStanding, ShadowBar};
+use crate::journal::{BarRecord, EventRecord, JournalRecord, SegmentHeader, StampedEvent};
+use crate::{Command, MAX_CHALLENGERS, RuleStanding, ShadowBar};
 
 pub use act::{Notice, Notify};
 pub use state::WATCH_FILE;
@@ -98,6 +98,8 @@ struct Work {
     /// Whether the bars of the head that comes feed the features.
     is_warming: bool,
     pending: Option<Pending>,
+    /// Whether the journal shows that the watch holds the session back.
+    is_held: bool,
     /// Whether its file lags behind.
     is_dirty: bool,
 }
@@ -123,10 +125,13 @@ impl Watchman {
         if self.work.is_none() {
             self.work = Some(self.begin(until)?);
         }
+        self.try_again();
         self.settle()?;
         for _ in 0..BATCH {
             let Some((at, record)) = self.next(until)? else {
+                self.hold_while_moved();
                 self.save()?;
+                self.tell_hold(true);
                 self.tell_where();
                 return Ok(Advance::UpToDate);
             };
@@ -164,6 +169,7 @@ impl Watchman {
             session,
             is_warming: true,
             pending,
+            is_held: false,
             is_dirty: false,
         };
         Ok(match resumed {
@@ -246,21 +252,29 @@ impl Watchman {
                 }
             }
             JournalRecord::Bar(record) => self.on_bar(at, record)?,
-            JournalRecord::Event(event) => {
-                if let (EventRecord::Guard { model_id, .. }, Some(work)) = (&event.event, &mut self.work)
-                    && at > work.known
-                {
-                    work.hears_of(model_id);
-                }
-            }
+            JournalRecord::Event(event) => self.on_event(at, event),
             _ => {}
         }
-        if let Some(work) = &mut self.work
-            && at > work.at
-        {
-            work.at = at;
+        if let Some(work) = &mut self.work {
+            work.sees(record);
+            work.at = work.at.max(at);
         }
         Ok(())
+    }
+
+    fn on_event(&mut self, at: JournalPosition, event: &StampedEvent) {
+        let Some(work) = self.work.as_mut().filter(|work| at > work.known) else { return };
+        let words = match &event.event {
+            EventRecord::Guard { model_id, .. } => {
+                work.hears_of(model_id);
+                None
+            }
+            EventRecord::Command { command: Command::Acknowledge { .. } } => work.acknowledged(event.at),
+            _ => None,
+        };
+        if let Some(words) = words {
+            self.warn(&words);
+        }
     }
 
     /// A segment begins: a session that is known goes on, another one begins anew.
@@ -300,9 +314,11 @@ impl Watchman {
             words.extend(session.follow_arms(&bar, self.options.challengers, &look)?);
         }
         let (verdict, problem) = session.on_bar(&bar, record.present);
+        let closed_at = bar.close_time(session.timeframe);
         words.extend(problem);
+        work.decided(record);
         if let Some((model, verdict)) = verdict {
-            work.pending = Some(Pending::new(model, verdict, bar.close_time(session.timeframe)));
+            work.pending = Some(Pending::new(model, verdict, closed_at));
         }
         work.is_dirty = true;
         work.at = at;
@@ -351,6 +367,10 @@ impl Follower for Watchman {
                 self.warn("nobody watches over the champion until there is a database to take it back in");
             }
             _ => {}
+        }
+        if let Err(error) = &went {
+            self.hold_after(error, until);
+            self.tell_hold(false);
         }
         went
     }

@@ -92,6 +92,17 @@ impl ConfirmationReader {
     }
 }
 
+impl ConfirmationReader {
+    /// The champion and when it was promoted, by the pointer alone; none when the line has no champion.
+    ///
+    /// # Errors
+    /// The pointer is damaged or can't be read.
+    pub fn promoted(&self) -> Result<Option<(ModelId, Timestamp)>, StoreError> {
+        let pointer = parse_pointer(&self.models_dir, &self.line)?;
+        Ok(pointer.map(|pointer| (pointer.model_id, pointer.promoted_at)))
+    }
+}
+
 impl Store {
     /// Records that `run` has measured `champion` and kept it, or promoted it. Tells whether that is on disk now: not when
     /// another model is champion by now, or a later confirmation is known.

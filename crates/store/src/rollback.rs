@@ -40,6 +40,8 @@ pub struct TakenBack {
     pub promotion: Promotion,
     /// The arm that is in quarantine, and until when; none where the champion had no arm.
     pub quarantined: Option<(ArmId, Timestamp)>,
+    /// Newer champions that could not be looked at, and why: a disk failed.
+    pub passed_over: Vec<String>,
 }
 
 impl Store {
@@ -110,7 +112,7 @@ impl Store {
         }
         let quarantine_ms = check_cause(request)?;
         let arm = self.arm_of(current)?;
-        let record = self.champion_before(line, current, arm.as_ref())?;
+        let (record, passed_over) = self.champion_before(line, current, arm.as_ref())?;
         let note = GuardNote {
             model: current.clone(),
             arm: arm.clone(),
@@ -129,28 +131,43 @@ impl Store {
         };
         let promotion = self.promote_noting(&wish, Some(&note))?;
         let until = promotion.pointer().promoted_at.plus_millis(quarantine_ms);
-        Ok(TakenBack { quarantined: arm.map(|arm| (arm, until)), promotion })
+        Ok(TakenBack { quarantined: arm.map(|arm| (arm, until)), promotion, passed_over })
     }
 
-    /// The champion to go back to from `current`, which is of `arm`.
+    /// The champion to go back to from `current`, which is of `arm`; those that were passed over because a disk failed, which
+    /// is an error where nobody else is left.
     fn champion_before(
         &self,
         line: &LineName,
         current: &ModelId,
         arm: Option<&ArmId>,
-    ) -> Result<ModelRecord, StoreError> {
-        let mut same_arm = None;
+    ) -> Result<(ModelRecord, Vec<String>), StoreError> {
+        let (mut same_arm, mut passed_over, mut failed) = (None, Vec::new(), None);
         for id in self.champions(line)?.into_iter().filter(|id| id != current) {
-            let Some(record) = self.sound(&id)? else { continue };
+            let record = match self.sound(&id) {
+                Ok(Some(record)) => record,
+                Ok(None) => continue,
+                Err(StoreError::Files(error)) => {
+                    passed_over.push(format!("{id} was passed over: {error}"));
+                    failed.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let of = self.arm_of(&id)?;
             if of.is_some() && of.as_ref() == arm {
                 same_arm.get_or_insert(record);
             } else if self.quarantine_problem(&id)?.is_none() {
-                return Ok(record);
+                return Ok((record, passed_over));
             }
         }
-        let none = || nothing_before(line, &format!("no champion before {current} can be loaded"));
-        same_arm.ok_or_else(none)
+        match (same_arm, failed) {
+            (Some(record), _) => Ok((record, passed_over)),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => {
+                Err(nothing_before(line, &format!("no champion before {current} can be loaded")))
+            }
+        }
     }
 
     /// The verdict that promoted the model, as its promotion had it: what a person made of it included. Of one that no

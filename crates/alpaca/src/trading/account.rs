@@ -29,6 +29,8 @@ struct RawPosition {
 
 #[derive(Deserialize)]
 struct RawAccount {
+    #[serde(default)]
+    id: Option<String>,
     status: String,
     #[serde(default)]
     crypto_status: Option<String>,
@@ -104,7 +106,9 @@ pub(super) fn account(body: &[u8]) -> Result<VenueAccount, BodyError> {
     let reasons: Vec<String> =
         reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text).collect();
     let blocked = (!reasons.is_empty()).then(|| one_line(&reasons.join(", ")));
-    Ok(VenueAccount { cash, spendable, equity: raw.equity.parse().map_err(foreign)?, blocked })
+    let equity = raw.equity.parse().map_err(foreign)?;
+    let id = raw.id.filter(|id| !id.is_empty());
+    Ok(VenueAccount { id, cash, spendable, equity, blocked })
 }
 
 /// What the service takes of `symbol`.

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::decimal::nanos_of;
 use crate::{Cash, Price, Quantity};
 
+/// Share of the most quote currency of an order that a quantity may come to at the price that is known: the market moves
+/// until the order is there.
+const SHARE_OF_MAXIMUM: f64 = 0.98;
+
 /// The grid and the bounds of a venue's orders in one symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Instrument {
@@ -37,6 +41,12 @@ impl Instrument {
         let step = digits(self.price_step).unwrap_or(1).max(1);
         let cut = digits(price).map(|nanos| Quantity::from_nanos(nanos / step * step));
         cut.and_then(|cut| cut.to_string().parse().ok()).unwrap_or(price)
+    }
+
+    /// The largest quantity that the venue takes in one order near `price`; none where it names no bound.
+    pub fn most_at(&self, price: Price) -> Option<Quantity> {
+        let most = SHARE_OF_MAXIMUM * self.maximum_notional?.get() / price.get();
+        Quantity::from_units_towards_zero(most).ok().map(|most| self.truncated(most))
     }
 
     /// Whether a sale of `quantity` is one that the venue takes: its truncation is at least the minimum and not nothing.
@@ -81,6 +91,15 @@ mod tests {
         assert_eq!(cut("0.01", "0.29"), 0.29, "29 steps, though 0.29 / 0.01 is less as a float");
         assert_eq!(cut("0.000000001", "0.00001234"), 0.00001234);
         assert_eq!(cut("0.5", "0.3"), 0.3, "zero is no price");
+    }
+
+    #[test]
+    fn the_largest_quantity_stays_below_the_bound() {
+        let free = instrument("0.0001", "0.01");
+        let price: Price = "40000".parse().unwrap();
+        assert_eq!(free.most_at(price), None);
+        let bound = Instrument { maximum_notional: Cash::new(200_000.0).ok(), ..free };
+        assert_eq!(bound.most_at(price).map(|most| most.to_string()).as_deref(), Some("4.900000000"));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub enum VenueOrderError {
         /// The venue's step.
         step: Quantity,
     },
-    /// A purchase for less or more quote currency than the venue takes.
+    /// A purchase for less quote currency than the venue takes.
     #[error("a purchase for {notional}: the venue takes {} to {}", bound(*.minimum), bound(*.maximum))]
     Notional {
         /// What it would spend.
@@ -129,10 +129,11 @@ pub struct VenueOrder {
 }
 
 impl VenueOrder {
-    /// The market order that `approved` is, its quantity cut to what `instrument` takes.
+    /// The market order that `approved` is, cut to what `instrument` takes: a quantity to its steps, a purchase to its
+    /// maximum.
     ///
     /// # Errors
-    /// When the venue would not take it: nothing is left of a quantity, or a purchase is for too little or too much.
+    /// When the venue would not take it: nothing is left of a quantity, or a purchase is for too little.
     pub fn market(
         id: ClientOrderId,
         approved: &ApprovedOrder,
@@ -144,6 +145,21 @@ impl VenueOrder {
             OrderSize::Quantity(quantity) => OrderSize::Quantity(cut(quantity, instrument)?),
         };
         Ok(Self { id, side: order.side, size, kind: OrderKind::Market, decided_at: order.decided_at })
+    }
+
+    /// The same order for `bound` of the asset at most, cut to what `instrument` takes; a purchase for quote currency as it
+    /// is.
+    ///
+    /// # Errors
+    /// When nothing is left that the venue takes.
+    pub fn at_most(self, bound: Quantity, instrument: &Instrument) -> Result<Self, VenueOrderError> {
+        match self.size {
+            OrderSize::Notional(_) => Ok(self),
+            OrderSize::Quantity(quantity) => {
+                let size = OrderSize::Quantity(cut(quantity.min(bound), instrument)?);
+                Ok(Self { size, ..self })
+            }
+        }
     }
 
     /// A stop that sells the long position `held`, cut to what `instrument` takes, once the market trades at `stop`, for
@@ -194,7 +210,8 @@ impl VenueOrder {
 
 fn in_bounds(cash: Cash, instrument: &Instrument) -> Result<Cash, VenueOrderError> {
     let (minimum, maximum) = (instrument.minimum_notional, instrument.maximum_notional);
-    let is_fine = minimum.is_none_or(|it| cash >= it) && maximum.is_none_or(|it| cash <= it);
+    let cash = maximum.filter(|it| cash > *it).unwrap_or(cash);
+    let is_fine = minimum.is_none_or(|it| cash >= it);
     is_fine.then_some(cash).ok_or(VenueOrderError::Notional { notional: cash.get(), minimum, maximum })
 }
 
@@ -271,10 +288,24 @@ mod tests {
         };
         assert_eq!(purchase(10.0, &bounds), Ok(OrderSize::Notional(cash(10.0))));
         assert!(purchase(9.99, &instrument()).is_ok(), "where the venue names no bound there is none");
-        for amount in [9.99, 200_000.01] {
-            let error = purchase(amount, &bounds).unwrap_err().to_string();
-            assert!(error.contains("the venue takes 10 to 200000"), "{error}");
-        }
+        let error = purchase(9.99, &bounds).unwrap_err().to_string();
+        assert!(error.contains("the venue takes 10 to 200000"), "{error}");
+        assert_eq!(
+            purchase(900_000.0, &bounds),
+            Ok(OrderSize::Notional(cash(200_000.0))),
+            "cut, not refused"
+        );
+    }
+
+    #[test]
+    fn an_order_is_made_smaller_and_never_larger() {
+        let bound = |text: &str| {
+            let order = sale("0.0124").unwrap().at_most(text.parse().unwrap(), &instrument());
+            order.map(|order| order.size())
+        };
+        assert_eq!(bound("0.01005"), Ok(OrderSize::Quantity("0.01".parse().unwrap())));
+        assert_eq!(bound("9"), Ok(OrderSize::Quantity("0.0124".parse().unwrap())));
+        assert!(matches!(bound("0.0009"), Err(VenueOrderError::TooSmall { .. })));
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub struct VenuePosition {
 /// An account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VenueAccount {
+    /// The venue's own id of the account, which stays when its keys change; none where the venue tells none.
+    pub id: Option<String>,
     /// Quote currency, that of open orders included.
     pub cash: Cash,
     /// Quote currency that an order may spend now.

@@ -1,11 +1,34 @@
 //! Where a bar's order goes, and what comes back from a venue between two bars.
 
-use walkforward_core::{ApprovedOrder, Price, Target, Timestamp};
+use walkforward_core::{ApprovedOrder, Bar, Price, Side, Timestamp, TradingMode};
 
 use super::BarLoop;
 use crate::execution::{AtVenue, Moved, VenueStep};
 use crate::journal::{BarRecord, EventRecord, JournalRecord};
 use crate::{ClosedBar, DecisionFate, LiveError, OrderAct, OrderDecision, OrderDesk, Stock, VenueAnswer};
+
+/// First and longest time between two tries to close a position, milliseconds.
+const FLAT_RETRY_MS: (i64, i64) = (2_000, 60_000);
+
+/// When something is tried again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Retry {
+    due: Option<Timestamp>,
+    tries: u32,
+}
+
+impl Retry {
+    /// Whether the moment has come; also when it lies so far away that the clock must have been set back.
+    fn is_due(self, now: Timestamp) -> bool {
+        self.due.is_none_or(|due| !(1..=FLAT_RETRY_MS.1).contains(&due.millis_since(now)))
+    }
+
+    fn put_off(&mut self, now: Timestamp) {
+        let (first, longest) = FLAT_RETRY_MS;
+        self.due = Some(now.plus_millis((first << self.tries.min(10)).min(longest)));
+        self.tries = self.tries.saturating_add(1);
+    }
+}
 
 /// Who executes, at work.
 pub(crate) enum Executing {
@@ -42,7 +65,8 @@ impl BarLoop {
     ) -> Result<(), LiveError> {
         let Some(ClosedBar { bar, .. }) = self.last_closed else { return Ok(()) };
         let Ok(price) = Price::new(bar.close()) else { return Ok(()) };
-        if !is_urgent && let Some(reason) = self.collar_reason(price) {
+        let is_purchase = approved.order().side == Side::Buy;
+        if is_purchase && let Some(reason) = self.collar_reason(&bar) {
             return self.tell_skipped(reason, now);
         }
         let decision = OrderDecision { approved, bar_open: bar.open_time(), price, is_urgent };
@@ -59,10 +83,11 @@ impl BarLoop {
         }
     }
 
-    /// Why the price is too far from the decision's; none where it is not.
-    fn collar_reason(&self, decided: Price) -> Option<String> {
+    /// Why the price is too far from that of the bar's close; none where it is not. Whoever gets out is not held back.
+    fn collar_reason(&self, bar: &Bar) -> Option<String> {
         let collar = self.desk.risk().limits().price_collar?;
-        let moved = self.execution.venue()?.price_moved(decided.get());
+        let closed_at = bar.close_time(self.header.timeframe);
+        let moved = self.execution.venue()?.price_moved(bar.close(), closed_at);
         (moved > collar).then(|| {
             let (moved, collar) = (100.0 * moved, 100.0 * collar);
             format!("no order leaves: the price has moved {moved:.2} % since the bar's close, {collar:.2} % is the limit")
@@ -94,10 +119,9 @@ impl BarLoop {
 
     /// Does what is due with the orders.
     pub(crate) fn tick_orders(&mut self, now: Timestamp) -> Result<(), LiveError> {
-        if self.order_deadline(now).is_none_or(|due| due > now) {
-            return Ok(());
+        if self.order_deadline(now).is_some_and(|due| due <= now) {
+            self.at_venue(now, |orders, acts| orders.tick(now, acts))?;
         }
-        self.at_venue(now, |orders, acts| orders.tick(now, acts))?;
         self.settle_moves(now)
     }
 
@@ -125,10 +149,10 @@ impl BarLoop {
         }
     }
 
-    /// Takes the newest price of the market.
-    pub(crate) fn mark_price(&mut self, price: f64) {
-        if let Executing::Venue(at) = &mut self.execution {
-            at.mark(price);
+    /// Takes the newest price of the market, that of the moment `at`.
+    pub(crate) fn mark_price(&mut self, price: f64, at: Timestamp) {
+        if let Executing::Venue(venue) = &mut self.execution {
+            venue.mark(price, at);
         }
     }
 
@@ -140,21 +164,51 @@ impl BarLoop {
         at.reconcile(stock, VenueStep { recorder, desk, summary, now }).map(|_| ())
     }
 
-    /// Closes the position now, where a limit or a person asks for that and orders need no bar to fill.
-    pub(crate) fn flatten_now(&mut self, now: Timestamp) -> Result<(), LiveError> {
-        let is_held = !self.desk.session().position().is_zero();
-        let Some(closed) = self.last_closed.filter(|_| is_held && self.desk.risk().flattens()) else {
+    /// Whether a position at a venue is to be closed, whatever a model says.
+    pub(crate) fn wants_flat(&self) -> bool {
+        let held = self.desk.session().position();
+        let sells = |at: &AtVenue| at.orders.rules().instrument.sells(held);
+        self.desk.risk().flattens() && self.execution.venue().is_some_and(sells)
+    }
+
+    /// Closes a position at a venue that is to be closed: now and not with the next bar, and again until it is.
+    pub(crate) fn pursue_flat(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        let Some(closed) = self.last_closed.filter(|_| self.wants_flat()) else {
+            self.flat = Retry::default();
             return Ok(());
         };
-        if self.execution.venue().is_none() {
+        if !self.is_settled() || !self.flat.is_due(now) {
             return Ok(());
         }
+        self.flat.put_off(now);
         let mut record = self.record_again(&closed, now);
         let at = closed.bar.close_time(self.header.timeframe);
-        record.followed = Some(Target::Fraction(0.0).into());
         let order = self.without_decision(at, &mut record);
         self.recorder.append(&JournalRecord::Again(Box::new(record)), now)?;
         order.map_or(Ok(()), |order| self.send_to_venue(order, true, now))
+    }
+
+    /// Ends what was on its way under another mode than that of now.
+    pub(crate) fn enforce_mode(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        self.has_less_to_do = false;
+        let risk = self.desk.risk();
+        match (risk.mode(), risk.flattens()) {
+            (TradingMode::Active, _) => Ok(()),
+            (TradingMode::Halted, false) => self.end_orders(now),
+            // Who gets out is not held up.
+            _ => {
+                self.at_venue(now, |orders, acts| orders.cancel_purchases(now, acts))?;
+                self.pursue_flat(now)
+            }
+        }
+    }
+
+    /// The last orders of a session that stops: what is on its way ends, but for what closes a position that is to be.
+    pub(crate) fn end_for_good(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        match self.desk.risk().flattens() {
+            true => self.enforce_mode(now),
+            false => self.end_orders(now),
+        }
     }
 
     fn at_venue(
@@ -164,14 +218,25 @@ impl BarLoop {
     ) -> Result<(), LiveError> {
         let Self { execution, recorder, desk, summary, .. } = self;
         let Executing::Venue(at) = execution else { return Ok(()) };
+        let before = desk.risk().mode();
         let moved = at.step(VenueStep { recorder, desk, summary, now }, step)?;
+        self.has_less_to_do |= desk.risk().mode() > before;
         self.moved = moved.or(self.moved);
         Ok(())
     }
 
+    /// Does what has come up meanwhile: a mode that allows less, a position that moved, one that is to be closed.
+    pub(crate) fn settle_moves(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        if self.has_less_to_do {
+            self.enforce_mode(now)?;
+        }
+        self.decide_again(now)?;
+        self.pursue_flat(now)
+    }
+
     /// Decides the last bar again where the position moved before its order could leave, while there is time.
-    fn settle_moves(&mut self, now: Timestamp) -> Result<(), LiveError> {
-        let Some(Moved(bar_open)) = self.moved.take() else { return Ok(()) };
+    fn decide_again(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        let Some(Moved(bar_open)) = self.moved.take().filter(|_| !self.wants_flat()) else { return Ok(()) };
         let Some(closed) = self.last_closed.filter(|closed| closed.bar.open_time() == bar_open) else {
             return Ok(());
         };

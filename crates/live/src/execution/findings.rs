@@ -3,9 +3,9 @@
 use walkforward_core::{Quantity, Timestamp};
 
 use super::VenueAccess;
-use super::venue::orders_under;
+use super::venue::{flow_of, orders_under};
 use crate::journal::{Recovered, SegmentHeader};
-use crate::{Desk, LiveError, OrderDesk, StartRefusal, Stock, take_stock};
+use crate::{Desk, DriverMode, LiveError, OrderDesk, StartRefusal, Stock, take_stock};
 
 /// What a start at a venue would find.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,9 +34,27 @@ pub async fn venue_findings(
     let stock = take_stock(access.venue.as_ref(), &names).await?;
     let fresh = Desk::new(header.config, header.limits, header.kept_bars)?;
     let desk = recovered.map_or(&fresh, |session| &session.desk);
-    let mut orders = orders_under(access, header, left, desk, &stock)?;
-    // What it would do is left undone.
-    let mut acts = Vec::new();
-    let refusals = orders.reconcile(&stock, now, &mut acts).err().unwrap_or_default();
+    let orders = orders_under(access, header, left, desk, &stock)?;
+    let refusals = refusals(&orders, desk, header, &stock, access.mode, now);
     Ok(VenueFindings { stock, ledger: desk.session().position(), refusals })
+}
+
+/// Everything that stands against a start of `orders` under `header`, with the ledger of `desk`. What it would do is left
+/// undone.
+pub(super) fn refusals(
+    orders: &OrderDesk,
+    desk: &Desk,
+    header: &SegmentHeader,
+    stock: &Stock,
+    mode: DriverMode,
+    now: Timestamp,
+) -> Vec<StartRefusal> {
+    let (mut orders, mut acts) = (orders.clone(), Vec::new());
+    let mut refusals = orders.reconcile(stock, now, &mut acts).err().unwrap_or_default();
+    refusals.extend(stock.other_account(header.account.as_ref()));
+    // Whoever holds a position is better off watched and with smaller purchases than left alone.
+    let is_idle = orders.is_flat() && mode == DriverMode::Trade;
+    let cash = desk.session().cash() + flow_of(&acts);
+    refusals.extend(orders.short_cash(stock, cash, desk.session().equity()).filter(|_| is_idle));
+    refusals
 }

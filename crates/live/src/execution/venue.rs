@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use walkforward_core::{ErrorKind, Price, Timestamp, Venue, VenueError};
+use walkforward_core::{ErrorKind, Price, Side, Timestamp, Venue, VenueError};
 
 use super::VenueAccess;
+use super::findings::refusals;
 use crate::journal::{EventRecord, JournalRecord, SegmentHeader, StampedEvent};
 use crate::recorder::Recorder;
 use crate::{
-    Booking, CarryError, Desk, LiveError, OrderAct, OrderBooks, OrderDesk, OrderRecord, OrderRules,
+    Booking, CarryError, Desk, DriverMode, LiveError, OrderAct, OrderBooks, OrderDesk, OrderRecord, OrderRules,
     OrderWarning, Restriction, SessionSummary, Stock, VenueAnswer, VenueDriver, carry_out, take_stock,
 };
 
@@ -25,8 +26,8 @@ pub(crate) struct AtVenue {
     acts: Vec<OrderAct>,
     /// The bar whose order is to be decided again.
     again: Option<Timestamp>,
-    /// Newest price of the market.
-    newest: Option<Price>,
+    /// Newest price of the market, and when it was one.
+    newest: Option<(Price, Timestamp)>,
     /// The last reason why there was no order: told once.
     pub(crate) skipped: Option<String>,
 }
@@ -52,10 +53,22 @@ impl AtVenue {
         desk: &Desk,
         stock: &Stock,
     ) -> Result<Self, LiveError> {
-        let newest = desk.history().last().and_then(|bar| Price::new(bar.close()).ok());
         let orders = orders_under(access, header, recovered, desk, stock)?;
         let driver = VenueDriver::start(Arc::clone(&access.venue), access.mode);
-        Ok(Self { orders, driver, acts: Vec::new(), again: None, newest, skipped: None })
+        Ok(Self { orders, driver, acts: Vec::new(), again: None, newest: None, skipped: None })
+    }
+
+    /// Refuses a start against which something stands, before anything of it is written or done.
+    pub(crate) fn check(
+        &self,
+        header: &SegmentHeader,
+        desk: &Desk,
+        stock: &Stock,
+        mode: DriverMode,
+        now: Timestamp,
+    ) -> Result<(), LiveError> {
+        let refusals = refusals(&self.orders, desk, header, stock, mode, now);
+        if refusals.is_empty() { Ok(()) } else { Err(LiveError::Refused { refusals }) }
     }
 
     /// Takes up what an earlier process left; nothing goes on where something stands against it.
@@ -65,6 +78,10 @@ impl AtVenue {
         books: VenueStep<'_>,
     ) -> Result<Option<Moved>, LiveError> {
         let verdict = self.orders.reconcile(stock, books.now, &mut self.acts);
+        let cash = books.desk.session().cash() + flow_of(&self.acts);
+        if self.orders.short_cash(stock, cash, books.desk.session().equity()).is_some() {
+            self.orders.cash_is_short(stock.account.spendable, &mut self.acts);
+        }
         let moved = self.carry(books)?;
         match verdict {
             Ok(()) => Ok(moved),
@@ -93,17 +110,18 @@ impl AtVenue {
         Ok(self.again.take().map(Moved))
     }
 
-    /// Takes the market's newest price.
-    pub(crate) fn mark(&mut self, price: f64) {
+    /// Takes the market's newest price, that of the moment `at`.
+    pub(crate) fn mark(&mut self, price: f64, at: Timestamp) {
         if let Ok(price) = Price::new(price) {
-            self.newest = Some(price);
+            self.newest = Some((price, at));
             self.orders.mark(price);
         }
     }
 
-    /// How far the newest price is from `decided`, as a fraction of it.
-    pub(crate) fn price_moved(&self, decided: f64) -> f64 {
-        self.newest.map_or(0.0, |newest| (newest.get() / decided - 1.0).abs())
+    /// How far a price of later than `at` is from `decided`, as a fraction of it; 0 where none is known.
+    pub(crate) fn price_moved(&self, decided: f64, at: Timestamp) -> f64 {
+        let later = self.newest.filter(|(_, newest_at)| *newest_at > at);
+        later.map_or(0.0, |(newest, _)| (newest.get() / decided - 1.0).abs())
     }
 
     /// The next answer of the venue. Cancel safe.
@@ -111,6 +129,18 @@ impl AtVenue {
         let ended = || LiveError::Task("the task that talks to the venue has ended".to_owned());
         self.driver.next().await.ok_or_else(ended)
     }
+}
+
+/// What the bookings among `acts` bring in cash.
+pub(super) fn flow_of(acts: &[OrderAct]) -> f64 {
+    let flow = |act: &OrderAct| match act {
+        OrderAct::Book(Booking { fill, .. }) => match fill.side {
+            Side::Buy => -(fill.notional() + fill.fee_cash.get()),
+            Side::Sell => fill.notional() - fill.fee_cash.get(),
+        },
+        _ => 0.0,
+    };
+    acts.iter().map(flow).sum()
 }
 
 /// The orders that `recovered` left, or none, under the rules of today.

@@ -115,6 +115,7 @@ mod tests {
             bar_open,
             attempt: 0,
             order: Order { side: Side::Buy, size, decided_at: at(60) },
+            sold: Quantity::ZERO,
             stop: None,
             price: Price::new(10.0).unwrap(),
             at: at(61),

@@ -102,6 +102,9 @@ pub struct SegmentHeader {
     pub closing: ClosingRules,
     /// Where orders go: [`PAPER`], or the venue's name. Fills on paper are the engine's own, so that they can be made again.
     pub venue: String,
+    /// Which of the venue's accounts, as a hash of its id; none on paper and where the venue tells none.
+    #[serde(default)]
+    pub account: Option<String>,
     /// Bars that are kept to warm up a model that comes later.
     pub kept_bars: usize,
     /// Bars that follow before the first record.
@@ -145,6 +148,7 @@ impl SegmentHeader {
             swap: options.swap,
             closing: options.closing,
             venue: venue.to_owned(),
+            account: None,
             kept_bars: options.history_bars,
             history_bars: 0,
         }

@@ -141,6 +141,12 @@ impl<F: FnMut(&ModelStamp) -> Result<Option<Arc<dyn Policy>>, LiveError>> Polici
     }
 }
 
+/// What the last bar asked for, by its last order.
+fn wanted_before(orders: Option<&OrderDesk>) -> Option<(Timestamp, Option<Order>)> {
+    let (bar_open, order) = orders?.last_decision()?;
+    Some((bar_open, Some(order)))
+}
+
 /// A session on its way through its journal.
 struct Replay {
     header: SegmentHeader,
@@ -172,6 +178,7 @@ impl Replay {
         }
         let fills = FillModel::new(&header.config);
         let Checkpoint { last_bar, bars, .. } = segment.checkpoint;
+        let wanted = before.as_ref().and_then(|before| before.wanted);
         let orders = segment.checkpoint.orders.as_deref().cloned();
         if header.start == SegmentStart::Continued
             && let Some(before) = before
@@ -180,7 +187,12 @@ impl Replay {
         }
         let has_features = header.start != SegmentStart::Continued;
         let desk = desk_at(segment)?;
-        Ok(Self { header, desk, fills, has_features, last_bar, bars, orders, wanted: None })
+        // A further attempt of the last bar's order may come after a restart.
+        let wanted = match header.start {
+            SegmentStart::New => None,
+            _ => wanted.or_else(|| wanted_before(orders.as_ref())),
+        };
+        Ok(Self { header, desk, fills, has_features, last_bar, bars, orders, wanted })
     }
 
     /// Compares what this came to with what the next segment begins with. Its limits and costs may be others.

@@ -7,14 +7,14 @@ mod protect;
 mod pursue;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{ClientOrderId, OrderSize, Price, Quantity, RejectReason, Rejection, Timestamp};
+use walkforward_core::{Cash, ClientOrderId, Instrument, Order, OrderSize, Price, Quantity, RejectReason, Rejection, Side, Timestamp};
 
 use super::driver::VenueAnswer;
 use super::entry::OrderEntry;
 use super::rules::MAX_WAIT_MS;
 use super::state::{DeskState, ReplayError};
 use super::{
-    CostMeter, FillCost, OrderAct, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, OrderRules,
+    Booking, CostMeter, FillCost, OrderAct, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, OrderRules,
     OrderWarning, VoidReason,
 };
 use crate::{LiveError, Restriction, TradingMode};
@@ -47,6 +47,16 @@ pub(super) struct AtHand {
     stop_due: Option<Timestamp>,
     /// The foreign order that a person was last told of, by the venue's name.
     last_foreign: Option<String>,
+    /// What the account may spend, where it has less than the ledger counts with: no purchase is for more.
+    pub(super) spendable: Option<Cash>,
+    /// Whether a purchase was refused, or found to be too much at the start, for want of cash.
+    is_cash_asked: bool,
+    /// Whether a person was told of that.
+    is_short_told: bool,
+    /// Whether a person was told that the venue bounds orders.
+    is_cap_told: bool,
+    /// Whether a person was told that the stop can't be as large as the position.
+    is_stop_cap_told: bool,
 }
 
 /// Desks are the same when they keep to the same and remember the same.
@@ -98,6 +108,27 @@ impl OrderDesk {
     /// What it keeps to.
     pub fn rules(&self) -> &OrderRules {
         &self.rules
+    }
+
+    /// What the venue takes, and of a purchase no more than the account can pay where that is less than was believed.
+    pub(super) fn bounds(&self) -> Instrument {
+        let instrument = self.rules.instrument;
+        let most = [instrument.maximum_notional, self.hand.spendable].into_iter().flatten();
+        let maximum_notional = most.reduce(|a, b| if b < a { b } else { a });
+        Instrument { maximum_notional, ..instrument }
+    }
+
+    /// Whether the ledger can take `booking`; one that it could not stands only in journals of earlier versions.
+    pub(crate) fn takes(&self, booking: &Booking) -> bool {
+        self.state.takes(&booking.fill)
+    }
+
+    /// The last order of a decision, and its bar; none when there was none or it is forgotten.
+    pub(crate) fn last_decision(&self) -> Option<(Timestamp, Order)> {
+        let entries = self.state.open.iter().rev().chain(self.state.closed.iter().rev());
+        let decisions = entries.filter(|entry| entry.intent.purpose == OrderPurpose::Decision);
+        let last = decisions.max_by_key(|entry| (entry.intent.bar_open, entry.intent.attempt))?;
+        Some((last.intent.bar_open, last.intent.order))
     }
 
     /// The position by the bookings.
@@ -170,6 +201,21 @@ impl OrderDesk {
         self.advance(now, acts);
     }
 
+    /// As [`cancel`](Self::cancel), of purchases alone: what gets out of a position goes on.
+    pub fn cancel_purchases(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        let buys = |entry: &&OrderEntry| {
+            entry.intent.purpose == OrderPurpose::Decision && entry.intent.order.side == Side::Buy
+        };
+        if self.state.waiting().as_ref().is_some_and(buys) {
+            self.withdraw(VoidReason::Withdrawn, now, acts);
+        }
+        let sent: Vec<_> = self.state.sent().filter(buys).map(|entry| entry.intent.id.clone()).collect();
+        for id in sent {
+            self.ask_end(&id, now, acts);
+        }
+        self.advance(now, acts);
+    }
+
     /// When [`tick`](Self::tick) may have something to do; none while nothing is open.
     pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let patience = self.rules.times.patience_ms;
@@ -217,6 +263,10 @@ impl OrderDesk {
         let record = OrderRecord::Closed { id: id.clone(), outcome: outcome.clone(), cost, at: now };
         self.note(record, acts);
         self.hand.pursuits.forget(id);
+        if !entry.filled.is_zero() && self.hand.spendable.take().is_some() {
+            // What the account may spend has changed.
+            acts.push(OrderAct::AskAccount);
+        }
         if self.state.costs.is_beyond() && !was_beyond {
             let ratio = self.state.costs.ratio().unwrap_or_default();
             acts.push(OrderAct::Warn(OrderWarning::CostsBeyondModel { orders: super::COST_WINDOW, ratio }));
@@ -269,6 +319,7 @@ impl OrderDesk {
         let mode = match rejection.reason {
             RejectReason::InsufficientBalance => {
                 self.hand.position.want();
+                self.hand.is_cash_asked |= intent.order.side == Side::Buy;
                 acts.push(OrderAct::AskAccount);
                 None
             }

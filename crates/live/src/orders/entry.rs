@@ -29,7 +29,21 @@ pub struct OrderEntry {
     pub(super) last_fill_at: Option<Timestamp>,
     executions: VecDeque<String>,
     pub(super) outcome: Option<OrderOutcome>,
+    /// What was taken over of the venue's position while it was thought not to be there, and at which price.
+    #[serde(default)]
+    pub(super) adopted: Option<Adopted>,
 }
+
+/// A part of a position that no order explained when it was taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Adopted {
+    /// How much, above zero: bought or sold as the order does.
+    pub(super) quantity: Quantity,
+    pub(super) price: Price,
+}
+
+/// How much more than at the price of its decision an order for quote currency may have bought.
+const PRICE_ROOM: f64 = 1.1;
 
 /// A piece of an order that is not booked yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +72,7 @@ impl OrderEntry {
             last_fill_at: None,
             executions: VecDeque::new(),
             outcome: None,
+            adopted: None,
         }
     }
 
@@ -79,6 +94,38 @@ impl OrderEntry {
     /// How it ended; none while it is open.
     pub fn outcome(&self) -> Option<&OrderOutcome> {
         self.outcome.as_ref()
+    }
+
+    /// Whether it was handed in, was never seen at the venue, and may be there all the same.
+    pub(super) fn may_turn_up(&self) -> bool {
+        matches!(
+            self.outcome,
+            Some(OrderOutcome::GivenUp | OrderOutcome::Refused(_) | OrderOutcome::NotPlaced { .. })
+        )
+    }
+
+    /// Takes so much of `quantity`, which was taken over, for what it may have filled.
+    pub(super) fn adopt(&mut self, quantity: Quantity, price: Price) -> Quantity {
+        let intent = &self.intent;
+        let most = match intent.order.size {
+            OrderSize::Quantity(wanted) => wanted - intent.sold,
+            OrderSize::Notional(cash) => {
+                let units = PRICE_ROOM * cash.get() / intent.price.get();
+                Quantity::from_units_towards_zero(units).unwrap_or(Quantity::ZERO)
+            }
+        };
+        let before = self.adopted.map_or(Quantity::ZERO, |adopted| adopted.quantity);
+        let taken = quantity.min(most - self.filled - before).max(Quantity::ZERO);
+        if !taken.is_zero() {
+            self.adopted = Some(Adopted { quantity: before + taken, price });
+        }
+        taken
+    }
+
+    /// Takes back what was taken over of it.
+    pub(super) fn give_back(&mut self, quantity: Quantity) {
+        let left = self.adopted.map(|it| Adopted { quantity: it.quantity - quantity, ..it });
+        self.adopted = left.filter(|it| it.quantity > Quantity::ZERO);
     }
 
     /// Takes a booking of this order.
@@ -164,6 +211,7 @@ mod tests {
             bar_open: Timestamp::EPOCH,
             attempt: 0,
             order,
+            sold: Quantity::ZERO,
             stop: None,
             price: Price::new(100.0).unwrap(),
             at: Timestamp::EPOCH,

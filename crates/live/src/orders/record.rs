@@ -32,6 +32,9 @@ pub struct OrderIntent {
     pub attempt: u32,
     /// Side and size.
     pub order: Order,
+    /// What earlier orders of the same decision have sold of it: a venue has a bound on what one order may be worth.
+    #[serde(default)]
+    pub sold: Quantity,
     /// Stop and limit of a stop order; none for a market order.
     pub stop: Option<(Price, Price)>,
     /// The price that it was decided at.
@@ -55,6 +58,8 @@ pub enum BookingKind {
     FeeCorrection,
     /// A part of the position that no order of ours explains, taken over at the last price.
     External,
+    /// What was taken over is taken back, at the price of then: the order that explains it has turned up.
+    Reversal,
 }
 
 /// What goes into the ledger.
@@ -253,10 +258,19 @@ pub enum OrderWarning {
         ratio: f64,
     },
     /// The venue had less cash than an order wanted.
-    #[error("the account may spend {spendable}: less than the ledger believes")]
+    #[error(
+        "the account may spend {spendable:.2}, less than the ledger counts with: purchases are cut to that until it has \
+         more; deposit the difference"
+    )]
     CashShort {
         /// What it may spend.
         spendable: f64,
+    },
+    /// The venue takes no order that is worth more.
+    #[error("the venue takes orders up to {maximum}: what is larger is bought to that, and sold in parts")]
+    Capped {
+        /// The most that one order may be worth.
+        maximum: f64,
     },
     /// Updates don't come.
     #[error("order updates don't come, orders are asked for instead: {reason}")]

@@ -1,13 +1,14 @@
 //! Taking up again what an earlier desk left.
 
 use walkforward_core::{
-    ClientOrderId, Holdings, Instrument, MarketRules, OrderOrigin, OrderState, Quantity, Timestamp, Venue,
+    ClientOrderId, Holdings, Instrument, MarketRules, OrderOrigin, OrderSize, OrderState, Quantity, Timestamp, Venue,
     VenueAccount, VenueError, VenuePosition,
 };
 
 use super::desk::OrderDesk;
 use super::fees::is_fee_error;
 use super::{OrderAct, OrderPurpose};
+use walkforward_policy::sha256_hex;
 
 /// Rounds of questions until two in a row agree; orders that go on filling are then left to the running desk.
 const MAX_ROUNDS: usize = 5;
@@ -59,6 +60,47 @@ pub enum StartRefusal {
         /// Venue less ledger.
         difference: Quantity,
     },
+    /// The account has less cash than the ledger counts with.
+    #[error(
+        "the account may spend {spendable:.2}, the ledger counts with {ledger:.2}: deposit the difference, or begin another \
+         journal with a smaller costs.initial_cash"
+    )]
+    Cash {
+        /// By the ledger.
+        ledger: f64,
+        /// By the venue, with what open purchases hold back.
+        spendable: f64,
+    },
+    /// The journal is that of another account.
+    #[error(
+        "the journal is that of account {recorded}, and the keys are those of account {found} (by the hashes of their ids): \
+         use the account's own keys, or another journal"
+    )]
+    OtherAccount {
+        /// The hash in the journal.
+        recorded: String,
+        /// The hash of the account that the keys open.
+        found: String,
+    },
+}
+
+/// Hex digits of an account's hash.
+const ACCOUNT_DIGITS: usize = 12;
+/// Share of the ledger's equity that the account's cash may lack: fees that were estimated.
+const CASH_TOLERANCE: f64 = 0.005;
+
+impl Stock {
+    /// What tells the account from others, without its id; none where the venue tells none.
+    pub fn account_hash(&self) -> Option<String> {
+        let id = self.account.id.as_ref()?;
+        Some(sha256_hex(id.as_bytes())[..ACCOUNT_DIGITS].to_owned())
+    }
+
+    /// What stands against a start of a journal that was begun in account `recorded`; none where either is not known.
+    pub(crate) fn other_account(&self, recorded: Option<&String>) -> Option<StartRefusal> {
+        let (recorded, found) = (recorded?.clone(), self.account_hash()?);
+        (recorded != found).then_some(StartRefusal::OtherAccount { recorded, found })
+    }
 }
 
 /// Asks the venue for all that [`OrderDesk::reconcile`] needs, of the orders that are [`OrderDesk::unfinished`]; the orders
@@ -67,11 +109,12 @@ pub enum StartRefusal {
 /// # Errors
 /// The venue does not answer.
 pub async fn take_stock(venue: &dyn Venue, names: &[ClientOrderId]) -> Result<Stock, VenueError> {
-    let (account, instrument) = (venue.account().await?, venue.instrument().await?);
+    let instrument = venue.instrument().await?;
     let mut rounds = 0;
     let mut orders = look_up(venue, names).await?;
     loop {
         let (position, open) = (venue.position().await?, venue.open_orders().await?);
+        let account = venue.account().await?;
         let before = std::mem::replace(&mut orders, look_up(venue, names).await?);
         rounds += 1;
         if before == orders || rounds == MAX_ROUNDS {
@@ -136,6 +179,24 @@ impl OrderDesk {
         }
         self.tick(now, acts);
         Ok(())
+    }
+
+    /// Compares the account's cash with the ledger's, `cash` of `equity`, after [`reconcile`](Self::reconcile); what stands
+    /// against a start where it is too little. Fees that were estimated may make that little difference.
+    pub(crate) fn short_cash(&self, stock: &Stock, cash: f64, equity: f64) -> Option<StartRefusal> {
+        let purchases = self.state.sent().filter(|entry| entry.placed_at.is_some());
+        let held_back = purchases.map(|entry| match entry.intent.order.size {
+            OrderSize::Notional(cash) => (cash.get() - entry.cost).max(0.0),
+            OrderSize::Quantity(_) => 0.0,
+        });
+        let spendable = stock.account.spendable.get() + held_back.sum::<f64>();
+        let is_short = cash - spendable > CASH_TOLERANCE * equity.max(0.0);
+        is_short.then_some(StartRefusal::Cash { ledger: cash, spendable })
+    }
+
+    /// Whether the position is nothing that the venue would take back.
+    pub(crate) fn is_flat(&self) -> bool {
+        !self.rules.instrument.sells(self.state.position)
     }
 
     /// A market order that may still leave has to pass the checks again, against what the venue says there is.

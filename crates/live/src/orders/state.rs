@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{ClientOrderId, Price, Quantity, Side, Timestamp};
+use walkforward_core::{ClientOrderId, Fill, Price, Quantity, Side, Timestamp};
 
 use super::{
     Booking, BookingKind, CostMeter, OrderEntry, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord,
@@ -150,17 +150,57 @@ impl DeskState {
         Ok(())
     }
 
+    /// Whether the position is enough for `fill`: nothing is sold short.
+    pub(super) fn takes(&self, fill: &Fill) -> bool {
+        fill.side == Side::Buy || fill.quantity <= self.position
+    }
+
     fn book(&mut self, booking: &Booking) -> Result<(), ReplayError> {
         let fill = &booking.fill;
-        if let Some(id) = &booking.order {
-            let all = self.open.iter_mut().chain(&mut self.closed);
-            let entry = all.into_iter().find(|entry| entry.intent.id == *id);
-            entry.ok_or_else(|| replay_error(id, "an intent before it fills"))?.book(booking);
-            self.is_unconfirmed = true;
-            if booking.is_fee_estimated && fill.side == Side::Buy {
-                self.estimated = self.estimated + fill.quantity;
+        let takes = self.takes(fill);
+        match &booking.order {
+            Some(id) => self.book_order(id, booking)?,
+            None if booking.kind == BookingKind::External => self.adopt(fill),
+            None => {}
+        }
+        self.bookings += 1;
+        if takes {
+            self.move_position(fill);
+            if booking.kind != BookingKind::FeeCorrection {
+                self.last_price = Some(fill.price);
             }
         }
+        Ok(())
+    }
+
+    fn book_order(&mut self, id: &ClientOrderId, booking: &Booking) -> Result<(), ReplayError> {
+        let fill = &booking.fill;
+        let all = self.open.iter_mut().chain(&mut self.closed);
+        let entry = all.into_iter().find(|entry| entry.intent.id == *id);
+        let entry = entry.ok_or_else(|| replay_error(id, "an intent before it fills"))?;
+        self.is_unconfirmed = true;
+        if booking.kind == BookingKind::Reversal {
+            entry.give_back(fill.quantity);
+            return Ok(());
+        }
+        entry.book(booking);
+        if booking.is_fee_estimated && fill.side == Side::Buy {
+            self.estimated = self.estimated + fill.quantity;
+        }
+        Ok(())
+    }
+
+    /// Notes which orders may explain what is taken over, should they turn up: the newest first.
+    fn adopt(&mut self, fill: &Fill) {
+        let mut left = fill.quantity;
+        for entry in self.closed.iter_mut().rev() {
+            if entry.may_turn_up() && entry.intent.order.side == fill.side {
+                left = left - entry.adopt(left, fill.price);
+            }
+        }
+    }
+
+    fn move_position(&mut self, fill: &Fill) {
         let (change, price) = (fill.position_change(), fill.price.get());
         let after = self.position + change;
         if after <= Quantity::ZERO {
@@ -170,11 +210,6 @@ impl DeskState {
             self.average_entry = cost / after.units();
         }
         self.position = after;
-        self.bookings += 1;
-        if booking.kind != BookingKind::FeeCorrection {
-            self.last_price = Some(fill.price);
-        }
-        Ok(())
     }
 
     fn close(&mut self, id: &ClientOrderId, outcome: OrderOutcome) -> Result<(), ReplayError> {

@@ -92,11 +92,7 @@ impl Runner {
         let now = self.now();
         self.bar_loop.event(EventRecord::Command { command }, now)?;
         self.bar_loop.recorder.sync()?;
-        if self.bar_loop.desk.risk().mode() > TradingMode::Active {
-            // Whatever was on its way was decided under other rules.
-            self.bar_loop.end_orders(now)?;
-            self.bar_loop.flatten_now(now)?;
-        }
+        self.bar_loop.enforce_mode(now)?;
         self.status.send_replace(self.bar_loop.status());
         Ok(())
     }

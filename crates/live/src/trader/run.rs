@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Interval;
 use walkforward_core::{Bar, CancelToken, Clock, FeedEvent, MarketFeed, Timestamp};
 
 use super::TraderStatus;
@@ -18,7 +19,7 @@ use crate::journal::{EventRecord, JournalRecord};
 use crate::{ClosedBar, ConditionSource, FeedTime, LiveError, SessionSummary, Speed, StopReason, Taken};
 
 /// How often a waiting trader looks whether it should stop or sync.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// Least time between two looks at the orders of a venue.
 const LEAST_WAIT_MS: i64 = 5;
@@ -34,6 +35,8 @@ pub(super) struct Runner {
     pub(super) commands: mpsc::Receiver<Told>,
     pub(super) cancel: CancelToken,
     pub(super) status: watch::Sender<TraderStatus>,
+    /// However often somebody asks something, the session looks at what else there is.
+    pub(super) tick: Interval,
     pub(super) feed: FeedState,
     pub(super) step: Step,
     pub(super) clock: Arc<dyn Clock>,
@@ -112,7 +115,7 @@ impl Runner {
                     self.on_told(told)?;
                     None
                 }
-                () = tokio::time::sleep(TICK) => {
+                _ = self.tick.tick() => {
                     self.on_tick()?;
                     None
                 }
@@ -127,18 +130,22 @@ impl Runner {
         }
     }
 
-    /// Waits until the orders at a venue have ended, for as long as that may take. What is left, the next start takes up.
+    /// Ends the orders at a venue, and waits for that as long as it may take. What is left, the next start takes up.
     async fn settle(&mut self) -> Result<(), LiveError> {
         let end = self.clock.monotonic() + SETTLE_PATIENCE;
-        while !self.bar_loop.is_settled() && self.clock.monotonic() < end {
-            let now = self.clock.now();
-            self.bar_loop.tick_orders(now)?;
+        self.bar_loop.end_for_good(self.clock.now())?;
+        while (!self.bar_loop.is_settled() || self.bar_loop.wants_flat()) && self.clock.monotonic() < end {
+            self.take_commands()?;
+            self.bar_loop.tick_orders(self.clock.now())?;
             tokio::select! {
                 answer = self.bar_loop.venue_answer() => self.bar_loop.on_answer(answer?, self.clock.now())?,
                 () = tokio::time::sleep(TICK) => {}
             }
         }
-        Ok(())
+        // What somebody said until now holds for the next start.
+        self.read_controls()?;
+        self.commands.close();
+        self.take_commands()
     }
 
     fn on_tick(&mut self) -> Result<(), LiveError> {
@@ -147,6 +154,9 @@ impl Runner {
         // A failure comes again at the bar, where it is journalled.
         let _ = self.bar_loop.prepare_ahead();
         self.look_at_controls()?;
+        if self.intake.time() == FeedTime::Clock {
+            self.watch_data(now)?;
+        }
         self.bar_loop.show_ages(now, self.intake.newest_end(), self.intake.time() == FeedTime::Clock);
         self.bar_loop.recorder.sync_if_due(self.clock.monotonic())
     }
@@ -173,7 +183,7 @@ impl Runner {
         self.feed = FeedState { is_up: true, last_data_at: Some(now) };
         let taken = self.intake.push(bar, now, &mut self.bar_loop.summary)?;
         if taken == Taken::New {
-            self.bar_loop.mark_price(bar.close());
+            self.bar_loop.mark_price(bar.close(), bar.close_time(self.intake.base()));
         }
         if !matches!(taken, Taken::New | Taken::Duplicate) {
             tracing::debug!(open_time = %bar.open_time(), ?taken, "a bar of the feed that was not expected");

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
 use walkforward_core::{Backfill, Bar, Clock, MarketFeed, MarketRules, Timeframe};
 use walkforward_engine::EngineError;
 
 use super::Trader;
-use super::run::Runner;
+use super::run::{Runner, TICK};
 use super::step::Step;
-use crate::bar_loop::{BarLoop, Executing, FeedState};
+use crate::bar_loop::{BarLoop, Executing, FeedState, Retry};
 use crate::control::EventLog;
 use crate::controls::Controls;
 use crate::execution::{AtVenue, stock};
@@ -21,9 +22,9 @@ use crate::metrics::Meter;
 use crate::recorder::Recorder;
 use crate::watcher::Accepts;
 use crate::{
-    Assembly, ChampionSource, DecisionJournal, Desk, DeskCheckpoint, Due, Execution, FeedTime, LiveError,
-    ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionCounts, SessionSummary, Stock, TraderOptions,
-    TraderPorts, WatchOutcome,
+    Assembly, ChampionSource, ClosedBar, DecisionJournal, Desk, DeskCheckpoint, Due, Execution, FeedTime,
+    LiveError, ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionCounts, SessionSummary, Stock,
+    TraderOptions, TraderPorts, WatchOutcome,
 };
 
 /// Refused models that wait to be journalled; each distinct failure comes once.
@@ -56,7 +57,7 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     } = trader;
     let TraderPorts { feed, backfill, execution, champion, clock } = ports;
     check_venue(&options, &execution)?;
-    let Taken { mut journal, header, resumed } =
+    let Taken { mut journal, mut header, resumed } =
         take_journal(&options, feed.base(), execution.name(), clock.as_ref())?;
     journal.publish_to(synced);
     let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
@@ -65,9 +66,11 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     if let Some(model) = &model {
         slot.resume(model);
     }
+    let last_closed = desk.history().last().copied().map(ClosedBar::of_history);
     let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
     let mut watcher = watcher(&options, champion, &slot, sender).answering(looks.1);
-    let (execution, stock) = executing(execution, &header, orders, &desk).await?;
+    let (execution, stock) = executing(execution, &header, orders, &desk, clock.as_ref()).await?;
+    header.account = header.account.or_else(|| stock.as_ref()?.account_hash());
     let meter = Meter::new(metrics, header.is_paper(), Arc::clone(&clock));
     let mut summary = SessionSummary::new(options.session.initial_cash);
     summary.stand(desk.session());
@@ -90,7 +93,9 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         last_bar,
         bars,
         missed: counts.missed,
-        last_closed: None,
+        last_closed,
+        flat: Retry::default(),
+        has_less_to_do: false,
         moved: None,
         slot: Arc::clone(&slot),
     };
@@ -103,6 +108,7 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         speed: options.speed,
         commands: commands.1,
         cancel: cancel.clone(),
+        tick: ticks(),
         status,
         step: Step::new(step, bars, looks.0),
         feed: FeedState { is_up: options.time == FeedTime::Bars, last_data_at: None },
@@ -124,6 +130,12 @@ fn intake(
     let (time, to, rules) = (options.time, options.timeframe, options.closing);
     let last = bar_loop.desk.history().last();
     Intake::new(IntakeOptions { time, base, to, rules, backfill }, last, bar_loop.clock.now())
+}
+
+fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Takes up the orders that were left, and the model that trades.
@@ -194,12 +206,14 @@ async fn executing(
     header: &SegmentHeader,
     orders: Option<OrderDesk>,
     desk: &Desk,
+    clock: &dyn Clock,
 ) -> Result<(Executing, Option<Stock>), LiveError> {
     match execution {
         Execution::Broker(broker) => Ok((Executing::Broker(broker), None)),
         Execution::Venue(access) => {
             let stock = stock(access.venue.as_ref(), orders.as_ref()).await?;
             let at = AtVenue::begin(&access, header, orders, desk, &stock)?;
+            at.check(header, desk, &stock, access.mode, clock.now())?;
             Ok((Executing::Venue(Box::new(at)), Some(stock)))
         }
     }
@@ -228,6 +242,7 @@ fn take_journal(
     if let Some(before) = before {
         header.deployment = before.deployment;
         header.session = before.session;
+        header.account = before.account;
     }
     Ok(Taken { journal, header, resumed })
 }

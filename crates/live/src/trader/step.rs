@@ -8,7 +8,7 @@ use walkforward_store::JournalPosition;
 
 use super::run::Runner;
 use crate::journal::EventRecord;
-use crate::{Command, FeedTime, LiveError, LookNow, Notice};
+use crate::{Behaviour, Command, ConditionSource, FeedTime, LiveError, LookNow, Notice};
 
 /// Lets a replay at full speed wait for a follower: without it, the bars would be over before the follower has seen the
 /// first. A session by the clock never waits.
@@ -90,6 +90,8 @@ impl Runner {
                 self.bar_loop.event(EventRecord::Guard { model_id, reason }, now)?;
                 self.bar_loop.recorder.sync()
             }
+            Notice::Restricted { reason } => self.watch_condition(Some(Behaviour::ReduceOnly), reason),
+            Notice::Lifted { reason } => self.watch_condition(None, reason),
             Notice::Stop { model_id, reason } => {
                 // In this order: what the journal tells of the watch is not told again.
                 self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
@@ -97,5 +99,12 @@ impl Runner {
                 self.bar_loop.recorder.sync()
             }
         }
+    }
+
+    /// Begins or ends what the watch holds the session back for, and brings that to the disk.
+    fn watch_condition(&mut self, behaviour: Option<Behaviour>, reason: String) -> Result<(), LiveError> {
+        let now = self.now();
+        self.bar_loop.condition(ConditionSource::Watch, behaviour, || reason, now)?;
+        self.bar_loop.recorder.sync()
     }
 }

@@ -2,11 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{ModelId, Timestamp};
-use walkforward_store::{GuardedRollback, RollbackRequest, Store, StoreError};
+use walkforward_store::{GuardedRollback, JournalPosition, RollbackRequest, Store, StoreError};
 
 use super::{WatchOptions, Watchman, Work};
-use crate::GuardVerdict;
-use crate::follow::FollowError;
+use crate::follow::{FollowError, JournalTail, Tailed};
+use crate::journal::{BarRecord, EventRecord, JournalRecord, StampedEvent};
+use crate::{ConditionSource, GuardVerdict};
+
+/// Bars that a champion may decide still after the journal has told that it was taken back: the pointer is looked at within
+/// the first of them.
+const BARS_TO_LEAVE: u32 = 2;
+/// Bars that it may decide while taking it back fails. From then on the session is held back.
+const BARS_TO_FAIL: u32 = 3;
 
 /// What a watchman tells the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +25,20 @@ pub enum Notice {
         /// Why, and what was done.
         reason: String,
     },
-    /// The champion should go and nothing came before it: the session has to close its position and halt.
+    /// The champion should go, and nothing came before it or it decides on: the session has to close its position and halt.
     Stop {
         /// The champion.
         model_id: ModelId,
+        /// Why.
+        reason: String,
+    },
+    /// The champion should go and can't be taken back now: positions may only shrink meanwhile. It may be told again.
+    Restricted {
+        /// Why.
+        reason: String,
+    },
+    /// What [`Restricted`](Self::Restricted) was about has passed. It may be told again.
+    Lifted {
         /// Why.
         reason: String,
     },
@@ -48,9 +65,21 @@ pub(super) struct Pending {
     after: Option<u64>,
     /// What was done about it.
     outcome: Option<Outcome>,
+    /// Whether the journal tells of that.
+    #[serde(default)]
+    is_told: bool,
+    /// Bars that the champion has decided since then.
+    #[serde(default)]
+    bars_on: u32,
+    /// Why the session is held back until another model decides; none where it is not.
+    #[serde(default)]
+    hold: Option<String>,
     /// Whether this process has announced it.
     #[serde(skip)]
     is_announced: bool,
+    /// Whether the pointer names another model, as far as this look at the journal knows.
+    #[serde(skip)]
+    has_moved: bool,
 }
 
 /// What a verdict came to.
@@ -61,11 +90,33 @@ enum Outcome {
     TakenBack { words: String },
     /// Nothing came before it.
     NothingBefore { words: String },
+    /// It was taken back, and decides on.
+    Stays { words: String },
+}
+
+/// What a try to take a champion back came to.
+enum Tried {
+    Done(Outcome),
+    /// The pointer names another model, and not because of this verdict.
+    Moved {
+        champion: Option<ModelId>,
+    },
 }
 
 impl Pending {
     pub(super) fn new(model_id: ModelId, verdict: GuardVerdict, found_at: Timestamp) -> Self {
-        Self { model_id, verdict, found_at, after: None, outcome: None, is_announced: false }
+        Self {
+            model_id,
+            verdict,
+            found_at,
+            after: None,
+            outcome: None,
+            is_told: false,
+            bars_on: 0,
+            hold: None,
+            is_announced: false,
+            has_moved: false,
+        }
     }
 
     fn notice(&self, outcome: &Outcome) -> Notice {
@@ -74,20 +125,98 @@ impl Pending {
             Outcome::TakenBack { words } => {
                 Notice::TakenBack { model_id, reason: format!("{sentence}; {words}") }
             }
-            Outcome::NothingBefore { words } => {
+            Outcome::NothingBefore { words } | Outcome::Stays { words } => {
                 let reason = format!("{sentence}; {words}: the position is closed and the session halts");
                 Notice::Stop { model_id, reason }
             }
         }
+    }
+
+    /// Whether `bar` was decided by its champion because nobody else may: not while another one waits for the position to
+    /// end.
+    fn is_on(&self, bar: &BarRecord) -> bool {
+        bar.waited == 0 && bar.model.as_ref().is_some_and(|model| model.model_id == self.model_id)
+    }
+
+    /// Notes who decided on a bar; whether the verdict is done with.
+    fn decided(&mut self, bar: &BarRecord) -> bool {
+        let Some(model) = &bar.model else { return false };
+        if model.model_id != self.model_id {
+            self.hold = None;
+            return match self.outcome {
+                None | Some(Outcome::Stays { .. }) => true,
+                // The journal should tell of it.
+                Some(Outcome::TakenBack { .. } | Outcome::NothingBefore { .. }) => self.is_told,
+            };
+        }
+        if self.is_told && matches!(self.outcome, Some(Outcome::TakenBack { .. })) && self.is_on(bar) {
+            self.bars_on += 1;
+            if self.bars_on >= BARS_TO_LEAVE {
+                let words = format!(
+                    "it was taken back, and the session has not taken the model that is champion now: it decided on {} bars \
+                     since",
+                    self.bars_on
+                );
+                self.outcome = Some(Outcome::Stays { words });
+                (self.is_told, self.is_announced) = (false, false);
+            }
+        }
+        false
     }
 }
 
 impl Work {
     /// The journal tells of what was done about a verdict on this model: it need not be told again.
     pub(super) fn hears_of(&mut self, model_id: &ModelId) {
-        let is_it = |pending: &mut Pending| pending.model_id == *model_id && pending.outcome.is_some();
-        if self.pending.take_if(is_it).is_some() {
-            self.is_dirty = true;
+        let Some(pending) = self.pending.as_mut().filter(|pending| pending.model_id == *model_id) else {
+            return;
+        };
+        match pending.outcome {
+            None => return,
+            Some(Outcome::TakenBack { .. }) => pending.is_told = true,
+            Some(Outcome::NothingBefore { .. } | Outcome::Stays { .. }) => self.pending = None,
+        }
+        self.is_dirty = true;
+    }
+
+    /// Another model decides: what was found about the one before is done with. That it still decides counts, too.
+    pub(super) fn decided(&mut self, bar: &BarRecord) {
+        if let Some(pending) = &mut self.pending
+            && pending.decided(bar)
+        {
+            tracing::info!(model = %pending.model_id, "another model decides than the one with the verdict");
+            self.pending = None;
+        }
+    }
+
+    /// Somebody has acknowledged the halt that a verdict came to: the champion is watched anew. What the journal should say
+    /// of that.
+    pub(super) fn acknowledged(&mut self, at: Timestamp) -> Option<String> {
+        if self.pending.as_ref().is_some_and(|pending| pending.outcome.is_none()) {
+            return None;
+        }
+        let begun = self.session.as_mut()?.watch_anew()?;
+        (self.pending, self.is_dirty) = (None, true);
+        Some(match begun {
+            Ok(champion) => {
+                format!("the watch over {champion} begins anew: its verdict was acknowledged at {at}")
+            }
+            Err(problem) => problem,
+        })
+    }
+
+    /// Whether the journal shows that the watch holds the session back, or does no more.
+    pub(super) fn sees(&mut self, record: &JournalRecord) {
+        match record {
+            JournalRecord::Checkpoint(checkpoint) => {
+                let conditions = checkpoint.desk.risk.conditions();
+                self.is_held = conditions.get(ConditionSource::Watch).is_some();
+            }
+            JournalRecord::Event(StampedEvent {
+                event: EventRecord::Condition { source: ConditionSource::Watch, behaviour, .. },
+                ..
+            }) => self.is_held = behaviour.is_some(),
+            _ => {}
         }
     }
 }
@@ -100,13 +229,15 @@ impl Watchman {
         let outcome = match pending.outcome.clone() {
             // The journal may tell of it already, behind where the process before had come to.
             Some(_) if self.work.as_ref().is_some_and(|work| work.at < work.begun_until) => return Ok(()),
+            Some(_) if pending.is_told => return Ok(()),
             Some(outcome) => outcome,
+            None if pending.has_moved => return Ok(()),
             None => {
                 // On the disk first: a start after a crash takes the champion back, if it still is the champion.
                 self.save()?;
                 match act(self.store.store()?, &self.options, &pending)? {
-                    Some(outcome) => self.note_outcome(outcome)?,
-                    None => return self.forget(),
+                    Tried::Done(outcome) => self.note_outcome(outcome)?,
+                    Tried::Moved { champion } => return self.note_moved(champion),
                 }
             }
         };
@@ -118,6 +249,52 @@ impl Watchman {
             (self.notify)(notice);
         }
         Ok(())
+    }
+
+    /// Where the pointer had moved, it may have moved again.
+    pub(super) fn try_again(&mut self) {
+        if let Some(pending) = self.pending() {
+            pending.has_moved = false;
+        }
+    }
+
+    /// Tells the session to hold back where the journal does not show that yet, and with `is_up_to_date` to do so no more.
+    pub(super) fn tell_hold(&self, is_up_to_date: bool) {
+        let Some(work) = &self.work else { return };
+        let hold = work.pending.as_ref().and_then(|pending| pending.hold.as_ref());
+        let notice = match hold {
+            Some(reason) if !work.is_held => Notice::Restricted { reason: reason.clone() },
+            None if work.is_held && is_up_to_date => {
+                let reason = "no verdict on the model that decides is open any more".to_owned();
+                Notice::Lifted { reason }
+            }
+            _ => return,
+        };
+        tracing::warn!(?notice, "the watch and what the session may do");
+        (self.notify)(notice);
+    }
+
+    /// Holds the session back where a verdict came to nothing for some bars, because of `error`.
+    pub(super) fn hold_after(&mut self, error: &FollowError, until: JournalPosition) {
+        let Some(work) = &mut self.work else { return };
+        let Some(pending) = work.pending.as_mut() else { return };
+        if pending.outcome.is_some() || pending.hold.is_some() {
+            return;
+        }
+        let tail = JournalTail::behind(&self.options.journal, work.at);
+        let Some(bars) = bars_on(tail, pending, until) else { return };
+        if bars < BARS_TO_FAIL {
+            return;
+        }
+        pending.hold = Some(format!(
+            "{}; it can't be taken back for {bars} bars ({error}): positions may only shrink until another model decides",
+            pending.verdict.sentence
+        ));
+        work.is_dirty = true;
+    }
+
+    fn pending(&mut self) -> Option<&mut Pending> {
+        self.work.as_mut()?.pending.as_mut()
     }
 
     /// Keeps where the line's history was when the verdict was found.
@@ -145,25 +322,54 @@ impl Watchman {
         Ok(outcome)
     }
 
-    /// The champion is another one by now: there is nothing to take back.
-    fn forget(&mut self) -> Result<(), FollowError> {
+    /// Another model is champion by now, and whether the session takes it the journal will tell: until then the verdict
+    /// stays, and the session is held back once the journal is read to its end.
+    fn note_moved(&mut self, champion: Option<ModelId>) -> Result<(), FollowError> {
         if let Some(work) = &mut self.work
-            && let Some(pending) = work.pending.take()
+            && let Some(pending) = &mut work.pending
         {
-            let model = &pending.model_id;
-            tracing::info!(%model, "the champion changed before it was taken back");
+            pending.has_moved = true;
+            let now = champion.map_or_else(|| "none".to_owned(), |champion| champion.to_string());
+            tracing::info!(model = %pending.model_id, now, "the champion changed before it was taken back");
+        }
+        Ok(())
+    }
+
+    /// Holds the session back where the pointer has moved and the journal, read to its end, shows the same model still.
+    pub(super) fn hold_while_moved(&mut self) {
+        let Some(work) = &mut self.work else { return };
+        if let Some(pending) = work.pending.as_mut().filter(|it| it.has_moved && it.hold.is_none()) {
+            pending.hold = Some(format!(
+                "{}; another model is champion already, and the session has not taken it yet: positions may only shrink until \
+                 another model decides",
+                pending.verdict.sentence
+            ));
             work.is_dirty = true;
         }
-        self.save()
     }
 }
 
-/// Takes the champion back; none where it is not the champion any more, and not because of this verdict.
-fn act(store: &Store, options: &WatchOptions, pending: &Pending) -> Result<Option<Outcome>, FollowError> {
+/// Bars behind a verdict that its champion has decided in what `tail` gives, as many as matter; none when another model has.
+fn bars_on(mut tail: JournalTail, pending: &Pending, until: JournalPosition) -> Option<u32> {
+    let mut bars = 0;
+    while let Ok(Some(tailed)) = tail.next(Some(until)) {
+        let Tailed::Record(_, record) = tailed else { continue };
+        let JournalRecord::Bar(bar) = *record else { continue };
+        let is_other = bar.model.as_ref().is_some_and(|model| model.model_id != pending.model_id);
+        if is_other {
+            return None;
+        }
+        bars += u32::from(pending.is_on(&bar));
+    }
+    Some(bars)
+}
+
+/// Takes the champion back.
+fn act(store: &Store, options: &WatchOptions, pending: &Pending) -> Result<Tried, FollowError> {
     let Pending { model_id, verdict, .. } = pending;
     store.settle(&options.line)?;
     if let Some(done) = done_before(store, options, pending)? {
-        return Ok(Some(done));
+        return Ok(Tried::Done(done));
     }
     let request = RollbackRequest {
         line: &options.line,
@@ -178,30 +384,30 @@ fn act(store: &Store, options: &WatchOptions, pending: &Pending) -> Result<Optio
                 Some((arm, until)) => format!(", and its arm {arm} is in quarantine until {until}"),
                 None => String::new(),
             };
-            let words = format!("{} is champion again{quarantine}", taken.promotion.to());
-            Ok(Some(Outcome::TakenBack { words }))
+            let passed_over = match taken.passed_over.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", taken.passed_over.join("; ")),
+            };
+            let words = format!("{} is champion again{passed_over}{quarantine}", taken.promotion.to());
+            Ok(Tried::Done(Outcome::TakenBack { words }))
         }
         Err(StoreError::NoEarlierChampion { problem, .. }) => {
-            Ok(Some(Outcome::NothingBefore { words: problem }))
+            Ok(Tried::Done(Outcome::NothingBefore { words: problem }))
         }
-        Err(StoreError::PointerMoved { .. }) => Ok(None),
+        Err(StoreError::PointerMoved { found, .. }) => Ok(Tried::Moved { champion: found }),
         Err(error) => Err(error.into()),
     }
 }
 
-/// What a process before has done about the verdict, when it was killed behind that: nothing is taken back twice, whatever
-/// somebody has made champion since.
+/// The rollback that took this champion back since the verdict, whoever did that: a process before, when it was killed behind
+/// it, or the watch of another session. Nothing is taken back twice, whatever somebody has made champion since.
 fn done_before(
     store: &Store,
     options: &WatchOptions,
     pending: &Pending,
 ) -> Result<Option<Outcome>, FollowError> {
     let rows = store.guarded_rollbacks(Some(&options.line))?;
-    let is_it = |row: &GuardedRollback| {
-        Some(row.sequence) > pending.after
-            && row.model == pending.model_id
-            && row.sentence == pending.verdict.sentence
-    };
+    let is_it = |row: &GuardedRollback| Some(row.sequence) > pending.after && row.model == pending.model_id;
     let quarantine = |row: &GuardedRollback| match &row.quarantine {
         Some(quarantine) => {
             format!(", and its arm {} is in quarantine until {}", quarantine.arm, quarantine.until)

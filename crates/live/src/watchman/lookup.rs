@@ -6,7 +6,9 @@ use std::sync::Arc;
 use walkforward_core::{
     Action, ArmId, LineName, ModelId, Observation, Policy, PolicyError, PolicySpec, Timestamp,
 };
-use walkforward_store::{BundleLock, Snapshot, Store, StreamKey, read_evaluation};
+use walkforward_store::{
+    BundleLock, PromotionKind, PromotionRow, PromotionState, Snapshot, Store, StreamKey, read_evaluation,
+};
 
 use crate::follow::FollowError;
 use crate::{FiguresBasis, ReplayFigures, ShadowModel};
@@ -67,6 +69,15 @@ impl Lookup<'_> {
 
     pub(super) fn arm_of(&self, model_id: &ModelId) -> Result<Option<ArmId>, FollowError> {
         Ok(self.store.arm_of(model_id)?)
+    }
+
+    /// Whether a model is champion because one was taken back for it: by a watch, or by a person.
+    pub(super) fn was_taken_back_to(&self, model_id: &ModelId) -> Result<bool, FollowError> {
+        let rows = self.store.promotions(self.line)?;
+        let made = |row: &&PromotionRow| {
+            row.state != PromotionState::Aborted && row.to.as_ref() == Some(model_id)
+        };
+        Ok(rows.iter().rev().find(made).is_some_and(|row| row.kind == PromotionKind::Rollback))
     }
 
     /// What a champion's arm displaced when it took over; none is flat. Where the line's history is ahead of the session, or

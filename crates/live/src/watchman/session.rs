@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use walkforward_core::{ArmId, Bar, ModelId, SessionId, Timeframe};
+use walkforward_core::{ArmId, Bar, ModelId, SessionId, Timeframe, Timestamp};
 use walkforward_engine::SessionConfig;
 use walkforward_store::JournalPosition;
 
@@ -18,6 +18,8 @@ use crate::{
 };
 
 const DAY_MS: i64 = 86_400_000;
+/// Least time between two tries to load a champion that could not be loaded.
+const RETRY_MS: i64 = 3_600_000;
 
 /// What is known of a session.
 pub(super) struct WatchedSession {
@@ -33,6 +35,8 @@ pub(super) struct WatchedSession {
     challengers: BTreeMap<ArmId, ModelId>,
     /// The UTC day of the last bar.
     day: Option<i64>,
+    /// From when on a champion that could not be loaded is tried again; none is at once.
+    retry_at: Option<Timestamp>,
 }
 
 impl WatchedSession {
@@ -40,7 +44,7 @@ impl WatchedSession {
     pub(super) fn new(id: SessionId, header: &SegmentHeader) -> Result<Self, String> {
         let (config, timeframe) = (header.config, header.timeframe);
         let shadow =
-            Shadow::new(config, timeframe, shadow_history(header)).map_err(|error| error.to_string())?;
+            Shadow::new(config, timeframe, header.kept_bars).map_err(|error| error.to_string())?;
         Ok(Self {
             id,
             timeframe,
@@ -52,6 +56,7 @@ impl WatchedSession {
             guard: None,
             challengers: BTreeMap::new(),
             day: None,
+            retry_at: None,
         })
     }
 
@@ -69,7 +74,7 @@ impl WatchedSession {
             .filter_map(|ledger| models.load(&ledger.model_id, &ledger.sha256).ok())
             .collect();
         let (shadow, left_out) =
-            Shadow::resume(config, timeframe, shadow_history(header), &state.shadow, &loaded)
+            Shadow::resume(config, timeframe, header.kept_bars, &state.shadow, &loaded)
                 .map_err(|error| error.to_string())?;
         if let Some(champion) = state.champion.as_ref().filter(|champion| champion.is_run)
             && left_out.contains(&champion.stamp.model_id)
@@ -91,6 +96,7 @@ impl WatchedSession {
             guard,
             challengers,
             day: state.day,
+            retry_at: None,
         };
         Ok((session, left_out))
     }
@@ -136,13 +142,22 @@ impl WatchedSession {
             && (&champion.stamp.model_id, &champion.stamp.sha256) == (&stamp.model_id, &stamp.sha256)
         {
             champion.stamp = stamp.clone();
-            return Ok(Vec::new());
+            let is_run = champion.is_run;
+            if self.retry_at.is_some_and(|at| bar.open_time() < at) {
+                return Ok(Vec::new());
+            }
+            if is_run {
+                return Ok(self.retry_anchor(bar, look));
+            }
         }
         let arm = look.arm_of(&stamp.model_id)?;
         let before = self.champion.as_ref();
         let is_same_arm =
             before.is_some_and(|before| before.is_run && before.arm.is_some() && before.arm == arm);
+        let is_refresh =
+            is_same_arm && self.taken_back.is_none() && !look.was_taken_back_to(&stamp.model_id)?;
         let model = look.models().load(&stamp.model_id, &stamp.sha256);
+        self.retry_at = Some(bar.open_time().plus_millis(RETRY_MS));
         let comes = Comes { stamp, arm, bar };
         match model {
             Err(problem) => {
@@ -151,9 +166,20 @@ impl WatchedSession {
                 self.stand(comes, false);
                 Ok(vec![problem])
             }
-            Ok(model) if is_same_arm && self.taken_back.is_none() => Ok(self.refresh(comes, model)),
+            Ok(model) if is_refresh => Ok(self.refresh(comes, model)),
             Ok(model) => self.take_over(comes, model, look),
         }
+    }
+
+    /// Loads the anchor where that failed before.
+    fn retry_anchor(&mut self, bar: &Bar, look: &Lookup<'_>) -> Vec<String> {
+        let anchor = self.guard.as_ref().and_then(|guard| guard.watched().anchor.clone());
+        let Some(anchor) = anchor.filter(|_| !self.shadow.has(ShadowRole::Anchor)) else { return Vec::new() };
+        self.retry_at = Some(bar.open_time().plus_millis(RETRY_MS));
+        let came = look.load(&anchor).and_then(|model| {
+            self.shadow.set_anchor(Some(model)).map_err(|error| error.to_string())
+        });
+        came.err().map(|problem| format!("{problem}: no evidence is counted beside it")).into_iter().collect()
     }
 
     /// A newer snapshot of the same arm trades: ledger and evidence go on.
@@ -185,6 +211,7 @@ impl WatchedSession {
     ) -> Result<Vec<String>, FollowError> {
         let (champion, open) = (&comes.stamp.model_id, comes.bar.open_time());
         let before = self.champion.as_ref().map(|before| &before.stamp.model_id);
+        let before = before.filter(|before| *before != champion);
         let anchor = look.displaced(champion, comes.arm.as_ref(), before)?;
         let (replay, problem) = look.figures(champion, comes.arm.as_ref(), open)?;
         let mut words: Vec<String> = problem.into_iter().collect();
@@ -302,6 +329,21 @@ impl WatchedSession {
         }
     }
 
+    /// Lets the guard of the champion begin anew after its verdict; which champion that is. None without a verdict.
+    pub(super) fn watch_anew(&mut self) -> Option<Result<ModelId, String>> {
+        let guard = self.guard.as_ref().filter(|guard| guard.verdict().is_some())?;
+        let watched = guard.watched().clone();
+        let champion = watched.champion.clone();
+        self.taken_back = None;
+        Some(match Guard::new(guard.settings().clone(), watched) {
+            Ok(guard) => {
+                self.guard = Some(guard);
+                Ok(champion)
+            }
+            Err(error) => Err(format!("{champion} is not watched: {error}")),
+        })
+    }
+
     pub(super) fn report(&self) -> WatchReport {
         let guard = self.guard.as_ref();
         WatchReport {
@@ -339,11 +381,4 @@ fn refreshed(guard: Guard, champion: &ModelId) -> Result<Guard, GuardError> {
 
 fn settings(timeframe: Timeframe) -> GuardSettings {
     GuardSettings::standard(timeframe.bars_per_year())
-}
-
-/// Bars before a day that models may need in the shadow: a segment's head holds so many and those of a day, so that a start
-/// knows as much as the process before it.
-fn shadow_history(header: &SegmentHeader) -> usize {
-    let of_a_day = DAY_MS / header.timeframe.millis().max(1) + 1;
-    header.kept_bars.saturating_sub(usize::try_from(of_a_day).unwrap_or(0))
 }

@@ -186,6 +186,7 @@ fn intent(id: &str, purpose: OrderPurpose) -> JournalRecord {
         bar_open,
         attempt: 0,
         order: order(Side::Buy, 0).unwrap(),
+        sold: Quantity::ZERO,
         stop: None,
         price,
         at: at(1),

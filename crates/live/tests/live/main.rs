@@ -20,5 +20,6 @@ mod recovery;
 mod segments;
 mod swaps;
 mod torn;
+mod verdicts;
 mod watched;
 mod watchman;

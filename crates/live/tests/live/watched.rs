@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use walkforward_core::{
-    ArmId, Bar, CancelToken, Clock, LineName, ManualClock, ModelId, PolicySpec, SessionId, Timeframe,
+    ArmId, Bar, CancelToken, Clock, FeatureKind, FeatureSpec, LineName, ManualClock, ModelId, PolicySpec, SessionId, Timeframe,
 };
 use walkforward_live::{
     EventRecord, FollowOptions, Follower, JournalRecord, KeepStep, LineChampion, Notice, Projector,
@@ -35,10 +35,16 @@ pub(crate) enum Habit {
     Holds,
     /// It buys and sells in turns, and pays for it each time.
     Churns,
+    /// It needs so many bars before it decides, and holds.
+    Needs(u32),
 }
 
 pub(crate) struct World {
-    pub(crate) folder: TempDir,
+    pub(crate) folder: Arc<TempDir>,
+    /// The session's folder.
+    pub(crate) journal: &'static str,
+    /// Bars that its sessions keep.
+    pub(crate) history_bars: usize,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) arms: [ArmId; 2],
     pub(crate) models: Vec<ModelId>,
@@ -47,7 +53,7 @@ pub(crate) struct World {
 impl World {
     /// A line whose champions were models of these arms and habits, the last one is.
     pub(crate) fn new(reigns: &[(usize, Habit)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let clock = Arc::new(ManualClock::at(at(0)));
         let line = LineName::default();
         let store =
@@ -57,7 +63,8 @@ impl World {
             let part = quiet_stream();
             store.extend_stream(&StreamKey::Arm(arm.clone()), None, &part).unwrap();
         }
-        let mut world = Self { folder, clock, arms, models: Vec::new() };
+        let (journal, history_bars) = ("live/journal", TraderOptions::DEFAULT_HISTORY_BARS);
+        let mut world = Self { folder, journal, history_bars, clock, arms, models: Vec::new() };
         for (arm, habit) in reigns {
             world.crown(&store, *arm, *habit);
         }
@@ -97,7 +104,10 @@ impl World {
         let number = self.models.len();
         let attempt = format!("attempt-{number}");
         let dir = store.staging_dir(&attempt).unwrap();
-        let spec = spec(features());
+        let spec = match habit {
+            Habit::Needs(bars) => spec(needing(bars)),
+            Habit::Holds | Habit::Churns => spec(features()),
+        };
         write_habit(&dir, number, &spec, habit);
         let model = store.adopt(&attempt, record(number, &spec)).unwrap().model_id;
         let published_at = at(0).plus_millis(number as i64 - 1_000);
@@ -108,7 +118,7 @@ impl World {
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.folder.path().join("live/journal")
+        self.folder.path().join(self.journal)
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -139,6 +149,7 @@ impl World {
         let mut options = TraderOptions::new("BTC/USD".parse().unwrap(), hour(), self.journal());
         options.poll_interval = std::time::Duration::from_millis(1);
         options.resume = true;
+        options.history_bars = self.history_bars;
         options
     }
 
@@ -221,7 +232,19 @@ impl World {
     pub(crate) fn copy(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_tree(self.folder.path(), folder.path());
-        Self { folder, clock: self.clock.clone(), arms: self.arms.clone(), models: self.models.clone() }
+        Self { folder: Arc::new(folder), ..self.beside(self.journal) }
+    }
+
+    /// Another session of the same line.
+    pub(crate) fn beside(&self, journal: &'static str) -> Self {
+        Self {
+            folder: Arc::clone(&self.folder),
+            journal,
+            history_bars: self.history_bars,
+            clock: self.clock.clone(),
+            arms: self.arms.clone(),
+            models: self.models.clone(),
+        }
     }
 }
 
@@ -249,6 +272,11 @@ fn copy_tree(from: &Path, to: &Path) {
             false => drop(std::fs::copy(entry.path(), target).unwrap()),
         }
     }
+}
+
+/// Features that need `bars` before the first decision.
+fn needing(bars: u32) -> FeatureSpec {
+    FeatureSpec::new(vec![FeatureKind::Returns { periods: vec![1, bars] }]).unwrap()
 }
 
 /// Weights that look at the position alone.

@@ -19,7 +19,7 @@ const BARS: usize = 200;
 const VERDICT_BARS: usize = 12;
 
 /// The end of what is written.
-fn end_of(world: &World) -> JournalPosition {
+pub(crate) fn end_of(world: &World) -> JournalPosition {
     let mut tail = JournalTail::new(&world.journal());
     let mut last = None;
     while let Some(Tailed::Record(at, _)) = tail.next(None).unwrap() {
@@ -28,12 +28,12 @@ fn end_of(world: &World) -> JournalPosition {
     last.unwrap()
 }
 
-fn advance_all(follower: &mut dyn Follower, until: JournalPosition) -> Result<(), FollowError> {
+pub(crate) fn advance_all(follower: &mut dyn Follower, until: JournalPosition) -> Result<(), FollowError> {
     while follower.advance(until)? == Advance::More {}
     Ok(())
 }
 
-fn notes() -> (Arc<Mutex<Vec<Notice>>>, impl Fn(Notice) + Send + Sync + 'static) {
+pub(crate) fn notes() -> (Arc<Mutex<Vec<Notice>>>, impl Fn(Notice) + Send + Sync + 'static) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
     (told, move |notice| telling.lock().unwrap().push(notice))
@@ -219,13 +219,13 @@ async fn what_the_journal_tells_of_already_is_not_told_again() {
 async fn a_verdict_on_a_champion_that_is_gone_by_then_is_forgotten() {
     let mut world = World::new(&[(0, Habit::Holds), (1, Habit::Churns)]);
     world.trade_alone(0..40).await;
-    let until = end_of(&world);
     let good = {
         let store = world.store();
         world.crown(&store, 0, Habit::Holds)
     };
+    world.trade_alone(40..60).await;
     let (told, notify) = notes();
-    advance_all(&mut world.watchman(notify), until).unwrap();
+    advance_all(&mut world.watchman(notify), end_of(&world)).unwrap();
     assert_eq!(world.champion(), good);
     assert!(told.lock().unwrap().is_empty(), "{:?}", told.lock().unwrap());
     assert!(world.store().guarded_rollbacks(None).unwrap().is_empty());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use walkforward_core::{
-    Cash, ClientOrderId, ErrorKind, OrderKind, OrderOrigin, OrderSize, OrderState, OrderStatus, Price,
+    Cash, ClientOrderId, ErrorKind, Instrument, OrderKind, OrderOrigin, OrderSize, OrderState, OrderStatus, Price,
     Quantity, RejectReason, Rejection, Side, SubmitError, Timestamp, VenueAccount, VenueError, VenueFill,
     VenueOrder, VenuePosition, VenueUpdate,
 };
@@ -80,6 +80,10 @@ pub(crate) struct Sim {
     pub(crate) lag_ms: i64,
     /// Whether orders that are to end do so only with the next change.
     pub(crate) ends_slowly: bool,
+    /// Whether orders that are looked up are not found.
+    pub(crate) hides: bool,
+    /// Most that an order may be worth.
+    pub(crate) maximum: Option<f64>,
     pub(crate) tells_position: bool,
     pub(crate) is_up: bool,
     /// Handed in, whatever came of it.
@@ -104,6 +108,8 @@ impl Sim {
             failing: 0,
             lag_ms: 0,
             ends_slowly: false,
+            hides: false,
+            maximum: None,
             tells_position: true,
             is_up: true,
             submitted: Vec::new(),
@@ -130,6 +136,13 @@ impl Sim {
     }
 
     fn refusal(&self, order: &VenueOrder) -> Option<RejectReason> {
+        let worth = match order.size() {
+            OrderSize::Notional(cash) => cash.get(),
+            OrderSize::Quantity(quantity) => quantity.units() * self.price,
+        };
+        if self.maximum.is_some_and(|maximum| worth > maximum) {
+            return Some(RejectReason::AboveMaximum);
+        }
         let open = || self.orders.iter().filter(|it| !it.status.is_final());
         if open().any(|it| it.order.side() != order.side()) {
             return Some(RejectReason::WashTrade);
@@ -166,8 +179,8 @@ impl Sim {
         let answer = match task {
             VenueTask::Submit(order) => return self.submit(order),
             VenueTask::LookUp(id) => {
-                let result =
-                    if fails { Err(failed()) } else { Ok(self.find(&id).map(|at| self.orders[at].state())) };
+                let found = self.find(&id).filter(|_| !self.hides).map(|at| self.orders[at].state());
+                let result = if fails { Err(failed()) } else { Ok(found) };
                 VenueAnswer::LookedUp { id, result }
             }
             VenueTask::Cancel(id) => {
@@ -192,7 +205,7 @@ impl Sim {
 
     fn account(&self) -> VenueAccount {
         let cash = Cash::new(self.cash).unwrap();
-        VenueAccount { cash, spendable: cash, equity: cash, blocked: None }
+        VenueAccount { id: Some("sim".to_owned()), cash, spendable: cash, equity: cash, blocked: None }
     }
 
     fn submit(&mut self, order: VenueOrder) {
@@ -328,7 +341,9 @@ impl Sim {
         let position =
             VenuePosition { quantity: self.position, available: self.position, average_entry: None };
         let orders = names.iter().map(found).collect();
-        Stock { orders, open, position, account: self.account(), instrument: grid() }
+        let maximum_notional = self.maximum.and_then(|maximum| Cash::new(maximum).ok());
+        let instrument = Instrument { maximum_notional, ..grid() };
+        Stock { orders, open, position, account: self.account(), instrument }
     }
 }
 

@@ -8,7 +8,7 @@ use walkforward_core::{
 };
 use walkforward_engine::Ledger;
 use walkforward_live::{
-    DecisionFate, DisasterStop, OrderAct, OrderDecision, OrderDesk, OrderRecord, OrderRules, OrderTimes,
+    BookingKind, DecisionFate, DisasterStop, OrderAct, OrderDecision, OrderDesk, OrderOutcome, OrderRecord, OrderRules, OrderTimes,
     OrderWarning, Restriction, StartRefusal, VenueTask,
 };
 
@@ -246,6 +246,17 @@ impl World {
             desk.replay(&serde_json::from_str(&text).unwrap()).unwrap();
         }
         desk
+    }
+
+    pub(crate) fn has_closed(&self, wanted: &OrderOutcome) -> bool {
+        let is_it =
+            |it: &OrderRecord| matches!(it, OrderRecord::Closed { outcome, .. } if outcome == wanted);
+        self.journal.iter().any(is_it)
+    }
+
+    pub(crate) fn has_booked(&self, kind: BookingKind) -> bool {
+        let is_it = |it: &OrderRecord| matches!(it, OrderRecord::Booked(booking) if booking.kind == kind);
+        self.journal.iter().any(is_it)
     }
 
     /// Everything heals, and comes to rest.

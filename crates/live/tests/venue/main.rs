@@ -1,7 +1,9 @@
 //! A session whose orders go to an account, at a service that does everything wrong.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a helper that fails fails its test")]
 
+mod account;
 mod audit;
+mod closing;
 #[path = "../live/common.rs"]
 #[allow(dead_code, reason = "of what the tests of the trader share, a part")]
 mod common;

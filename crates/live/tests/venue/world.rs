@@ -17,7 +17,7 @@ use walkforward_live::{
 };
 use walkforward_testing::{FakeAlpaca, FillMode, Random, RestFault, Route, StreamKind};
 
-use crate::common::{Champion, features, spec, write_model};
+use crate::common::{Champion, features, spec, write_inclined_model, write_model};
 
 /// So many times as fast as the machine's clock.
 const SPEED: i64 = 240;
@@ -65,6 +65,21 @@ impl Clock for FastClock {
     async fn sleep_until(&self, deadline: Timestamp) {
         tokio::time::sleep(Self::real(deadline.millis_since(self.now()))).await;
     }
+}
+
+pub(crate) fn quarter() -> Timeframe {
+    "15m".parse().unwrap()
+}
+
+/// Quarters before the session, flat ones.
+pub(crate) fn quarters_before() -> Vec<Bar> {
+    let price = 40_000.0;
+    (-20..0)
+        .map(|number| {
+            let wave = price + 40.0 * (number as f64).sin();
+            Bar::new(at(15 * number), wave, wave + 5.0, wave - 5.0, wave + 1.0, 7.0).unwrap()
+        })
+        .collect()
 }
 
 /// Start of minute `number` of the session.
@@ -156,6 +171,12 @@ impl Place {
         write_model(&self.models_dir(), 1, &minutes)
     }
 
+    /// A model of quarters that buys at its first bar and holds.
+    pub(crate) fn buyer(&self) -> ModelRef {
+        let quarters = PolicySpec { timeframe: quarter(), ..spec(features()) };
+        write_inclined_model(&self.models_dir(), 2, &quarters, 50.0)
+    }
+
     pub(crate) fn options(&self) -> TraderOptions {
         let symbol = "BTC/USD".parse().unwrap();
         TraderOptions {
@@ -224,7 +245,9 @@ pub(crate) struct Service {
     pub(crate) fake: FakeAlpaca,
     pub(crate) clock: FastClock,
     random: Random,
-    next: i64,
+    pub(crate) next: i64,
+    /// Whether the stream gives nothing.
+    pub(crate) is_silent: bool,
 }
 
 impl Service {
@@ -233,7 +256,7 @@ impl Service {
         for number in -WARM_UP..0 {
             fake.lose_bar(minute(number));
         }
-        Self { fake, clock: FastClock::beginning_now(), random: Random::new(seed), next: 0 }
+        Self { fake, clock: FastClock::beginning_now(), random: Random::new(seed), next: 0, is_silent: false }
     }
 
     /// Lets all minutes close that have ended by now.
@@ -241,7 +264,7 @@ impl Service {
         while at(self.next + 1) <= self.clock.now() {
             let bar = minute(self.next);
             self.fake.set_now(at(self.next + 1));
-            match is_rough && self.random.below(5) == 0 {
+            match self.is_silent || is_rough && self.random.below(5) == 0 {
                 true => self.fake.lose_bar(bar),
                 false => self.fake.push_bar(bar),
             }
@@ -268,12 +291,15 @@ impl Service {
     }
 
     fn fault(&mut self) -> RestFault {
-        match self.random.below(6) {
+        match self.random.below(9) {
             0 => RestFault::LoseRequest,
             1 => RestFault::LoseAnswer,
             2 => RestFault::CutAnswer,
             3 => RestFault::html(502),
             4 => RestFault::Slow(Duration::from_millis(self.random.below(60))),
+            5 => RestFault::error(422, 42_210_000, "a reason of the venue's"),
+            6 => RestFault::error(403, 40_310_000, "insufficient balance for USD"),
+            7 => RestFault::error(429, 42_910_000, "too many requests"),
             _ => RestFault::error(500, 50_010_000, "internal server error"),
         }
     }
@@ -288,23 +314,35 @@ impl Service {
         }
         let is_slow = self.random.below(2) == 0;
         self.fake.set_fill_mode(if is_slow { FillMode::Manual } else { FillMode::AtOnce });
-        match self.random.below(8) {
+        match self.random.below(12) {
             0 => self.fake.cut_streams(StreamKind::Updates),
             1 => self.fake.cut_streams(StreamKind::Market),
             2 => self.fake.repeat_update(),
+            3 => self.fake.freeze_streams(StreamKind::Updates),
+            4 => self.fake.freeze_streams(StreamKind::Market),
+            5 => self.fake.send_update_bytes(b"{\"stream\":\"trade_updates\",\"data\":{}}"),
+            6 => self.fake.send_market_text("not JSON"),
             _ => {}
         }
         self.fill_some();
     }
 
-    /// Fills some of the orders that are open, wholly or in part.
+    fn end_of_order(&mut self) -> &'static str {
+        ["canceled", "expired", "rejected"][self.random.below(3) as usize]
+    }
+
+    /// Fills or ends some of the orders that are open, wholly or in part.
     fn fill_some(&mut self) {
         let open: Vec<_> = self.fake.orders().into_iter().filter(|order| !order.is_final()).collect();
         for order in open.iter().filter(|order| order.client_id.starts_with("wf-")) {
             let is_stop = order.kind != walkforward_testing::FakeKind::Market;
             let is_whole = order.filled.is_zero() && order.quantity.is_none_or(|it| it.nanos() > 1_000_000);
-            match self.random.below(3) {
+            match self.random.below(4) {
                 0 if !is_stop => self.fake.fill(&order.client_id, None, 40_000.0),
+                2 if !is_stop => {
+                    let status = self.end_of_order();
+                    self.fake.end_order(&order.client_id, status);
+                }
                 1 if is_whole && order.side == Side::Buy => {
                     self.fake.fill(&order.client_id, Some("0.0001"), 40_000.0)
                 }

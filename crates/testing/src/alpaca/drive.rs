@@ -131,6 +131,11 @@ impl FakeAlpaca {
         self.shared.state().date = date.map(str::to_owned);
     }
 
+    /// Makes it another account, as another pair of keys would.
+    pub fn set_account_id(&self, id: &str) {
+        id.clone_into(&mut self.shared.state().ledger.account_id);
+    }
+
     /// Whether the symbol can't be traded.
     pub fn halt_symbol(&self, is_halted: bool) {
         self.shared.state().is_halted = is_halted;

@@ -9,6 +9,8 @@ const MAX_ORDERS: usize = 100_000;
 const FEE_BPS: i64 = 25;
 /// Least dollars of a purchase.
 const MIN_DOLLARS: i64 = 10;
+/// Most dollars of an order.
+const MAX_DOLLARS: i64 = 200_000;
 const NANOS: i128 = 1_000_000_000;
 
 /// When market orders fill.
@@ -77,6 +79,15 @@ impl FakeOrder {
         }
     }
 
+    /// What it comes to: at its limit where it has one, else at `price`.
+    fn worth(&self, price: Quantity) -> Quantity {
+        let price = match self.kind {
+            FakeKind::Market => price,
+            FakeKind::StopLimit { limit, .. } => limit,
+        };
+        self.notional.unwrap_or_else(|| times(self.left(price), price))
+    }
+
     /// Mean price of what has filled.
     pub(super) fn average_price(&self) -> Option<Quantity> {
         (!self.filled.is_zero()).then(|| divided(self.cost, self.filled))
@@ -110,6 +121,7 @@ pub(super) type Refusal = (u16, u64, String);
 /// The account's books.
 #[derive(Debug)]
 pub(super) struct Ledger {
+    pub(super) account_id: String,
     pub(super) cash: Quantity,
     pub(super) position: Quantity,
     pub(super) price: Quantity,
@@ -123,6 +135,7 @@ pub(super) struct Ledger {
 impl Default for Ledger {
     fn default() -> Self {
         Self {
+            account_id: "9a5ffd32-37c3-4d1e-8fd6-6f2f1f1f0001".to_owned(),
             cash: dollars(10_000),
             position: Quantity::ZERO,
             price: dollars(40_000),
@@ -241,6 +254,9 @@ impl Ledger {
         if self.orders.iter().any(|other| other.side != order.side && !other.is_final()) {
             return forbidden("potential wash trade detected. use complex orders".to_owned());
         }
+        if order.worth(self.price) > dollars(MAX_DOLLARS) {
+            return Err((422, 42_210_000, format!("order notional must be <= {MAX_DOLLARS}")));
+        }
         let short = |asset: &str, requested: Quantity, available: Quantity| {
             forbidden(format!(
                 "insufficient balance for {asset} (requested: {requested}, available: {available})"
@@ -357,6 +373,7 @@ mod tests {
         check(order("buy", ("qty", "1"), "a"), "insufficient balance for USD");
         check(order("sell", ("qty", "0.000000001"), "a"), "insufficient balance for BTC");
         check(order("buy", ("notional", "9.99"), "a"), "minimal amount");
+        check(order("buy", ("notional", "200000.01"), "a"), "must be <= 200000");
         check(order("buy", ("notional", "20.001"), "a"), "2 decimal");
         let mut day = order("buy", ("qty", "0.01"), "a");
         day["time_in_force"] = json!("day");

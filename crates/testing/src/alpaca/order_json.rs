@@ -76,7 +76,7 @@ pub(super) fn positions(ledger: &Ledger, symbol: &Symbol) -> Value {
 /// The account.
 pub(super) fn account(ledger: &Ledger) -> Value {
     let equity = ledger.cash.units() + ledger.position.units() * ledger.price.units();
-    json!({"id": "fake", "status": "ACTIVE", "crypto_status": "ACTIVE", "currency": "USD",
+    json!({"id": ledger.account_id, "status": "ACTIVE", "crypto_status": "ACTIVE", "currency": "USD",
         "cash": text(ledger.cash), "equity": format!("{equity:.4}"), "buying_power": text(ledger.cash),
         "non_marginable_buying_power": text(ledger.cash), "trading_blocked": ledger.is_blocked,
         "account_blocked": false, "trade_suspended_by_user": false})

@@ -1,19 +1,23 @@
 //! What the venue's answers mean.
 
 use walkforward_core::{
-    ClientOrderId, OrderState, OrderStatus, Quantity, Rejection, SubmitError, Timestamp, VenueAccount,
+    Cash, ClientOrderId, Fill, OrderSize, OrderState, OrderStatus, Quantity, Rejection, Side, SubmitError, Timestamp, VenueAccount,
     VenueError, VenueFill, VenueUpdate,
 };
 
 use super::pursue::{Question, Sureness};
 use super::{MAX_WAIT_MS, OrderDesk, has_come, has_passed};
 use crate::orders::entry::Part;
-use crate::orders::fees::fill_of;
-use crate::orders::{Booking, BookingKind, OrderAct, OrderOutcome, OrderPurpose, OrderRecord, OrderWarning};
+use crate::orders::fees::{fill_of, trade};
+use crate::orders::{
+    Booking, BookingKind, OrderAct, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, OrderWarning,
+};
 use crate::{Restriction, TradingMode};
 
 /// Attempts of one decision: a venue that ends three orders in a row without a reason does so with the fourth.
 const MAX_ATTEMPTS: u32 = 3;
+/// Orders that one decision may be sold in.
+const MAX_PARTS: u32 = 64;
 
 impl OrderDesk {
     /// An order was handed in.
@@ -275,12 +279,47 @@ impl OrderDesk {
                 None => BookingKind::Derived,
             };
             let (order, execution_id) = (Some(id.clone()), part.execution_id.clone());
-            self.book(Booking { order, execution_id, kind, is_fee_estimated, fill }, acts);
+            self.book_part(id, Booking { order, execution_id, kind, is_fee_estimated, fill }, acts);
         }
     }
 
-    /// Puts a booking into the books, its record first.
+    /// Books what an order has filled, and takes back what was taken over because nobody knew of that. Whatever else
+    /// sales lack comes back at their own price: what the venue sold was there, and the position is compared after that.
+    fn book_part(&mut self, id: &ClientOrderId, booking: Booking, acts: &mut Vec<OrderAct>) {
+        let (fill, held) = (booking.fill, self.state.position);
+        let adopted = self.state.entry(id).and_then(|entry| entry.adopted);
+        let back = |most: Quantity| {
+            adopted.map(|it| (it.quantity.min(most), it.price)).filter(|(back, _)| *back > Quantity::ZERO)
+        };
+        if fill.side == Side::Buy {
+            self.book(booking, acts);
+            let back = back(fill.position_change()).and_then(|(back, price)| trade(-back, price, fill.time));
+            return self.reverse(id, back, acts);
+        }
+        let adopted = back(fill.quantity);
+        let known = adopted.map_or(Quantity::ZERO, |(back, _)| back);
+        let lacking = fill.quantity - held - known;
+        self.reverse(id, adopted.and_then(|(back, price)| trade(back, price, fill.time)), acts);
+        if lacking > Quantity::ZERO {
+            self.reverse(id, trade(lacking, fill.price, fill.time), acts);
+        }
+        self.book(booking, acts);
+    }
+
+    fn reverse(&mut self, id: &ClientOrderId, fill: Option<Fill>, acts: &mut Vec<OrderAct>) {
+        let Some(fill) = fill else { return };
+        let what = format!("it has filled after all: {} that was taken over is taken back", fill.quantity);
+        acts.push(OrderAct::Warn(OrderWarning::Odd { id: id.clone(), what }));
+        let (order, kind) = (Some(id.clone()), BookingKind::Reversal);
+        self.book(Booking { order, execution_id: None, kind, is_fee_estimated: false, fill }, acts);
+    }
+
+    /// Puts a booking into the books, its record first; none that the position can't take.
     pub(super) fn book(&mut self, booking: Booking, acts: &mut Vec<OrderAct>) {
+        if !self.state.takes(&booking.fill) {
+            tracing::error!(?booking, "a sale of more than there is");
+            return;
+        }
         self.note(OrderRecord::Booked(Box::new(booking.clone())), acts);
         acts.push(OrderAct::Book(booking));
     }
@@ -305,8 +344,25 @@ impl OrderDesk {
             && !has_come(intent.expires_at, now)
             && intent.attempt + 1 < MAX_ATTEMPTS
             && matches!(state.status, OrderStatus::Canceled | OrderStatus::Expired | OrderStatus::Rejected);
-        if let Some(approved) = approved.filter(|_| is_worth_it && self.state.waiting().is_none()) {
+        let is_free = self.state.waiting().is_none();
+        let Some(approved) = approved.filter(|_| is_free && !is_canceling) else { return };
+        if is_worth_it {
             self.try_again(&intent, approved, now, acts);
+        } else if state.status == OrderStatus::Filled && self.has_more_to_sell(&intent, filled) {
+            let expires_at = now.plus_millis(self.rules.times.live_ms);
+            let rest = OrderIntent { sold: intent.sold + filled, expires_at, ..intent };
+            self.try_again(&rest, approved, now, acts);
+        }
+    }
+
+    /// Whether an order was a part of what its decision sells, and a further one is to follow.
+    fn has_more_to_sell(&self, intent: &OrderIntent, filled: Quantity) -> bool {
+        let is_sale = intent.purpose == OrderPurpose::Decision && intent.order.side == Side::Sell;
+        match intent.order.size {
+            OrderSize::Quantity(wanted) if is_sale && intent.attempt + 1 < MAX_PARTS => {
+                self.rules.instrument.sells(wanted - intent.sold - filled)
+            }
+            _ => false,
         }
     }
 
@@ -318,12 +374,19 @@ impl OrderDesk {
         acts: &mut Vec<OrderAct>,
     ) {
         let Ok(account) = result else { return };
-        acts.push(match &account.blocked {
-            Some(words) => {
-                let reason = format!("the venue has blocked the account: {words}");
-                OrderAct::Restrict(Restriction::new(TradingMode::Halted, &reason, now, false))
-            }
-            None => OrderAct::Warn(OrderWarning::CashShort { spendable: account.spendable.get() }),
-        });
+        if let Some(words) = &account.blocked {
+            let reason = format!("the venue has blocked the account: {words}");
+            acts.push(OrderAct::Restrict(Restriction::new(TradingMode::Halted, &reason, now, false)));
+        } else if self.hand.is_cash_asked {
+            self.cash_is_short(account.spendable, acts);
+        }
+    }
+
+    /// The account has less than the ledger counts with: from now on no purchase is for more than it may spend.
+    pub(crate) fn cash_is_short(&mut self, spendable: Cash, acts: &mut Vec<OrderAct>) {
+        (self.hand.spendable, self.hand.is_cash_asked) = (Some(spendable), true);
+        if !std::mem::replace(&mut self.hand.is_short_told, true) {
+            acts.push(OrderAct::Warn(OrderWarning::CashShort { spendable: spendable.get() }));
+        }
     }
 }

@@ -5,7 +5,7 @@ use walkforward_core::{Price, Quantity, Timestamp, VenueError, VenuePosition};
 use super::{MAX_WAIT_MS, OrderDesk, has_come, has_passed};
 use crate::orders::fees::{correction, is_fee_error, trade};
 use crate::orders::{
-    Booking, BookingKind, ExternalPosition, OrderAct, OrderOutcome, OrderPurpose, OrderRecord, OrderWarning,
+    Booking, BookingKind, ExternalPosition, OrderAct, OrderPurpose, OrderRecord, OrderWarning,
 };
 
 /// Looks at the position before a difference counts as one: a venue's position may lag behind its orders, half a minute
@@ -132,7 +132,8 @@ impl OrderDesk {
         acts: &mut Vec<OrderAct>,
     ) -> bool {
         let price = self.state.last_price.or(self.hand.price);
-        let Some(fill) = price.and_then(|price| correction(difference, price, now)) else { return false };
+        let fill = price.and_then(|price| correction(difference, price, now));
+        let Some(fill) = fill.filter(|fill| self.state.takes(fill)) else { return false };
         let (kind, is_fee_estimated) = (BookingKind::FeeCorrection, false);
         self.book(Booking { order: None, execution_id: None, kind, is_fee_estimated, fill }, acts);
         true
@@ -151,13 +152,7 @@ impl OrderDesk {
 
     /// Orders that were handed in and never seen at the venue, the newest first.
     pub(in crate::orders) fn given_up(&self) -> Vec<walkforward_core::ClientOrderId> {
-        let was_sought = |outcome: &Option<OrderOutcome>| {
-            matches!(
-                outcome,
-                Some(OrderOutcome::GivenUp | OrderOutcome::Refused(_) | OrderOutcome::NotPlaced { .. })
-            )
-        };
-        let given_up = self.state.closed.iter().rev().filter(|entry| was_sought(&entry.outcome));
+        let given_up = self.state.closed.iter().rev().filter(|entry| entry.may_turn_up());
         given_up.map(|entry| entry.intent.id.clone()).collect()
     }
 

@@ -1,7 +1,8 @@
 //! From a decision to an order that leaves.
 
 use walkforward_core::{
-    ApprovedOrder, ClientOrderId, OrderSize, Price, Timestamp, VenueOrder, VenueOrderError,
+    ApprovedOrder, Cash, ClientOrderId, OrderSize, Price, Quantity, Side, Timestamp, VenueOrder,
+    VenueOrderError,
 };
 
 use super::pursue::Pursuit;
@@ -53,6 +54,12 @@ pub enum Skipped {
     /// The venue would not take it.
     #[error(transparent)]
     Size(#[from] VenueOrderError),
+    /// The account has no cash for an order.
+    #[error("the account may spend {spendable:.2}: too little for an order; deposit what it lacks")]
+    NoCash {
+        /// What it may spend.
+        spendable: f64,
+    },
     /// Too many orders have no end.
     #[error("{MAX_OPEN} orders have no end yet: is the venue there?")]
     Busy,
@@ -86,6 +93,7 @@ impl OrderDesk {
             bar_open: decision.bar_open,
             attempt,
             order: *decision.approved.order(),
+            sold: Quantity::ZERO,
             stop: None,
             price: decision.price,
             at: now,
@@ -142,9 +150,15 @@ impl OrderDesk {
         if known.is_some_and(|known| amount <= known) {
             return Err(Skipped::Dust);
         }
+        let instrument = self.bounds();
+        if let Some(spendable) = self.hand.spendable.filter(|_| order.side == Side::Buy)
+            && spendable <= instrument.minimum_notional.unwrap_or(Cash::ZERO)
+        {
+            acts.push(OrderAct::AskAccount);
+            return Err(Skipped::NoCash { spendable: spendable.get() });
+        }
         let id = self.next_id(decision.bar_open, OrderPurpose::Decision)?;
-        let instrument = &self.rules.instrument;
-        let Err(error) = VenueOrder::market(id.clone(), &decision.approved, instrument) else {
+        let Err(error) = VenueOrder::market(id.clone(), &decision.approved, &instrument) else {
             return Ok(id);
         };
         if is_below(&error, instrument.minimum_notional.map(|cash| cash.get())) {
@@ -214,7 +228,7 @@ impl OrderDesk {
         }
     }
 
-    /// Hands in the next attempt of an order that the venue ended before anything of it filled.
+    /// Hands in the next attempt of an order that the venue ended before anything of it filled, or its next part.
     pub(super) fn try_again(
         &mut self,
         before: &OrderIntent,

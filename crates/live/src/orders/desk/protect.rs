@@ -19,7 +19,9 @@ impl OrderDesk {
         self.rules.disaster_stop?;
         let instrument = &self.rules.instrument;
         let held = self.state.position;
-        instrument.sells(held).then(|| instrument.truncated(held))
+        let entry = Price::new(self.state.average_entry).ok()?;
+        let most = instrument.most_at(entry).map_or(held, |most| most.min(held));
+        instrument.sells(most).then(|| instrument.truncated(most))
     }
 
     /// Brings the stop to the size of the position, once the position is sure and no other order is under way.
@@ -71,6 +73,7 @@ impl OrderDesk {
             bar_open,
             attempt,
             order: Order { side: Side::Sell, size, decided_at: now },
+            sold: Quantity::ZERO,
             stop: Some(prices),
             price: Price::new(self.state.average_entry).unwrap_or(prices.0),
             at: now,
@@ -78,6 +81,16 @@ impl OrderDesk {
         };
         self.intend(intent, None, now, acts);
         self.hand_in(&id, now, acts);
+        self.tell_stop_cap(quantity, acts);
+    }
+
+    /// Tells a person, once, that the stop is as large as the venue takes it, and smaller than the position.
+    fn tell_stop_cap(&mut self, quantity: Quantity, acts: &mut Vec<OrderAct>) {
+        let bare = self.rules.instrument.truncated(self.state.position) - quantity;
+        if bare > Quantity::ZERO && !std::mem::replace(&mut self.hand.is_stop_cap_told, true) {
+            let reason = format!("{bare} of it is more than the venue takes in one order");
+            acts.push(OrderAct::Warn(OrderWarning::Unprotected { reason }));
+        }
     }
 
     fn unprotected(&mut self, reason: &str, now: Timestamp, acts: &mut Vec<OrderAct>) {

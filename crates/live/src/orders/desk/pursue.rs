@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use walkforward_core::{ApprovedOrder, ClientOrderId, OrderSize, Rejection, Timestamp, VenueOrder};
+use walkforward_core::{ApprovedOrder, ClientOrderId, OrderSize, Quantity, Rejection, Timestamp, VenueOrder};
 
 use super::{OrderDesk, has_come, has_passed};
 use crate::orders::entry::OrderEntry;
-use crate::orders::{OrderAct, OrderOutcome, OrderRecord};
+use crate::orders::{OrderAct, OrderOutcome, OrderRecord, OrderWarning};
 
 /// What is asked about an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +81,9 @@ impl Pursuits {
     }
 
     pub(in crate::orders) fn of(&mut self, id: &ClientOrderId) -> &mut Pursuit {
-        // An order of an earlier desk: whatever is not known is in doubt.
-        self.0.entry(id.clone()).or_insert_with(|| Pursuit::in_doubt(Timestamp::EPOCH))
+        // An order of an earlier desk: whatever is not known is in doubt, and its quiet time begins with the first look.
+        let found = || Pursuit { handed_in_at: None, ..Pursuit::in_doubt(Timestamp::EPOCH) };
+        self.0.entry(id.clone()).or_insert_with(found)
     }
 
     pub(super) fn forget(&mut self, id: &ClientOrderId) {
@@ -159,6 +160,7 @@ impl OrderDesk {
         if self.state.open(id).is_some_and(OrderEntry::is_waiting) {
             self.note(OrderRecord::Sent { id: id.clone(), at: now }, acts);
         }
+        self.tell_cap(id, &order, acts);
         let pursuit = self.hand.pursuits.of(id);
         (pursuit.asked, pursuit.handed_in_at) = (Some((Question::Submit, now)), Some(now));
         acts.push(OrderAct::Submit(order));
@@ -176,8 +178,36 @@ impl OrderDesk {
             (Some(_), OrderSize::Notional(_)) => None,
             (None, _) => {
                 let approved = self.hand.pursuits.of(id).approved?;
-                VenueOrder::market(id.clone(), &approved, instrument).ok()
+                let order = VenueOrder::market(id.clone(), &approved, &self.bounds()).ok()?;
+                let bound = self.most_to_sell(self.state.open(id)?);
+                bound.map_or(Some(order.clone()), |bound| order.at_most(bound, &self.rules.instrument).ok())
             }
+        }
+    }
+
+    /// The most that a sale may be for: what is left of it, as far as the venue takes that in one order.
+    fn most_to_sell(&self, entry: &OrderEntry) -> Option<Quantity> {
+        let intent = &entry.intent;
+        let OrderSize::Quantity(wanted) = intent.order.size else { return None };
+        let price = self.hand.price.filter(|price| *price > intent.price).unwrap_or(intent.price);
+        let left = wanted - intent.sold;
+        Some(self.rules.instrument.most_at(price).map_or(left, |most| most.min(left)))
+    }
+
+    /// Tells a person, once, that the venue's bound makes an order smaller.
+    fn tell_cap(&mut self, id: &ClientOrderId, order: &VenueOrder, acts: &mut Vec<OrderAct>) {
+        let instrument = &self.rules.instrument;
+        let (Some(maximum), Some(entry)) = (instrument.maximum_notional, self.state.open(id)) else { return };
+        let intent = &entry.intent;
+        let is_cut = match (intent.order.size, order.size()) {
+            (OrderSize::Notional(wanted), OrderSize::Notional(_)) => wanted > maximum,
+            (OrderSize::Quantity(wanted), OrderSize::Quantity(part)) => {
+                part < instrument.truncated(wanted - intent.sold)
+            }
+            _ => false,
+        };
+        if is_cut && !std::mem::replace(&mut self.hand.is_cap_told, true) {
+            acts.push(OrderAct::Warn(OrderWarning::Capped { maximum: maximum.get() }));
         }
     }
 

@@ -1,0 +1,258 @@
+//! How much leaves and how much is booked: orders that turn up late, too little cash, orders above the venue's bound.
+
+use walkforward_core::{Cash, OrderSize, Quantity};
+use walkforward_live::{
+    Booking, BookingKind, DecisionFate, ExternalPosition, OrderDesk, OrderOutcome, OrderRecord, OrderRules,
+    OrderWarning, Skipped,
+};
+
+use crate::sim::SubmitFault;
+use crate::world::{World, grid, rules, with_stop};
+
+fn adopting() -> OrderRules {
+    OrderRules { external: ExternalPosition::Adopt, ..rules() }
+}
+
+/// Lets the newest order fill and everything come to rest.
+fn fill_newest(world: &mut World) {
+    world.sim.fill(world.sim.orders.len() - 1, 1.0);
+    world.pass(1_000, 50);
+}
+
+/// A bar in which an order fills, and in which it fills without anybody knowing before it is taken over.
+fn trade(world: &mut World, wants_long: bool, is_lost: bool) {
+    world.next_bar();
+    if is_lost {
+        (world.sim.is_up, world.sim.hides) = (false, true);
+        world.sim.faults.push_back(SubmitFault::LostAfter);
+    }
+    assert!(matches!(world.decide(wants_long), Some(DecisionFate::Sent(_))));
+    fill_newest(world);
+    if is_lost {
+        world.pass(200_000, 250);
+        world.sim.hides = false;
+        assert!(world.has_closed(&OrderOutcome::GivenUp));
+        assert!(world.has_booked(BookingKind::External), "{:#?}", world.warnings);
+        assert_eq!(world.desk.position(), world.sim.position, "taken over");
+    }
+}
+
+#[test]
+fn an_order_that_turns_up_after_its_position_was_taken_over_is_booked_once() {
+    for is_sale in [false, true] {
+        let mut known = World::new(adopting());
+        let mut lost = World::new(adopting());
+        for (world, is_lost) in [(&mut known, false), (&mut lost, true)] {
+            world.deliver();
+            trade(world, true, is_lost && !is_sale);
+            if is_sale {
+                trade(world, false, is_lost);
+            }
+        }
+        for _ in 0..2 {
+            lost.restart(None).unwrap();
+            lost.pass(60_000, 250);
+        }
+        assert!(lost.has_booked(BookingKind::Reversal));
+        // What was not on the disk for sure is found again.
+        lost.restart(Some(0)).unwrap();
+        assert_eq!(lost.ledger.position(), lost.sim.position);
+        assert_eq!(lost.desk.position(), lost.sim.position);
+        let (cash, wanted) = (lost.ledger.cash(), known.ledger.cash());
+        assert!((cash - wanted).abs() < 1e-6, "as if nothing had been lost: {cash}, {wanted}");
+        assert_eq!(lost.replayed(), lost.desk);
+    }
+}
+
+#[test]
+fn a_sale_that_turns_up_beside_a_sale_by_hand_is_booked_as_far_as_there_was_anything() {
+    let mut world = World::new(adopting());
+    world.deliver();
+    trade(&mut world, true, false);
+    trade(&mut world, false, true);
+    // Somebody buys a little of it again, by hand, before the order turns up.
+    world.sim.position = Quantity::from_nanos(5_000_000);
+    world.restart(None).unwrap();
+    world.pass(60_000, 250);
+    assert_eq!(world.ledger.position(), world.sim.position);
+    assert_eq!(world.replayed(), world.desk);
+}
+
+#[test]
+fn a_recorded_sale_of_more_than_there_was_is_left_out_and_its_order_is_not_booked_again() {
+    let mut world = World::new(adopting());
+    world.deliver();
+    trade(&mut world, true, false);
+    world.next_bar();
+    world.sim.faults.push_back(SubmitFault::SilentLost);
+    world.decide(false);
+    let mut desk = OrderDesk::new(adopting(), Quantity::ZERO).unwrap();
+    world.journal.iter().for_each(|record| desk.replay(record).unwrap());
+    let (held, id) = (desk.position(), world.sim.submitted[1].clone());
+    let booked = |record: &OrderRecord| match record {
+        OrderRecord::Booked(booking) => Some((**booking).clone()),
+        _ => None,
+    };
+    let bought: Booking = world.journal.iter().find_map(booked).unwrap();
+    let mut fill = bought.fill;
+    (fill.side, fill.quantity, fill.fee_quantity) =
+        (walkforward_core::Side::Sell, held + held, Quantity::ZERO);
+    let sale = Booking { order: Some(id.clone()), execution_id: None, fill, ..bought };
+    desk.replay(&OrderRecord::Booked(Box::new(sale))).unwrap();
+    assert_eq!((desk.position(), desk.order(&id).unwrap().filled()), (held, held + held));
+}
+
+#[test]
+fn after_a_restart_an_order_that_is_not_there_has_its_quiet_time() {
+    let mut world = World::new(rules());
+    world.sim.faults.push_back(SubmitFault::Delayed(38_000));
+    world.decide(true);
+    world.sim.now = world.sim.now.plus_millis(31_000);
+    world.restart(None).unwrap();
+    world.pass(5_000, 50);
+    assert!(!world.has_closed(&OrderOutcome::GivenUp), "it may still be on its way");
+    world.pass(5_000, 50);
+    assert_eq!(world.sim.orders.len(), 1);
+    world.settle();
+    assert!(!world.has_closed(&OrderOutcome::GivenUp), "it was found");
+    world.assert_sound();
+}
+
+fn is_short(warning: &OrderWarning) -> bool {
+    matches!(warning, OrderWarning::CashShort { .. })
+}
+
+#[test]
+fn with_less_cash_than_believed_the_trader_buys_what_there_is() {
+    let mut world = World::new(rules());
+    world.sim.cash = 3_000.0;
+    world.deliver();
+    world.decide(true);
+    world.pass(2_000, 50);
+    assert!(world.sim.orders.is_empty(), "4,000 are not there");
+    for _ in 0..3 {
+        world.next_bar();
+        let cash = world.sim.cash;
+        assert!(matches!(world.decide(true), Some(DecisionFate::Sent(_))));
+        world.pass(1_000, 50);
+        let newest = world.sim.orders.last().unwrap();
+        assert_eq!(newest.order.size(), OrderSize::Notional(Cash::new(cash).unwrap()));
+        fill_newest(&mut world);
+        world.next_bar();
+        world.decide(false);
+        world.pass(1_000, 50);
+        fill_newest(&mut world);
+    }
+    assert_eq!(world.warnings.iter().filter(|it| is_short(it)).count(), 1, "told once");
+    world.settle();
+    world.assert_sound();
+}
+
+#[test]
+fn without_any_cash_nothing_is_bought_until_there_is_some() {
+    let mut world = World::new(rules());
+    world.sim.cash = 2.0;
+    world.deliver();
+    world.decide(true);
+    world.pass(2_000, 50);
+    world.next_bar();
+    let fate = world.decide(true);
+    assert!(matches!(fate, Some(DecisionFate::Skipped(Skipped::NoCash { .. }))), "{fate:?}");
+    world.sim.cash = 10_000.0;
+    world.pass(2_000, 50);
+    world.next_bar();
+    assert!(matches!(world.decide(true), Some(DecisionFate::Skipped(_))), "it asks first");
+    world.pass(2_000, 50);
+    world.next_bar();
+    assert!(matches!(world.decide(true), Some(DecisionFate::Sent(_))));
+}
+
+const MOST: f64 = 1_500.0;
+
+fn bounded(rules: OrderRules) -> World {
+    let instrument = walkforward_core::Instrument { maximum_notional: Cash::new(MOST).ok(), ..grid() };
+    let mut world = World::new(OrderRules { instrument, ..rules });
+    world.sim.maximum = Some(MOST);
+    world.deliver();
+    world
+}
+
+fn caps(world: &World) -> usize {
+    world.warnings.iter().filter(|it| matches!(it, OrderWarning::Capped { .. })).count()
+}
+
+#[test]
+fn a_purchase_above_the_bound_is_for_the_bound_and_a_sale_leaves_in_parts() {
+    let mut world = bounded(rules());
+    world.decide(true);
+    fill_newest(&mut world);
+    assert_eq!(world.sim.orders[0].order.size(), OrderSize::Notional(Cash::new(MOST).unwrap()));
+    let bought = world.sim.position;
+    world.sim.price *= 4.0;
+    world.next_bar();
+    world.decide(false);
+    for _ in 0..12 {
+        for at in world.sim.fillable() {
+            world.sim.fill(at, 1.0);
+        }
+        world.pass(1_000, 50);
+    }
+    let sold = world.sim.orders[1..].iter().fold(Quantity::ZERO, |sum, order| sum + order.filled);
+    assert_eq!((sold, world.sim.position), (bought, Quantity::ZERO), "all of it, and no more");
+    assert!((5..=6).contains(&world.sim.orders[1..].len()), "{}", world.sim.orders.len());
+    assert_eq!(world.ledger.position(), Quantity::ZERO);
+    assert_eq!(caps(&world), 1, "told once");
+    assert_eq!(world.replayed(), world.desk);
+}
+
+#[test]
+fn a_part_of_a_sale_that_is_open_when_the_trader_dies_does_not_sell_twice() {
+    let mut world = bounded(rules());
+    world.decide(true);
+    fill_newest(&mut world);
+    let bought = world.sim.position;
+    world.sim.price *= 4.0;
+    world.next_bar();
+    world.decide(false);
+    fill_newest(&mut world);
+    assert_eq!(world.sim.orders.len(), 3, "the second part is there");
+    world.restart(Some(0)).unwrap();
+    for _ in 0..4 {
+        for at in world.sim.fillable() {
+            world.sim.fill(at, 1.0);
+        }
+        world.pass(1_000, 50);
+        world.next_bar();
+        world.decide(false);
+        world.pass(1_000, 50);
+    }
+    for at in world.sim.fillable() {
+        world.sim.fill(at, 1.0);
+    }
+    world.pass(5_000, 50);
+    let sold = world.sim.orders[1..].iter().fold(Quantity::ZERO, |sum, order| sum + order.filled);
+    assert!(sold <= bought && world.sim.position >= Quantity::ZERO, "{sold} of {bought}");
+    assert_eq!(world.ledger.position(), world.sim.position);
+}
+
+#[test]
+fn a_stop_above_the_bound_is_as_large_as_the_venue_takes_it() {
+    let mut world = World::new(with_stop());
+    world.deliver();
+    world.decide(true);
+    fill_newest(&mut world);
+    let instrument = walkforward_core::Instrument { maximum_notional: Cash::new(MOST).ok(), ..grid() };
+    world.sim.maximum = Some(MOST);
+    world.desk = world.desk.clone().with_rules(OrderRules { instrument, ..with_stop() }).unwrap();
+    world.next_bar();
+    world.pass(10_000, 100);
+    let open: Vec<_> = world.sim.orders.iter().filter(|it| !it.status.is_final()).collect();
+    let [stop] = open[..] else { panic!("{open:?}") };
+    let OrderSize::Quantity(quantity) = stop.order.size() else { panic!("{stop:?}") };
+    let worth = quantity.units() * 40_000.0;
+    assert!(worth > 0.95 * MOST && worth < MOST && quantity < world.sim.position, "{worth}");
+    let told = world.warnings.iter().filter(|it| matches!(it, OrderWarning::Unprotected { .. })).count();
+    assert_eq!(told, 1);
+    world.pass(30_000, 500);
+    assert_eq!(world.sim.orders.iter().filter(|it| !it.status.is_final()).count(), 1, "it stays");
+}

@@ -1,0 +1,259 @@
+//! What a start asks of the account, and what comes of orders that turn up late or are larger than the venue takes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use walkforward_core::{Clock, Quantity, Side};
+use walkforward_durable::{AppendLog, LogLimits};
+use walkforward_live::{
+    Booking, BookingKind, Command, EventRecord, ExternalPosition, JournalRecord, OrderPurpose, OrderRecord,
+    TraderOptions, VenueAccess, read_journal, recover, verify_journal,
+};
+use walkforward_testing::{FakeAlpaca, FillMode, RestFault, Route, StreamKind};
+
+use crate::world::{Place, Service, quarter, quarters_before};
+use crate::{Running, events, start_trader};
+
+/// A session of quarters with a model that buys at once and holds.
+fn start(
+    place: &Place,
+    service: &Service,
+    access: impl FnOnce(&mut VenueAccess),
+    change: impl FnOnce(&mut TraderOptions),
+) -> Running {
+    let clock: Arc<dyn Clock> = Arc::new(service.clock);
+    let mut at = place.access(&clock);
+    access(&mut at);
+    start_trader(place.trader_at(service.clock, &place.buyer(), at, |options| {
+        (options.timeframe, options.warm_up) = (quarter(), quarters_before());
+        change(options);
+    }))
+}
+
+fn plain(place: &Place, service: &Service) -> Running {
+    start(place, service, |_| {}, |_| {})
+}
+
+fn adopting(place: &Place, service: &Service) -> Running {
+    let change = |access: &mut VenueAccess| {
+        access.external = ExternalPosition::Adopt;
+        (access.times.live_ms, access.times.quiet_ms) = (5_000, 2_000);
+    };
+    start(place, service, change, |_| {})
+}
+
+fn refused(running: Running) -> String {
+    running.thread.join().unwrap().unwrap_err().to_string()
+}
+
+fn holds_something(fake: &FakeAlpaca) -> bool {
+    fake.holdings().position > Quantity::from_nanos(1_000_000)
+}
+
+fn records(place: &Place) -> Vec<JournalRecord> {
+    read_journal(&place.journal()).unwrap().filter_map(Result::ok).collect()
+}
+
+fn orders(place: &Place) -> Vec<OrderRecord> {
+    let order = |record| match record {
+        JournalRecord::Order(order) => Some(*order),
+        _ => None,
+    };
+    records(place).into_iter().filter_map(order).collect()
+}
+
+fn has_booked(place: &Place, kind: BookingKind) -> bool {
+    orders(place).iter().any(|it| matches!(it, OrderRecord::Booked(booking) if booking.kind == kind))
+}
+
+fn segments(place: &Place) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(place.journal()).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "journal")).collect();
+    paths.sort();
+    paths
+}
+
+/// Ledger and account hold the same, and the journal runs again.
+fn assert_sound(place: &Place, fake: &FakeAlpaca) {
+    let recovered = recover(&place.journal()).unwrap().unwrap();
+    assert_eq!(recovered.desk.session().position(), fake.holdings().position);
+    let report = verify_journal(&place.journal(), &place.models_dir()).unwrap();
+    assert!(report.is_identical(), "{report:#?}");
+}
+
+#[test]
+fn a_sale_that_turns_up_after_its_position_was_taken_over_leaves_a_journal_that_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = adopting(&place, &service);
+    service.pass(1, false, holds_something);
+    // The sale arrives and fills; its answer is lost, the stream is down, and nobody finds it for a while.
+    service.fake.mute_streams();
+    service.fake.cut_streams(StreamKind::Updates);
+    service.fake.fail(Route::Submit, RestFault::LoseAnswer, 1);
+    service.fake.fail(Route::Order, RestFault::error(404, 40_410_000, "order not found"), 4_000);
+    running.handle.command(Command::Halt { reason: "a test".to_owned(), flatten: true }).unwrap();
+    service.pass(0, false, |_| has_booked(&place, BookingKind::External));
+    running.stop().unwrap();
+    service.fake.heal();
+    for _ in 0..2 {
+        let running = adopting(&place, &service);
+        service.pass(1, false, |_| true);
+        running.stop().unwrap();
+    }
+    assert!(has_booked(&place, BookingKind::Reversal), "it turned up");
+    assert_sound(&place, &service.fake);
+    // The account began with 10,000, the ledger with 9,000 of them.
+    let cash = recover(&place.journal()).unwrap().unwrap().desk.session().cash() + 1_000.0;
+    assert!((cash - service.fake.holdings().cash.units()).abs() < 1e-4, "{cash}");
+}
+
+#[test]
+fn a_journal_with_a_sale_that_the_ledger_refused_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = plain(&place, &service);
+    service.pass(1, false, holds_something);
+    running.stop().unwrap();
+    // What an earlier version left: the record of a booking, and no ledger that took it.
+    let booked = orders(&place).into_iter().find_map(|record| match record {
+        OrderRecord::Booked(booking) => Some(*booking),
+        _ => None,
+    });
+    let mut sale: Booking = booked.unwrap();
+    sale.kind = BookingKind::Derived;
+    (sale.fill.side, sale.fill.fee_quantity) = (Side::Sell, Quantity::ZERO);
+    sale.fill.quantity = sale.fill.quantity + sale.fill.quantity;
+    let limits = LogLimits { max_record_bytes: 1 << 24, max_file_bytes: 1 << 30 };
+    let mut log = AppendLog::open(&segments(&place)[0], limits).unwrap().0;
+    log.append(&JournalRecord::Order(Box::new(OrderRecord::Booked(Box::new(sale))))).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    let running = plain(&place, &service);
+    service.pass(1, false, |_| true);
+    running.stop().unwrap();
+    assert_sound(&place, &service.fake);
+}
+
+#[test]
+fn refused_starts_leave_no_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    let keep = |options: &mut TraderOptions| options.bounds.keep_segments = 3;
+    let running = start(&place, &service, |_| {}, keep);
+    service.pass(1, false, holds_something);
+    running.stop().unwrap();
+    let before = segments(&place);
+    service.fake.block_account(true);
+    for _ in 0..4 {
+        let error = refused(start(&place, &service, |_| {}, keep));
+        assert!(error.contains("blocked"), "{error}");
+    }
+    assert_eq!(segments(&place), before);
+    service.fake.block_account(false);
+    start(&place, &service, |_| {}, keep).stop().unwrap();
+    assert_sound(&place, &service.fake);
+}
+
+#[test]
+fn a_journal_does_not_go_on_in_another_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = plain(&place, &service);
+    service.pass(1, false, |fake| !fake.orders().is_empty());
+    running.stop().unwrap();
+    let account = recover(&place.journal()).unwrap().unwrap().header.account;
+    assert!(account.is_some_and(|hash| hash.len() == 12));
+    service.fake.set_account_id("another");
+    let before = segments(&place);
+    let error = refused(plain(&place, &service));
+    assert!(error.contains("keys are those of account"), "{error}");
+    assert!(!error.contains("another,") && segments(&place) == before, "{error}");
+}
+
+#[test]
+fn a_ledger_with_more_cash_than_the_account_does_not_start_and_one_with_a_position_is_capped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    let rich = |cash: f64| move |options: &mut TraderOptions| options.session.initial_cash = cash;
+    let error = refused(start(&place, &service, |_| {}, rich(10_100.0)));
+    assert!(error.contains("10100.00: deposit the difference"), "{error}");
+    assert!(segments(&place).is_empty() && service.fake.orders().is_empty());
+    // Half a percent is what fees may have been wrong by.
+    let running = start(&place, &service, |_| {}, rich(10_040.0));
+    service.pass(16, false, holds_something);
+    let bought = service.fake.orders().iter().find(|order| !order.filled.is_zero()).unwrap().notional;
+    assert_eq!(bought, Some("10000".parse().unwrap()), "what the account had");
+    running.stop().unwrap();
+
+    // With a position somebody has to be there: it starts, and says so.
+    service.fake.deposit("-500");
+    let running = start(&place, &service, |_| {}, rich(10_040.0));
+    service.pass(1, false, |_| true);
+    running.stop().unwrap();
+    let told = events(&place).into_iter().any(
+        |event| matches!(event, EventRecord::Warning { reason } if reason.contains("the account may spend")),
+    );
+    assert!(told, "somebody is told");
+    assert_sound(&place, &service.fake);
+}
+
+#[test]
+fn a_further_attempt_after_a_restart_is_what_its_bar_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    let patient = |access: &mut VenueAccess| access.times.live_ms = 60_000;
+    service.fake.set_fill_mode(FillMode::Manual);
+    service.fake.fail(Route::Cancel, RestFault::LoseRequest, 10_000);
+    let running = start(&place, &service, patient, |_| {});
+    service.pass(0, false, |fake| !fake.orders().is_empty());
+    let id = service.fake.orders()[0].client_id.clone();
+    // It dies without the time to end its order.
+    std::mem::forget(running.handle.clone());
+    running.stop().unwrap();
+    service.fake.heal();
+    let running = start(&place, &service, patient, |_| {});
+    let handle = running.handle.clone();
+    service.fake.block_until("it has started", |_| segments(&place).len() == 2);
+    drop(handle);
+    service.fake.set_fill_mode(FillMode::AtOnce);
+    if !service.fake.orders()[0].is_final() {
+        service.fake.end_order(&id, "canceled");
+    }
+    service.pass(2, false, |_| true);
+    running.stop().unwrap();
+    let attempts = orders(&place).into_iter().filter(|record| {
+        matches!(record, OrderRecord::Intent(intent) if intent.purpose == OrderPurpose::Decision)
+    });
+    assert!(attempts.count() >= 1);
+    assert_sound(&place, &service.fake);
+}
+
+#[test]
+fn more_than_the_venue_takes_in_one_order_is_bought_to_the_bound_and_sold_in_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(3);
+    service.fake.deposit("400000");
+    let place = Place::new(folder.path(), &service.fake);
+    let running =
+        start(&place, &service, |_| {}, |options| options.session.initial_cash = 300_000.0);
+    service.pass(32, false, |fake| fake.holdings().position.units() > 7.0);
+    running.handle.command(Command::Halt { reason: "a test".to_owned(), flatten: true }).unwrap();
+    service.pass(0, false, |fake| fake.holdings().position < Quantity::from_nanos(12_000));
+    service.pass(1, false, |_| true);
+    running.stop().unwrap();
+    let bought = service.fake.orders().into_iter().filter(|order| order.side == Side::Buy);
+    assert_eq!(bought.map(|order| order.notional).next(), Some(Some("200000".parse().unwrap())));
+    assert!(service.fake.orders().iter().filter(|order| order.side == Side::Sell).count() >= 2);
+    let told = events(&place).into_iter().filter(
+        |event| matches!(event, EventRecord::Warning { reason } if reason.contains("orders up to 200000")),
+    );
+    assert_eq!(told.count(), 1, "told once");
+    assert_sound(&place, &service.fake);
+}

@@ -1,0 +1,128 @@
+//! Getting out: at once, whatever is on its way, and not with the next bar.
+
+use walkforward_core::Quantity;
+use walkforward_live::{Behaviour, Command, TraderHandle, TraderOptions, TradingMode, recover};
+use walkforward_testing::{FakeAlpaca, FillMode, RestFault, Route};
+
+use crate::audit::audit;
+use crate::world::{Place, Service, quarter, quarters_before};
+use crate::{Running, start_trader};
+
+/// Minutes within which a position is closed; a bar takes fifteen.
+const AT_ONCE: i64 = 4;
+
+/// The least that the venue sells.
+fn dust() -> Quantity {
+    Quantity::from_nanos(12_000)
+}
+
+/// A session of quarters with a model that buys at once.
+fn start(place: &Place, service: &Service, change: impl FnOnce(&mut TraderOptions)) -> Running {
+    start_trader(place.trader_with(service.clock, &place.buyer(), None, |options| {
+        (options.timeframe, options.warm_up) = (quarter(), quarters_before());
+        change(options);
+    }))
+}
+
+fn flatten(handle: &TraderHandle) {
+    handle.command(Command::Halt { reason: "a test".to_owned(), flatten: true }).unwrap();
+}
+
+fn is_flat(fake: &FakeAlpaca) -> bool {
+    fake.holdings().position < dust()
+}
+
+/// Lets minutes pass until the account holds nothing; how many.
+fn until_flat(service: &mut Service) -> i64 {
+    let begin = service.next;
+    service.pass(0, false, is_flat);
+    service.next - begin
+}
+
+#[test]
+fn a_process_that_has_closed_no_bar_closes_the_position_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(21);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = start(&place, &service, |_| {});
+    service.pass(0, false, |fake| fake.holdings().position > dust());
+    running.stop().unwrap();
+    // However far the price has gone: who gets out is not held back.
+    let running = start(&place, &service, |options| options.limits.price_collar = Some(1e-9));
+    let handle = running.handle.clone();
+    service.pass(1, false, |_| handle.status().equity > 0.0);
+    flatten(&handle);
+    let minutes = until_flat(&mut service);
+    assert!(minutes <= AT_ONCE, "{minutes}");
+    running.stop().unwrap();
+    audit(&place, &service.fake);
+}
+
+#[test]
+fn a_purchase_on_its_way_ends_and_what_it_has_bought_is_sold() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(23);
+    let place = Place::new(folder.path(), &service.fake);
+    service.fake.set_fill_mode(FillMode::Manual);
+    let running = start(&place, &service, |_| {});
+    service.pass(0, false, |fake| !fake.orders().is_empty());
+    let order = service.fake.orders()[0].client_id.clone();
+    service.fake.fill(&order, Some("0.01"), 40_000.0);
+    flatten(&running.handle);
+    service.fake.set_fill_mode(FillMode::AtOnce);
+    let minutes = until_flat(&mut service);
+    assert!(minutes <= AT_ONCE, "{minutes}");
+    running.stop().unwrap();
+    assert_eq!(service.fake.orders().len(), 2, "the purchase, and one sale");
+    audit(&place, &service.fake);
+}
+
+#[test]
+fn stale_data_close_the_position_before_the_bar_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(25);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = start(&place, &service, |options| {
+        options.watch.stale_after_bars = 3;
+        options.watch.on_stale = Behaviour::Flatten;
+    });
+    service.pass(0, false, |fake| fake.holdings().position > dust());
+    service.is_silent = true;
+    let minutes = until_flat(&mut service);
+    assert!(minutes <= 3 + AT_ONCE, "{minutes}");
+    running.stop().unwrap();
+    audit(&place, &service.fake);
+}
+
+#[test]
+fn a_sale_that_is_refused_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(27);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = start(&place, &service, |_| {});
+    service.pass(0, false, |fake| fake.holdings().position > dust());
+    let refusal = RestFault::error(422, 42_210_000, "a reason of the venue's");
+    service.fake.fail(Route::Submit, refusal, 2);
+    flatten(&running.handle);
+    let minutes = until_flat(&mut service);
+    assert!(minutes <= AT_ONCE, "{minutes}");
+    running.stop().unwrap();
+    audit(&place, &service.fake);
+}
+
+#[test]
+fn nothing_leaves_once_the_session_was_asked_to_stop_and_what_is_said_then_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(29);
+    let place = Place::new(folder.path(), &service.fake);
+    service.fake.fail(Route::Submit, RestFault::error(429, 42_910_000, "too many requests"), 1_000);
+    let running = start(&place, &service, |_| {});
+    service.pass(0, false, |fake| fake.count(Route::Submit) > 0);
+    running.handle.stop();
+    let told = running.handle.command(Command::Halt { reason: "a test".to_owned(), flatten: false });
+    service.fake.heal();
+    running.stop().unwrap();
+    assert!(service.fake.orders().is_empty(), "{:?}", service.fake.orders());
+    let mode = recover(&place.journal()).unwrap().unwrap().desk.risk().mode();
+    assert_eq!(told.is_ok(), mode == TradingMode::Halted, "what was taken holds, what was not is said");
+}
