@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use walkforward_live::MAX_CONTROL_CONNECTIONS;
 
 use crate::live_trader::wait_until;
 use crate::support::{GOOD_METRICS, World};
@@ -195,6 +197,60 @@ fn a_session_without_room_for_its_socket_trades_on_and_is_reached_through_its_fo
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("shorter path") && stderr.contains("without a socket"), "{stderr}");
+}
+
+#[test]
+fn a_kill_that_the_session_does_not_acknowledge_goes_through_its_folder_too() {
+    let world = World::new();
+    world.promote();
+    let child = start(&world, &["--quiet"]);
+    let socket = sockets(&world).pop().unwrap();
+    // Some places are still taken by those who have asked before.
+    let mut held = Vec::new();
+    wait_until("all places to be taken", || {
+        let more = (0..MAX_CONTROL_CONNECTIONS).map(|_| UnixStream::connect(&socket).unwrap());
+        held.extend(more);
+        std::thread::sleep(Duration::from_millis(50));
+        held.len() > 3 * MAX_CONTROL_CONNECTIONS
+    });
+    let killed = tell(&world, &["kill", "--reason", "now"]);
+    assert_eq!((killed["running"].as_bool(), killed["through"].as_str()), (Some(true), Some("file")));
+    assert!(killed["unanswered"].is_string(), "{killed}");
+    let text = world.live_trader(&["kill", "--reason", "now", "--journal", "journal"]).expect_code(0).stdout;
+    assert!(text.contains("did not acknowledge (") && text.contains("a file"), "{text}");
+    wait_until("the halt", || {
+        world.journal("journal").iter().any(|it| it["record"] == "bar" && it["mode"] == "halted")
+    });
+    drop(held);
+    // The note of another session's socket is left alone.
+    let note = world.path("journal/.socket");
+    std::fs::write(&note, "elsewhere.sock").unwrap();
+    signal(&child, Signal::TERM);
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), "elsewhere.sock");
+}
+
+#[test]
+fn a_signal_while_a_session_ends_halts_the_next_one_through_its_folder() {
+    let world = World::new();
+    world.promote();
+    let child = start(&world, &["--quiet"]);
+    // Whoever writes the tables waits for the database, and the process for that.
+    let database = rusqlite::Connection::open(world.path("data/walkforward.db")).unwrap();
+    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    tell(&world, &["stop"]);
+    wait_until("the end of the journal", || world.journal("journal").iter().any(|it| it["record"] == "end"));
+    signal(&child, Signal::USR1);
+    wait_until("the file", || world.path("journal/halt").exists());
+    drop(database);
+    assert!(child.wait_with_output().unwrap().status.success());
+    let again = ["--continue", "--bars", "20", "--journal", "journal", "--quiet"];
+    world.live_trader(&again).expect_code(0);
+    let told = world.journal("journal").into_iter().rfind(|it| it["event"] == "command").unwrap();
+    assert_eq!(
+        (&told["command"]["command"], &told["command"]["reason"]),
+        (&"halt".into(), &"SIGUSR1".into())
+    );
 }
 
 /// A terminal, and what was written to it.

@@ -6,6 +6,7 @@ mod say;
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use walkforward::failure::{Failure, chain};
@@ -26,6 +27,8 @@ use say::{Through, Told};
 
 /// Longest path in a journal's note of its socket.
 const MAX_NOTE_BYTES: u64 = 4_096;
+/// How long a kill waits for the session's answer before it goes through the session's folder too.
+const KILL_WAIT: Duration = Duration::from_secs(5);
 /// Names of the subcommands.
 const VERBS: [&str; 8] = ["status", "watch", "pause", "reduce-only", "resume", "stop", "kill", "reload"];
 
@@ -118,14 +121,39 @@ fn listening(journal: &Path) -> Option<ControlClient> {
 
 async fn tell(verb: &str, command: ControlCommand, journal: &Path, output: Output) -> Result<(), Failure> {
     let Some(client) = listening(journal) else { return tell_beside(verb, &command, journal, output) };
-    match client.ask(command.clone()).await {
+    if let ControlCommand::Kill { reason, flatten } = &command {
+        return kill(&client, (reason, *flatten), journal, output).await;
+    }
+    match client.ask(command).await {
         Ok(status) => say::told(&Told::answered(verb, status), output),
-        // It may be busy for long. The file is read as soon as it is not.
-        Err(ControlError::Gone { .. }) if matches!(command, ControlCommand::Kill { .. }) => {
-            tell_beside(verb, &command, journal, output)
-        }
         Err(error) => Err(refused(&error)),
     }
+}
+
+/// Halts the session. What it does not acknowledge soon, for whatever reason, a file in its folder says too: it is read as
+/// soon as the session gets to it, and by the next start.
+async fn kill(
+    client: &ControlClient,
+    (reason, flatten): (&Reason, bool),
+    journal: &Path,
+    output: Output,
+) -> Result<(), Failure> {
+    let command = ControlCommand::Kill { reason: reason.clone(), flatten };
+    let problem = match tokio::time::timeout(KILL_WAIT, client.ask(command)).await {
+        Ok(Ok(status)) => return say::told(&Told::answered("kill", status), output),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("it has not answered for {} s", KILL_WAIT.as_secs()),
+    };
+    halt_session(journal, reason.as_str(), flatten).map_err(|error| failure(&error))?;
+    let process = session_process(journal).map_err(|error| failure(&error))?;
+    let told = Told {
+        verb: "kill".to_owned(),
+        through: Through::File,
+        process,
+        unanswered: Some(problem),
+        status: None,
+    };
+    say::told(&told, output)
 }
 
 /// Tells a session that can't be asked, through the files in its folder.
@@ -149,7 +177,10 @@ fn tell_beside(verb: &str, command: &ControlCommand, journal: &Path, output: Out
             )));
         }
     }
-    say::told(&Told { verb: verb.to_owned(), through: Through::File, process, status: None }, output)
+    say::told(
+        &Told { verb: verb.to_owned(), through: Through::File, process, unanswered: None, status: None },
+        output,
+    )
 }
 
 async fn status(journal: &Path, output: Output) -> Result<(), Failure> {
@@ -163,7 +194,13 @@ async fn status(journal: &Path, output: Output) -> Result<(), Failure> {
         return Err(Failure::input(format!("no session has begun in {}", journal.display())));
     };
     let status = recovered.status().map_err(|error| Failure::input(error.to_string()))?;
-    let told = Told { verb: "status".to_owned(), through: Through::Journal, process, status: Some(status) };
+    let told = Told {
+        verb: "status".to_owned(),
+        through: Through::Journal,
+        process,
+        unanswered: None,
+        status: Some(status),
+    };
     say::status(&told, output)?;
     match waiting_file(journal).filter(|_| output == Output::Human) {
         Some(path) => {

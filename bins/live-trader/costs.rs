@@ -46,7 +46,7 @@ pub(crate) fn run(config: &LiveConfig, flags: &ArgMatches, output: Output) -> Re
 fn json(report: &CostReport) -> Value {
     let CostReport { order_count, unfilled_orders, liquidations, total, recent_ratio, .. } = report;
     json!({
-        "symbol": report.symbol, "venue": report.venue,
+        "symbol": report.symbol, "venue": report.venue, "since": report.since, "is_whole": report.is_whole,
         "orders": order_count, "unfilled_orders": unfilled_orders, "liquidations": liquidations,
         "value_at_decision": total.value_at_decision,
         "shortfall": total.shortfall, "shortfall_bps": total.shortfall_bps(),
@@ -151,6 +151,9 @@ fn summary(report: &CostReport) -> String {
         total.fee_quantity,
         report.symbol.base(),
     );
+    if !report.is_whole {
+        text += &format!("           since {}: the journal before that is not kept any more\n", report.since);
+    }
     if report.liquidations > 0 {
         text += &format!("           {} short positions were closed by force\n", report.liquidations);
     }

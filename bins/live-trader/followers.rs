@@ -51,6 +51,9 @@ impl Followers {
             let reached = watch::Sender::new(None);
             trader = trader.in_step_with(KeepStep::new(reached.subscribe(), GUARD_STEP_BARS));
             tasks.push(beside.begin(Box::new(watchman), reached));
+        } else {
+            let reason = "nobody watches over the champion in this session".to_owned();
+            tell(&beside.handle, Notice::Lifted { reason });
         }
         (trader, Self { tasks })
     }

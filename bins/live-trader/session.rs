@@ -1,5 +1,6 @@
 //! One session, the check of its journal, and what somebody tells it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use walkforward::failure::{Failure, chain};
 use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
 use walkforward::signals::{HaltRequests, stop_requested};
-use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, Timeframe};
+use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, Timeframe, TradingMode};
 use walkforward_durable::Error as FilesError;
 use walkforward_live::{
     Command, FeedTime, LineChampion, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle,
-    TraderOptions, TraderPorts, TraderStatus, recover, verify_journal,
+    TraderOptions, TraderPorts, TraderStatus, halt_session, recover, verify_journal,
 };
 use walkforward_policy::load;
 use walkforward_store::{Pointer, PointerReader};
@@ -25,6 +26,8 @@ use crate::print;
 use crate::venue::{Account, account};
 use crate::view;
 
+/// The reason of a halt by the kill switch.
+const SIGNAL: &str = "SIGUSR1";
 /// How often a person sees where a paced session is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -86,9 +89,17 @@ async fn session(
     let listening = Listening::start(trader.handle(), config.data_dir.clone(), config.journal.clone());
     // A replay at full speed is over before anybody has looked.
     let is_shown = output == Output::Human && (time == FeedTime::Clock || config.speed != Speed::Max);
-    let ended = trade(trader, cancel, Shown { output, is_shown }).await;
-    listening.end().await;
-    followers.end().await;
+    let mut switch = KillSwitch::listen(trader.handle(), &config.journal)?;
+    let ended = trade(trader, cancel, Shown { output, is_shown }, &mut switch).await;
+    switch.end(ended.is_err());
+    let ending = async {
+        listening.end().await;
+        followers.end().await;
+    };
+    tokio::select! {
+        () = ending => {}
+        () = switch.watch() => {}
+    }
     drop(locks);
     ended
 }
@@ -146,10 +157,17 @@ impl Shown {
     }
 }
 
-async fn trade(trader: Trader, cancel: CancelToken, shown: Shown) -> Result<SessionSummary, Failure> {
-    let cannot_listen = |error: anyhow::Error| Failure::stage(format!("{error:#}"));
+fn cannot_listen(error: anyhow::Error) -> Failure {
+    Failure::stage(format!("{error:#}"))
+}
+
+async fn trade(
+    trader: Trader,
+    cancel: CancelToken,
+    shown: Shown,
+    switch: &mut KillSwitch,
+) -> Result<SessionSummary, Failure> {
     let stop = stop_requested().map_err(cannot_listen)?;
-    let mut halts = HaltRequests::listen().map_err(cannot_listen)?;
     let handle = trader.handle();
     let session = trader.run();
     let watch = shown.show(handle.clone(), cancel.clone());
@@ -162,15 +180,61 @@ async fn trade(trader: Trader, cancel: CancelToken, shown: Shown) -> Result<Sess
                 stopping = true;
                 cancel.cancel();
             }
-            () = halts.next() => halt_now(&handle),
+            () = switch.watch() => {}
             () = &mut watch => {}
         }
     }
 }
 
-fn halt_now(handle: &TraderHandle) {
-    if let Err(error) = handle.command(Command::Halt { reason: "SIGUSR1".to_owned(), flatten: false }) {
-        tracing::error!(%error, "SIGUSR1 did not halt the session");
+/// Halts the session on SIGUSR1, as long as its process lives.
+struct KillSwitch {
+    requests: HaltRequests,
+    handle: TraderHandle,
+    journal: PathBuf,
+    /// Whether the session was asked and has taken that.
+    is_asked: bool,
+    has_ended: bool,
+}
+
+impl KillSwitch {
+    fn listen(handle: TraderHandle, journal: &Path) -> Result<Self, Failure> {
+        let requests = HaltRequests::listen().map_err(cannot_listen)?;
+        Ok(Self { requests, handle, journal: journal.to_owned(), is_asked: false, has_ended: false })
+    }
+
+    /// Halts it each time, and never ends. Cancel safe.
+    async fn watch(&mut self) {
+        loop {
+            self.requests.next().await;
+            self.halt();
+        }
+    }
+
+    fn halt(&mut self) {
+        let asked = self.handle.command(Command::Halt { reason: SIGNAL.to_owned(), flatten: false });
+        match asked {
+            Ok(()) if !self.has_ended => self.is_asked = true,
+            _ => self.halt_by_file(),
+        }
+    }
+
+    /// What the session does not take, its folder says: it is read as soon as it can be, or by the next start.
+    fn halt_by_file(&self) {
+        match halt_session(&self.journal, SIGNAL, false) {
+            Ok(()) => {
+                tracing::warn!("SIGUSR1: a file in the journal's folder halts the session, or its next start")
+            }
+            Err(error) => tracing::error!(%error, "SIGUSR1 did not halt the session"),
+        }
+    }
+
+    /// The session has ended. A halt that it took and could not journal any more, because it failed, its folder says.
+    fn end(&mut self, has_failed: bool) {
+        self.has_ended = true;
+        let is_halted = |recovered: Recovered| recovered.desk.risk().mode() == TradingMode::Halted;
+        if has_failed && self.is_asked && !recover(&self.journal).ok().flatten().is_some_and(is_halted) {
+            self.halt_by_file();
+        }
     }
 }
 

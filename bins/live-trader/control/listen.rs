@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use walkforward::failure::chain;
-use walkforward_durable::Files;
+use walkforward_durable::{Files, read_bounded};
 use walkforward_live::{ControlServer, SocketError, TraderHandle, socket_note, socket_path};
+
+use super::MAX_NOTE_BYTES;
 
 /// How often a socket is tried that the process before may be about to leave.
 const ATTEMPTS: u32 = 20;
@@ -56,8 +58,12 @@ async fn listen(handle: TraderHandle, data_dir: &Path, journal: &Path, ended: on
         // An end that nobody tells is one too.
         let _ = ended.await;
     };
+    let own = server.path().as_os_str().as_encoded_bytes().to_vec();
     server.serve(Arc::new(handle), ended).await;
-    let _ = files.remove_file(&note);
+    // Another session of the folder may have written its own by now.
+    if read_bounded(&note, MAX_NOTE_BYTES).is_ok_and(|named| named == own) {
+        let _ = files.remove_file(&note);
+    }
 }
 
 async fn bind(path: &Path) -> Result<ControlServer, SocketError> {

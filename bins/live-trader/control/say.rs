@@ -29,13 +29,21 @@ pub(super) struct Told {
     pub(super) through: Through,
     /// The process that runs it without answering.
     pub(super) process: Option<SessionProcess>,
+    /// Why it has not acknowledged what was asked on its socket before.
+    pub(super) unanswered: Option<String>,
     pub(super) status: Option<SessionStatus>,
 }
 
 impl Told {
     /// A running session has answered.
     pub(super) fn answered(verb: &str, status: SessionStatus) -> Self {
-        Self { verb: verb.to_owned(), through: Through::Socket, process: None, status: Some(status) }
+        Self {
+            verb: verb.to_owned(),
+            through: Through::Socket,
+            process: None,
+            unanswered: None,
+            status: Some(status),
+        }
     }
 
     fn is_running(&self) -> bool {
@@ -45,6 +53,7 @@ impl Told {
     fn json(&self) -> String {
         let line = serde_json::json!({
             "done": self.verb, "through": self.through, "running": self.is_running(), "status": self.status,
+            "unanswered": self.unanswered,
         });
         format!("{line}\n")
     }
@@ -61,6 +70,12 @@ pub(super) fn told(told: &Told, output: Output) -> Result<(), Failure> {
 
 fn told_text(told: &Told) -> String {
     let verb = &told.verb;
+    if let Some(problem) = &told.unanswered {
+        return format!(
+            "{verb}: asked on the socket, which the session did not acknowledge ({problem}); and a file in its journal's \
+             folder says so too, which it reads as soon as it can, or else its next start\n"
+        );
+    }
     match (&told.status, told.process) {
         (Some(status), _) => {
             let mode = mode_words(status);

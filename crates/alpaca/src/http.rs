@@ -246,15 +246,23 @@ impl Http {
     async fn failure(&self, method: &Method, url: &Url, mut response: Response) -> Failure {
         let status = response.status();
         let told = told_wait(status, response.headers(), self.clock.now());
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk[..chunk.len().min(MAX_ERROR_BODY_BYTES - body.len())]);
-            if body.len() == MAX_ERROR_BODY_BYTES {
-                break;
+        let (mut body, mut is_cut) = (Vec::new(), false);
+        while body.len() < MAX_ERROR_BODY_BYTES {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
+                    body.extend_from_slice(&chunk[..chunk.len().min(MAX_ERROR_BODY_BYTES - body.len())]);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    is_cut = true;
+                    break;
+                }
             }
         }
         let message = self.hide(&refusal::message(&body));
-        let may_pass = status.is_server_error()
+        // What broke off may have been the code that says what the status means.
+        let may_pass = is_cut
+            || status.is_server_error()
             || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
         if may_pass {
             return Failure::Again { reason: format!("the service answers {status}, '{message}'"), told };

@@ -102,6 +102,10 @@ pub struct CostReport {
     pub symbol: Symbol,
     /// Where orders went: [`PAPER`](crate::PAPER), or the venue's name.
     pub venue: String,
+    /// From when on the journal is kept: the sums cover what came since.
+    pub since: Timestamp,
+    /// Whether that is the session's begin. Where it is not, retention has removed what came before.
+    pub is_whole: bool,
     /// Orders of which something filled.
     pub order_count: u64,
     /// Orders that left and of which nothing filled.
@@ -119,7 +123,7 @@ pub struct CostReport {
     pub orders: VecDeque<OrderCost>,
 }
 
-/// Adds up what the orders of the newest session in `folder` cost, and lists the last `listed` of them, at most
+/// Adds up what the orders of the newest session in `folder` cost, as far as its journal is kept, and lists the last `listed` of them, at most
 /// [`MAX_LISTED_ORDERS`]. However long the journal is, no more than that is kept in memory.
 ///
 /// # Errors
@@ -173,7 +177,17 @@ impl Account {
     fn under(header: SegmentHeader, before: Option<Self>, listed: usize) -> Self {
         let is_new = before.is_none();
         let is_paper = header.is_paper();
-        let SegmentHeader { deployment, line, timeframe, config, symbol, venue, .. } = header;
+        let SegmentHeader {
+            deployment,
+            line,
+            timeframe,
+            config,
+            symbol,
+            venue,
+            start,
+            started_at: since,
+            ..
+        } = header;
         let line = line.to_string();
         if let Some(before) = before {
             return Self { deployment, line, timeframe, config, is_paper, ..before };
@@ -181,6 +195,8 @@ impl Account {
         let report = CostReport {
             symbol,
             venue,
+            since,
+            is_whole: start == SegmentStart::New,
             order_count: 0,
             unfilled_orders: 0,
             liquidations: 0,
@@ -333,6 +349,7 @@ impl Account {
             Some((_, Some(cost))) => {
                 self.report.order_count -= 1;
                 self.report.total.add(&cost, -1.0);
+                self.meter.forget(&cost);
                 self.report.orders.retain(|order| order.cost.id != cost.id);
             }
         }

@@ -102,8 +102,10 @@ impl ChampionSource for LineChampion {
         let error = match self.confirmations.read() {
             Ok(confirmation) => {
                 self.is_unread = false;
-                self.known = confirmation
-                    .map(|confirmation| Confirmed { at: confirmation.since(), model_id: confirmation.model_id });
+                self.known = confirmation.map(|confirmation| Confirmed {
+                    at: confirmation.since(),
+                    model_id: confirmation.model_id,
+                });
                 return self.known.clone();
             }
             Err(error) => error,

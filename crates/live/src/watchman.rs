@@ -9,6 +9,7 @@
 
 mod act;
 mod lookup;
+mod pending;
 mod session;
 mod state;
 
@@ -28,7 +29,7 @@ use crate::{Command, MAX_CHALLENGERS, RuleStanding, ShadowBar};
 pub use act::{Notice, Notify};
 pub use state::WATCH_FILE;
 
-use act::Pending;
+use pending::Pending;
 use session::WatchedSession;
 
 /// Records that are taken between two looks at what waits.

@@ -164,9 +164,7 @@ impl Store {
         match (same_arm, failed) {
             (Some(record), _) => Ok((record, passed_over)),
             (None, Some(error)) => Err(error.into()),
-            (None, None) => {
-                Err(nothing_before(line, &format!("no champion before {current} can be loaded")))
-            }
+            (None, None) => Err(nothing_before(line, &format!("no champion before {current} can be loaded"))),
         }
     }
 

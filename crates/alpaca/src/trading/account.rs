@@ -181,6 +181,9 @@ mod tests {
         let body = r#"{"status":"ACTIVE","crypto_status":"ACTIVE","cash":"9471.23","equity":"10000.5",
             "buying_power":"40000","non_marginable_buying_power":"9000.00","trading_blocked":false}"#;
         let read = |body: &str| account(body.as_bytes()).unwrap();
+        assert_eq!(read(body).id, None);
+        let named = body.replacen('{', r#"{"id":"904837e3-3b76-47ec-b432-046db621571b","#, 1);
+        assert_eq!(read(&named).id.as_deref(), Some("904837e3-3b76-47ec-b432-046db621571b"));
         let fine = read(body);
         assert_eq!((fine.cash.get(), fine.spendable.get(), fine.equity.get()), (9_471.23, 9_000.0, 10_000.5));
         assert!(fine.is_tradable());

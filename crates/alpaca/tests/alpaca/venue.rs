@@ -187,6 +187,15 @@ async fn addresses_are_those_of_the_service() {
 }
 
 #[tokio::test]
+async fn a_no_that_breaks_off_is_asked_again() {
+    let fake = FakeAlpaca::start().await;
+    let venue = venue(&fake);
+    fake.fail(Route::Order, RestFault::CutAnswer, 1);
+    assert_eq!(venue.order(&"wf-unknown".parse().unwrap()).await.unwrap(), None);
+    assert_eq!(fake.count(Route::Order), 2);
+}
+
+#[tokio::test]
 async fn only_the_service_itself_can_say_that_something_is_not_there() {
     let fake = FakeAlpaca::start().await;
     let venue = venue(&fake);

@@ -55,6 +55,7 @@ pub(super) fn refusals(
     // Whoever holds a position is better off watched and with smaller purchases than left alone.
     let is_idle = orders.is_flat() && mode == DriverMode::Trade;
     let cash = desk.session().cash() + flow_of(&acts);
-    refusals.extend(orders.short_cash(stock, cash, desk.session().equity()).filter(|_| is_idle));
+    let found = orders.compare_cash(stock, cash, desk.session().equity());
+    refusals.extend(found.refusal().filter(|_| is_idle));
     refusals
 }

@@ -10,8 +10,9 @@ use super::findings::refusals;
 use crate::journal::{EventRecord, JournalRecord, SegmentHeader, StampedEvent};
 use crate::recorder::Recorder;
 use crate::{
-    Booking, CarryError, Desk, DriverMode, LiveError, OrderAct, OrderBooks, OrderDesk, OrderRecord, OrderRules,
-    OrderWarning, Restriction, SessionSummary, Stock, VenueAnswer, VenueDriver, carry_out, take_stock,
+    Booking, CarryError, Desk, DriverMode, LiveError, OrderAct, OrderBooks, OrderDesk, OrderRecord,
+    OrderRules, OrderWarning, Restriction, SessionSummary, Stock, VenueAnswer, VenueDriver, carry_out,
+    take_stock,
 };
 
 /// Attempts to ask the venue for all that a start needs.
@@ -79,7 +80,7 @@ impl AtVenue {
     ) -> Result<Option<Moved>, LiveError> {
         let verdict = self.orders.reconcile(stock, books.now, &mut self.acts);
         let cash = books.desk.session().cash() + flow_of(&self.acts);
-        if self.orders.short_cash(stock, cash, books.desk.session().equity()).is_some() {
+        if self.orders.compare_cash(stock, cash, books.desk.session().equity()).is_short() {
             self.orders.cash_is_short(stock.account.spendable, &mut self.acts);
         }
         let moved = self.carry(books)?;

@@ -163,6 +163,13 @@ impl CostMeter {
         self.is_beyond = self.ratio().is_some_and(|ratio| ratio > TOO_MUCH);
     }
 
+    /// Forgets an order that it took: its end is told again.
+    pub(crate) fn forget(&mut self, cost: &FillCost) {
+        if let Some(at) = self.recent.iter().rposition(|it| *it == (cost.shortfall, cost.modelled)) {
+            self.recent.remove(at);
+        }
+    }
+
     /// Mean cost over mean modelled cost of the last [`COST_WINDOW`] orders; none before there are so many, or when the
     /// model says that trading is free.
     pub fn ratio(&self) -> Option<f64> {

@@ -7,7 +7,10 @@ mod protect;
 mod pursue;
 
 use serde::{Deserialize, Serialize};
-use walkforward_core::{Cash, ClientOrderId, Instrument, Order, OrderSize, Price, Quantity, RejectReason, Rejection, Side, Timestamp};
+use walkforward_core::{
+    Cash, ClientOrderId, Instrument, Order, OrderSize, Price, Quantity, RejectReason, Rejection, Side,
+    Timestamp,
+};
 
 use super::driver::VenueAnswer;
 use super::entry::OrderEntry;

@@ -1,8 +1,8 @@
 //! Taking up again what an earlier desk left.
 
 use walkforward_core::{
-    ClientOrderId, Holdings, Instrument, MarketRules, OrderOrigin, OrderSize, OrderState, Quantity, Timestamp, Venue,
-    VenueAccount, VenueError, VenuePosition,
+    ClientOrderId, Holdings, Instrument, MarketRules, OrderOrigin, OrderSize, OrderState, Quantity,
+    Timestamp, Venue, VenueAccount, VenueError, VenuePosition,
 };
 
 use super::desk::OrderDesk;
@@ -86,8 +86,32 @@ pub enum StartRefusal {
 
 /// Hex digits of an account's hash.
 const ACCOUNT_DIGITS: usize = 12;
-/// Share of the ledger's equity that the account's cash may lack: fees that were estimated.
+/// Share of the ledger's equity that the account's cash may lack before anybody is told.
 const CASH_TOLERANCE: f64 = 0.005;
+
+/// The account's cash beside the ledger's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CashFound {
+    ledger: f64,
+    /// With what open purchases hold back.
+    spendable: f64,
+    tolerance: f64,
+    /// Fees of the session that were estimated.
+    fees: f64,
+}
+
+impl CashFound {
+    /// Whether the account has so much less that purchases may be refused.
+    pub(crate) fn is_short(self) -> bool {
+        self.ledger - self.spendable > self.tolerance
+    }
+
+    /// What stands against a start: more is lacking than fees may have been wrong by.
+    pub(crate) fn refusal(self) -> Option<StartRefusal> {
+        let Self { ledger, spendable, tolerance, fees } = self;
+        (ledger - spendable > tolerance.max(fees)).then_some(StartRefusal::Cash { ledger, spendable })
+    }
+}
 
 impl Stock {
     /// What tells the account from others, without its id; none where the venue tells none.
@@ -181,17 +205,16 @@ impl OrderDesk {
         Ok(())
     }
 
-    /// Compares the account's cash with the ledger's, `cash` of `equity`, after [`reconcile`](Self::reconcile); what stands
-    /// against a start where it is too little. Fees that were estimated may make that little difference.
-    pub(crate) fn short_cash(&self, stock: &Stock, cash: f64, equity: f64) -> Option<StartRefusal> {
+    /// Compares the account's cash with the ledger's, `cash` of `equity`, after [`reconcile`](Self::reconcile).
+    pub(crate) fn compare_cash(&self, stock: &Stock, cash: f64, equity: f64) -> CashFound {
         let purchases = self.state.sent().filter(|entry| entry.placed_at.is_some());
         let held_back = purchases.map(|entry| match entry.intent.order.size {
             OrderSize::Notional(cash) => (cash.get() - entry.cost).max(0.0),
             OrderSize::Quantity(_) => 0.0,
         });
         let spendable = stock.account.spendable.get() + held_back.sum::<f64>();
-        let is_short = cash - spendable > CASH_TOLERANCE * equity.max(0.0);
-        is_short.then_some(StartRefusal::Cash { ledger: cash, spendable })
+        let (tolerance, fees) = (CASH_TOLERANCE * equity.max(0.0), self.state.estimated_fees);
+        CashFound { ledger: cash, spendable, tolerance, fees }
     }
 
     /// Whether the position is nothing that the venue would take back.
@@ -233,5 +256,23 @@ impl OrderDesk {
             return None;
         }
         Some(StartRefusal::Position { ledger, venue: venue.quantity, difference })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cash_is_short_beyond_the_tolerance_and_refuses_beyond_the_fees_that_were_estimated() {
+        let found = |spendable, fees| {
+            let cash = CashFound { ledger: 1_000.0, spendable, tolerance: 5.0, fees };
+            (cash.is_short(), cash.refusal().is_some())
+        };
+        assert_eq!(found(5_000.0, 0.0), (false, false), "an account may have more");
+        assert_eq!(found(995.0, 0.0), (false, false));
+        assert_eq!(found(994.0, 0.0), (true, true));
+        assert_eq!(found(994.0, 6.0), (true, false), "fees may have been twice what was declared");
+        assert_eq!(found(993.0, 6.0), (true, true));
     }
 }

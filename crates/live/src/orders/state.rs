@@ -54,6 +54,9 @@ pub(super) struct DeskState {
     pub(super) small_sale: Option<f64>,
     pub(super) small_purchase: Option<f64>,
     pub(super) costs: CostMeter,
+    /// Quote currency of fees that were estimated: what cash may have been wrong by.
+    #[serde(default)]
+    pub(super) estimated_fees: f64,
 }
 
 impl DeskState {
@@ -184,8 +187,10 @@ impl DeskState {
             return Ok(());
         }
         entry.book(booking);
-        if booking.is_fee_estimated && fill.side == Side::Buy {
-            self.estimated = self.estimated + fill.quantity;
+        match fill.side {
+            _ if !booking.is_fee_estimated => {}
+            Side::Buy => self.estimated = self.estimated + fill.quantity,
+            Side::Sell => self.estimated_fees += fill.fee_cash.get(),
         }
         Ok(())
     }

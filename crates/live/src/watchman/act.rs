@@ -1,18 +1,15 @@
 //! From a verdict to what became of it: persisted, then done, then announced.
 
-use serde::{Deserialize, Serialize};
 use walkforward_core::{ModelId, Timestamp};
 use walkforward_store::{GuardedRollback, JournalPosition, RollbackRequest, Store, StoreError};
 
+use super::pending::{Outcome, Pending};
 use super::{WatchOptions, Watchman, Work};
+use crate::ConditionSource;
 use crate::follow::{FollowError, JournalTail, Tailed};
 use crate::journal::{BarRecord, EventRecord, JournalRecord, StampedEvent};
-use crate::{ConditionSource, GuardVerdict};
 
-/// Bars that a champion may decide still after the journal has told that it was taken back: the pointer is looked at within
-/// the first of them.
-const BARS_TO_LEAVE: u32 = 2;
-/// Bars that it may decide while taking it back fails. From then on the session is held back.
+/// Bars that a champion may decide while taking it back fails. From then on the session is held back.
 const BARS_TO_FAIL: u32 = 3;
 
 /// What a watchman tells the session.
@@ -52,48 +49,6 @@ pub enum Notice {
 /// Hands a notice to the session. What it can't take any more it learns after the next start.
 pub type Notify = Box<dyn Fn(Notice) + Send + Sync>;
 
-/// A verdict whose consequence the journal does not tell of yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pending {
-    /// The champion that it is about.
-    model_id: ModelId,
-    verdict: GuardVerdict,
-    /// Close of the bar that brought it.
-    found_at: Timestamp,
-    /// Number of the line's last promotion when it was found: a rollback for it has a larger one.
-    after: Option<u64>,
-    /// What was done about it.
-    outcome: Option<Outcome>,
-    /// Whether the journal tells of that.
-    #[serde(default)]
-    is_told: bool,
-    /// Bars that the champion has decided since then.
-    #[serde(default)]
-    bars_on: u32,
-    /// Why the session is held back until another model decides; none where it is not.
-    #[serde(default)]
-    hold: Option<String>,
-    /// Whether this process has announced it.
-    #[serde(skip)]
-    is_announced: bool,
-    /// Whether the pointer names another model, as far as this look at the journal knows.
-    #[serde(skip)]
-    has_moved: bool,
-}
-
-/// What a verdict came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Outcome {
-    /// Another model is champion now.
-    TakenBack { words: String },
-    /// Nothing came before it.
-    NothingBefore { words: String },
-    /// It was taken back, and decides on.
-    Stays { words: String },
-}
-
 /// What a try to take a champion back came to.
 enum Tried {
     Done(Outcome),
@@ -101,68 +56,6 @@ enum Tried {
     Moved {
         champion: Option<ModelId>,
     },
-}
-
-impl Pending {
-    pub(super) fn new(model_id: ModelId, verdict: GuardVerdict, found_at: Timestamp) -> Self {
-        Self {
-            model_id,
-            verdict,
-            found_at,
-            after: None,
-            outcome: None,
-            is_told: false,
-            bars_on: 0,
-            hold: None,
-            is_announced: false,
-            has_moved: false,
-        }
-    }
-
-    fn notice(&self, outcome: &Outcome) -> Notice {
-        let (model_id, sentence) = (self.model_id.clone(), &self.verdict.sentence);
-        match outcome {
-            Outcome::TakenBack { words } => {
-                Notice::TakenBack { model_id, reason: format!("{sentence}; {words}") }
-            }
-            Outcome::NothingBefore { words } | Outcome::Stays { words } => {
-                let reason = format!("{sentence}; {words}: the position is closed and the session halts");
-                Notice::Stop { model_id, reason }
-            }
-        }
-    }
-
-    /// Whether `bar` was decided by its champion because nobody else may: not while another one waits for the position to
-    /// end.
-    fn is_on(&self, bar: &BarRecord) -> bool {
-        bar.waited == 0 && bar.model.as_ref().is_some_and(|model| model.model_id == self.model_id)
-    }
-
-    /// Notes who decided on a bar; whether the verdict is done with.
-    fn decided(&mut self, bar: &BarRecord) -> bool {
-        let Some(model) = &bar.model else { return false };
-        if model.model_id != self.model_id {
-            self.hold = None;
-            return match self.outcome {
-                None | Some(Outcome::Stays { .. }) => true,
-                // The journal should tell of it.
-                Some(Outcome::TakenBack { .. } | Outcome::NothingBefore { .. }) => self.is_told,
-            };
-        }
-        if self.is_told && matches!(self.outcome, Some(Outcome::TakenBack { .. })) && self.is_on(bar) {
-            self.bars_on += 1;
-            if self.bars_on >= BARS_TO_LEAVE {
-                let words = format!(
-                    "it was taken back, and the session has not taken the model that is champion now: it decided on {} bars \
-                     since",
-                    self.bars_on
-                );
-                self.outcome = Some(Outcome::Stays { words });
-                (self.is_told, self.is_announced) = (false, false);
-            }
-        }
-        false
-    }
 }
 
 impl Work {

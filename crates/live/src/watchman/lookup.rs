@@ -74,9 +74,8 @@ impl Lookup<'_> {
     /// Whether a model is champion because one was taken back for it: by a watch, or by a person.
     pub(super) fn was_taken_back_to(&self, model_id: &ModelId) -> Result<bool, FollowError> {
         let rows = self.store.promotions(self.line)?;
-        let made = |row: &&PromotionRow| {
-            row.state != PromotionState::Aborted && row.to.as_ref() == Some(model_id)
-        };
+        let made =
+            |row: &&PromotionRow| row.state != PromotionState::Aborted && row.to.as_ref() == Some(model_id);
         Ok(rows.iter().rev().find(made).is_some_and(|row| row.kind == PromotionKind::Rollback))
     }
 

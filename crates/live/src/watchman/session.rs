@@ -7,8 +7,8 @@ use walkforward_engine::SessionConfig;
 use walkforward_store::JournalPosition;
 
 use super::WatchReport;
-use super::act::Pending;
 use super::lookup::{Lookup, Models};
+use super::pending::Pending;
 use super::state::{WatchState, WatchedChampion};
 use crate::follow::FollowError;
 use crate::journal::{ModelStamp, SegmentHeader};
@@ -43,8 +43,7 @@ impl WatchedSession {
     /// A session before its first bar.
     pub(super) fn new(id: SessionId, header: &SegmentHeader) -> Result<Self, String> {
         let (config, timeframe) = (header.config, header.timeframe);
-        let shadow =
-            Shadow::new(config, timeframe, header.kept_bars).map_err(|error| error.to_string())?;
+        let shadow = Shadow::new(config, timeframe, header.kept_bars).map_err(|error| error.to_string())?;
         Ok(Self {
             id,
             timeframe,
@@ -73,9 +72,8 @@ impl WatchedSession {
             .iter()
             .filter_map(|ledger| models.load(&ledger.model_id, &ledger.sha256).ok())
             .collect();
-        let (shadow, left_out) =
-            Shadow::resume(config, timeframe, header.kept_bars, &state.shadow, &loaded)
-                .map_err(|error| error.to_string())?;
+        let (shadow, left_out) = Shadow::resume(config, timeframe, header.kept_bars, &state.shadow, &loaded)
+            .map_err(|error| error.to_string())?;
         if let Some(champion) = state.champion.as_ref().filter(|champion| champion.is_run)
             && left_out.contains(&champion.stamp.model_id)
         {
@@ -176,9 +174,9 @@ impl WatchedSession {
         let anchor = self.guard.as_ref().and_then(|guard| guard.watched().anchor.clone());
         let Some(anchor) = anchor.filter(|_| !self.shadow.has(ShadowRole::Anchor)) else { return Vec::new() };
         self.retry_at = Some(bar.open_time().plus_millis(RETRY_MS));
-        let came = look.load(&anchor).and_then(|model| {
-            self.shadow.set_anchor(Some(model)).map_err(|error| error.to_string())
-        });
+        let came = look
+            .load(&anchor)
+            .and_then(|model| self.shadow.set_anchor(Some(model)).map_err(|error| error.to_string()));
         came.err().map(|problem| format!("{problem}: no evidence is counted beside it")).into_iter().collect()
     }
 

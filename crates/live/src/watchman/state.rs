@@ -9,7 +9,7 @@ use walkforward_durable::{Files, read_bounded};
 use walkforward_engine::SessionConfig;
 use walkforward_store::JournalPosition;
 
-use super::act::Pending;
+use super::pending::Pending;
 use crate::follow::FollowError;
 use crate::journal::ModelStamp;
 use crate::{GuardCheckpoint, LiveError, ShadowCheckpoint};

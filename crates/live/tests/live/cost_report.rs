@@ -233,6 +233,45 @@ fn orders_at_a_venue_have_their_own_costs_and_times_and_count_once_though_they_e
     close_to(first.shortfall_bps().unwrap(), 200.0);
 }
 
+#[test]
+fn the_last_twenty_orders_hold_one_that_turned_up_again_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut records = vec![
+        closed("wf-again", OrderOutcome::GivenUp, Some(cost("wf-again", 100.0))),
+        closed("wf-again", OrderOutcome::Filled, Some(cost("wf-again", 2.0))),
+    ];
+    records.extend((1..COST_WINDOW).map(|number| {
+        let id = format!("wf-{number}");
+        closed(&id, OrderOutcome::Filled, Some(cost(&id, 2.0)))
+    }));
+    records.pop();
+    write(folder.path(), "alpaca-paper", vec![records.clone()]);
+    assert_eq!(report(folder.path()).recent_ratio, None);
+    records.push(closed("wf-last", OrderOutcome::Filled, Some(cost("wf-last", 2.0))));
+    write(folder.path(), "alpaca-paper", vec![records]);
+    let report = report(folder.path());
+    assert_eq!((report.order_count, report.recent_ratio), (COST_WINDOW as u64, Some(2.0)));
+}
+
+#[test]
+fn a_report_says_from_when_on_the_journal_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = two_orders();
+    let second = first.split_off(2);
+    write(folder.path(), PAPER, vec![first, second]);
+    let whole = report(folder.path());
+    assert_eq!((whole.since, whole.is_whole), (at(0), true));
+    let mut segments: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
+        .collect();
+    segments.sort();
+    std::fs::remove_file(&segments[0]).unwrap();
+    let rest = report(folder.path());
+    assert!(!rest.is_whole && rest.order_count < whole.order_count, "{rest:?}");
+}
+
 #[tokio::test]
 async fn the_report_of_a_session_has_its_fees_and_its_fills() {
     let place = Workplace::new();

@@ -8,7 +8,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use walkforward_core::{
-    ArmId, Bar, CancelToken, Clock, FeatureKind, FeatureSpec, LineName, ManualClock, ModelId, PolicySpec, SessionId, Timeframe,
+    ArmId, Bar, CancelToken, Clock, FeatureKind, FeatureSpec, LineName, ManualClock, ModelId, PolicySpec,
+    SessionId, Timeframe,
 };
 use walkforward_live::{
     EventRecord, FollowOptions, Follower, JournalRecord, KeepStep, LineChampion, Notice, Projector,

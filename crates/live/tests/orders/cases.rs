@@ -286,6 +286,20 @@ fn trades_by_hand_stop_the_trader_until_they_are_undone() {
 }
 
 #[test]
+fn a_reason_to_ask_for_the_position_that_comes_behind_a_question_is_asked_too() {
+    let mut world = World::new(rules());
+    world.deliver();
+    let mut acts = Vec::new();
+    world.desk.cancel(world.sim.now, &mut acts);
+    world.carry(acts);
+    // The answer is on its way and knows nothing of this.
+    world.sim.position = quantity("0.01");
+    world.next_bar();
+    world.pass(60_000, 250);
+    assert!(world.desk.blocked().is_some_and(|reason| reason.contains("by hand")));
+}
+
+#[test]
 fn foreign_orders_are_told_of_once() {
     let mut world = World::new(rules());
     for _ in 0..3 {

@@ -1,7 +1,8 @@
 //! Whatever the venue does and whenever the trader dies: each order once, and the ledger is what the venue has.
 
 use proptest::prelude::*;
-use walkforward_core::{OrderStatus, RejectReason, VenueUpdate};
+use walkforward_core::{Cash, Instrument, OrderStatus, RejectReason, VenueUpdate};
+use walkforward_live::{ExternalPosition, OrderRules};
 
 use crate::sim::SubmitFault;
 use crate::world::{World, rules, with_stop};
@@ -28,6 +29,8 @@ enum Op {
     Lose,
     Price(f64),
     Restart(Option<usize>),
+    /// Orders that are looked up are not found.
+    Hides(bool),
 }
 
 fn fault() -> impl Strategy<Value = SubmitFault> {
@@ -121,6 +124,7 @@ fn happen(world: &mut World, op: Op) {
         }
         Op::Lose => world.sim.updates.clear(),
         Op::Price(price) => world.sim.price = price,
+        Op::Hides(hides) => world.sim.hides = hides,
         Op::Restart(kept) => world.restart(kept).unwrap_or_else(|refusals| panic!("{refusals:?}")),
     }
 }
@@ -139,5 +143,28 @@ proptest! {
         }
         world.settle();
         world.assert_sound();
+    }
+
+    #[test]
+    fn whatever_is_hidden_and_taken_over_the_ledger_is_what_the_venue_has(
+        has_stop: bool,
+        maximum in proptest::option::of(500.0..3_000.0f64),
+        cash in prop_oneof![Just(10_000.0), 50.0..5_000.0f64],
+        ops in proptest::collection::vec(prop_oneof![8 => op(), 1 => any::<bool>().prop_map(Op::Hides)], 1..80),
+    ) {
+        let rules = if has_stop { with_stop() } else { rules() };
+        let maximum_notional = maximum.and_then(|maximum| Cash::new(maximum).ok());
+        let instrument = Instrument { maximum_notional, ..rules.instrument };
+        let mut world = World::new(OrderRules { instrument, external: ExternalPosition::Adopt, ..rules });
+        (world.sim.maximum, world.sim.cash) = (maximum, cash);
+        for op in ops {
+            happen(&mut world, op);
+            world.deliver();
+        }
+        world.settle();
+        // What was given up and taken over is looked for again at a start.
+        world.restart(None).unwrap();
+        world.settle();
+        world.assert_agrees();
     }
 }

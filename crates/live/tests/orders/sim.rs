@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use walkforward_core::{
-    Cash, ClientOrderId, ErrorKind, Instrument, OrderKind, OrderOrigin, OrderSize, OrderState, OrderStatus, Price,
-    Quantity, RejectReason, Rejection, Side, SubmitError, Timestamp, VenueAccount, VenueError, VenueFill,
-    VenueOrder, VenuePosition, VenueUpdate,
+    Cash, ClientOrderId, ErrorKind, Instrument, OrderKind, OrderOrigin, OrderSize, OrderState, OrderStatus,
+    Price, Quantity, RejectReason, Rejection, Side, SubmitError, Timestamp, VenueAccount, VenueError,
+    VenueFill, VenueOrder, VenuePosition, VenueUpdate,
 };
 use walkforward_live::{Stock, VenueAnswer, VenueTask};
 

@@ -290,17 +290,19 @@ impl Service {
         self.fake.orders().iter().any(|order| !order.is_final())
     }
 
-    fn fault(&mut self) -> RestFault {
-        match self.random.below(9) {
+    /// A fault on the way of a request; one that hands an order in may be refused, too.
+    fn fault(&mut self, route: Route) -> RestFault {
+        let kinds = if route == Route::Submit { 9 } else { 7 };
+        match self.random.below(kinds) {
             0 => RestFault::LoseRequest,
             1 => RestFault::LoseAnswer,
             2 => RestFault::CutAnswer,
             3 => RestFault::html(502),
             4 => RestFault::Slow(Duration::from_millis(self.random.below(60))),
-            5 => RestFault::error(422, 42_210_000, "a reason of the venue's"),
-            6 => RestFault::error(403, 40_310_000, "insufficient balance for USD"),
-            7 => RestFault::error(429, 42_910_000, "too many requests"),
-            _ => RestFault::error(500, 50_010_000, "internal server error"),
+            5 => RestFault::error(429, 42_910_000, "too many requests"),
+            6 => RestFault::error(500, 50_010_000, "internal server error"),
+            7 => RestFault::error(422, 42_210_000, "a reason of the venue's"),
+            _ => RestFault::error(403, 40_310_000, "insufficient balance for USD"),
         }
     }
 
@@ -308,7 +310,7 @@ impl Service {
     pub(crate) fn disturb(&mut self) {
         for route in [Route::Submit, Route::Order, Route::Cancel, Route::Positions] {
             if self.random.below(3) == 0 {
-                let fault = self.fault();
+                let fault = self.fault(route);
                 self.fake.fail(route, fault, 1);
             }
         }

@@ -113,6 +113,39 @@ fn earlier_champions_that_do_not_load_are_passed_over() {
 }
 
 #[test]
+fn an_earlier_champion_that_a_disk_does_not_give_is_passed_over_and_told() {
+    let line = Line::new();
+    let models = line.reign(&[Some(0), Some(0), Some(1)]);
+    // Reading a folder fails, and not because nothing is there.
+    let break_weights = |model: &ModelId| {
+        let weights = line.store.model_dir(model).join("policy.safetensors");
+        fs::rename(&weights, weights.with_extension("aside")).unwrap();
+        fs::create_dir(&weights).unwrap();
+    };
+    break_weights(&models[1]);
+    let taken = line.take_back(&models[2]).unwrap();
+    assert_eq!(line.champion().as_ref(), Some(&models[0]));
+    let [passed_over] = &taken.passed_over[..] else { panic!("{:?}", taken.passed_over) };
+    assert!(passed_over.contains(models[1].as_str()), "{passed_over}");
+}
+
+#[test]
+fn where_a_disk_gives_none_of_the_earlier_champions_the_failure_is_told_and_nothing_changes() {
+    let line = Line::new();
+    let models = line.reign(&[Some(0), Some(1)]);
+    let weights = line.store.model_dir(&models[0]).join("policy.safetensors");
+    fs::rename(&weights, weights.with_extension("aside")).unwrap();
+    fs::create_dir(&weights).unwrap();
+    let error = line.take_back(&models[1]).unwrap_err();
+    assert!(matches!(error, StoreError::Files(_)), "{error}");
+    assert_eq!(line.champion().as_ref(), Some(&models[1]));
+    fs::remove_dir(&weights).unwrap();
+    fs::rename(weights.with_extension("aside"), &weights).unwrap();
+    line.take_back(&models[1]).unwrap();
+    assert_eq!(line.champion().as_ref(), Some(&models[0]));
+}
+
+#[test]
 fn without_another_arm_an_earlier_champion_of_the_same_arm_comes_back() {
     let line = Line::new();
     let models = line.reign(&[Some(0), Some(0)]);

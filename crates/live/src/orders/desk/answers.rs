@@ -1,8 +1,8 @@
 //! What the venue's answers mean.
 
 use walkforward_core::{
-    Cash, ClientOrderId, Fill, OrderSize, OrderState, OrderStatus, Quantity, Rejection, Side, SubmitError, Timestamp, VenueAccount,
-    VenueError, VenueFill, VenueUpdate,
+    Cash, ClientOrderId, Fill, OrderSize, OrderState, OrderStatus, Quantity, Rejection, Side, SubmitError,
+    Timestamp, VenueAccount, VenueError, VenueFill, VenueUpdate,
 };
 
 use super::pursue::{Question, Sureness};

@@ -17,7 +17,7 @@ const MAX_LOOKED_FOR: usize = 4;
 /// The question for the position.
 #[derive(Debug, Clone, Default)]
 pub(in crate::orders) struct PositionWatch {
-    /// Whether there is a reason to ask besides bookings.
+    /// Whether there is a reason to ask besides bookings, that no question under way was asked for.
     is_wanted: bool,
     /// Bookings when it was asked, and since when.
     asked: Option<(u64, Timestamp)>,
@@ -41,7 +41,9 @@ impl PositionWatch {
 
 impl OrderDesk {
     pub(super) fn wants_position(&self) -> bool {
-        self.state.is_unconfirmed || self.state.blocked.is_some() || self.hand.position.is_wanted
+        let watch = &self.hand.position;
+        let is_wanted = watch.is_wanted || watch.asked.is_some();
+        self.state.is_unconfirmed || self.state.blocked.is_some() || is_wanted
     }
 
     /// Whether nothing is under way that may move the position.
@@ -63,7 +65,7 @@ impl OrderDesk {
         let watch = &mut self.hand.position;
         let is_free = watch.asked.is_none_or(|(_, since)| has_passed(since, patience_ms, now));
         if is_free && watch.due.is_none_or(|due| has_come(due, now)) {
-            watch.asked = Some((self.state.bookings, now));
+            (watch.asked, watch.is_wanted) = (Some((self.state.bookings, now)), false);
             acts.push(OrderAct::AskPosition);
         }
     }
@@ -78,9 +80,12 @@ impl OrderDesk {
         let Some((bookings, _)) = self.hand.position.asked.take() else { return };
         match result {
             // Something happened meanwhile: which of the two it has seen is not known.
-            Ok(_) if bookings != self.state.bookings || !self.is_quiet() => {}
+            Ok(_) if bookings != self.state.bookings || !self.is_quiet() => self.hand.position.want(),
             Ok(position) => self.compare(&position, now, acts),
-            Err(_) => self.look_later(now),
+            Err(_) => {
+                self.hand.position.want();
+                self.look_later(now);
+            }
         }
     }
 
@@ -93,7 +98,6 @@ impl OrderDesk {
     fn compare(&mut self, venue: &VenuePosition, now: Timestamp, acts: &mut Vec<OrderAct>) {
         let difference = venue.quantity - self.state.position;
         let watch = &mut self.hand.position;
-        watch.is_wanted = false;
         if difference.is_zero() {
             return self.agree(now, acts);
         }
@@ -118,7 +122,9 @@ impl OrderDesk {
     }
 
     pub(in crate::orders) fn agree(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
-        self.hand.position = PositionWatch::default();
+        // What came up since the question is a reason to ask again.
+        let is_wanted = self.hand.position.is_wanted;
+        self.hand.position = PositionWatch { is_wanted, ..PositionWatch::default() };
         if self.state.is_unconfirmed || self.state.blocked.is_some() {
             self.note(OrderRecord::Confirmed { position: self.state.position, at: now }, acts);
         }
