@@ -189,7 +189,7 @@ fn a_doctor_names_each_thing_that_is_wrong_with_an_account() {
     expect(&look().1, "symbol", "fail", "does not take orders");
     fake.halt_symbol(false);
     fake.deposit("-4000");
-    expect(&look().1, "cash", "warn", "may spend 6000.00, the ledger counts with 10000.00");
+    expect(&look().1, "cash", "fail", "may spend 6000.00, the ledger counts with 10000.00");
     fake.set_fill_mode(FillMode::Manual);
     fake.place_external(Side::Buy, "0.01", "somebody-else");
     expect(&look().1, "open orders", "fail", "somebody-else");

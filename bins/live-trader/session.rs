@@ -34,7 +34,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// Trades until the bars end or a signal comes.
 pub(crate) fn run(config: &LiveConfig, output: Output) -> Result<(), Failure> {
     let pointer = PointerReader::new(&config.models_dir, config.line.clone());
-    let champion = champion(&pointer)?;
+    let champion = champion(config, &pointer)?;
     if champion.is_none() {
         print::no_champion(&pointer.path(), output)?;
     }
@@ -113,23 +113,23 @@ fn tell_of_resumption(before: Option<&Recovered>, output: Output) -> Result<(), 
 
 /// The champion, if there is one. A pointer that can't be trusted stops a session before it starts; later on, the old
 /// model would trade on.
-fn champion(pointer: &PointerReader) -> Result<Option<(Pointer, ModelRef)>, Failure> {
+fn champion(config: &LiveConfig, pointer: &PointerReader) -> Result<Option<(Pointer, ModelRef)>, Failure> {
     let champion = pointer.read().map_err(|error| Failure::from(&error))?;
     if let Some((_, model)) = &champion {
         load(&model.dir, &model.sha256).map_err(|error| Failure::input(chain(&error)))?;
+        if config.trades_on_made_up_bars(&model.id) {
+            return Err(Failure::input(format!(
+                "{} was trained on made-up bars: an account does not trade it; train one on the market's, as with \
+                 orchestrate --once --source alpaca",
+                model.id
+            )));
+        }
     }
     Ok(champion)
 }
 
-/// Refuses bars of another market than the champion's, and an account for a model that has seen no market.
+/// Refuses bars of another market than the champion's.
 fn check_market(champion: &Pointer, config: &LiveConfig, timeframe: Timeframe) -> Result<(), Failure> {
-    if config.trades_on_made_up_bars(&champion.model_id) {
-        return Err(Failure::input(format!(
-            "{} was trained on made-up bars: an account does not trade it; train one on the market's, as with \
-             orchestrate --once --source alpaca",
-            champion.model_id
-        )));
-    }
     let Pointer { line, symbol, .. } = champion;
     if *symbol == config.symbol && champion.timeframe == timeframe {
         return Ok(());
