@@ -82,6 +82,8 @@ pub struct Watchman {
     files: Files,
     report: watch::Sender<WatchReport>,
     told: BTreeSet<String>,
+    /// Whether this process has held the session back.
+    has_told_hold: bool,
     work: Option<Work>,
 }
 
@@ -114,7 +116,16 @@ impl Watchman {
     /// As [`new`](Self::new), with steps that `files` may fail.
     pub fn with_files(files: Files, options: WatchOptions, store: StoreAccess, notify: Notify) -> Self {
         let report = watch::Sender::new(WatchReport::default());
-        Self { options, store, notify, files, report, told: BTreeSet::new(), work: None }
+        Self {
+            options,
+            store,
+            notify,
+            files,
+            report,
+            told: BTreeSet::new(),
+            has_told_hold: false,
+            work: None,
+        }
     }
 
     /// Where it is, as it gets on.
@@ -370,8 +381,8 @@ impl Follower for Watchman {
             _ => {}
         }
         if let Err(error) = &went {
-            self.hold_after(error, until);
-            self.tell_hold(false);
+            let is_over = self.hold_after(error, until);
+            self.tell_hold(is_over);
         }
         went
     }

@@ -329,7 +329,8 @@ impl OrderDesk {
             RejectReason::BelowMinimum => {
                 let amount = match intent.order.size {
                     OrderSize::Notional(cash) => cash.get(),
-                    OrderSize::Quantity(quantity) => quantity.units(),
+                    // A sale may leave in parts: what was too small is what was left of it.
+                    OrderSize::Quantity(quantity) => (quantity - intent.sold).units(),
                 };
                 self.note(OrderRecord::TooSmall { side: intent.order.side, amount, at: now }, acts);
                 None

@@ -40,6 +40,8 @@ pub(super) struct Runner {
     pub(super) feed: FeedState,
     pub(super) step: Step,
     pub(super) clock: Arc<dyn Clock>,
+    /// When the process began to trade.
+    pub(super) begun_at: Timestamp,
 }
 
 impl Runner {
@@ -253,11 +255,13 @@ impl Runner {
     /// Says what is done about data that are stale.
     fn watch_data(&mut self, now: Timestamp) -> Result<(), LiveError> {
         let watch = self.bar_loop.watch;
-        let silence_ms = self.intake.newest_end().map_or(0, |end| now.millis_since(end));
+        // What was silent while nobody ran says nothing about the feed.
+        let heard_at = self.intake.newest_end().map(|end| end.max(self.begun_at));
+        let silence_ms = heard_at.map_or(0, |heard_at| now.millis_since(heard_at));
         let longest_ms = i64::from(watch.stale_after_bars).saturating_mul(self.intake.base().millis());
         let behaviour = (silence_ms >= longest_ms).then_some(watch.on_stale);
         let reason = || match behaviour {
-            Some(_) => format!("the newest bar ended {} s ago", silence_ms / 1_000),
+            Some(_) => format!("no bar has come for {} s", silence_ms / 1_000),
             None => "bars come again".to_owned(),
         };
         self.bar_loop.condition(ConditionSource::Data, behaviour, reason, now)

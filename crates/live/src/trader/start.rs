@@ -95,7 +95,8 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         missed: counts.missed,
         last_closed,
         flat: Retry::default(),
-        has_less_to_do: false,
+        // What the process before had on its way is held against the mode that it left.
+        has_less_to_do: true,
         moved: None,
         slot: Arc::clone(&slot),
     };
@@ -108,6 +109,7 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         speed: options.speed,
         commands: commands.1,
         cancel: cancel.clone(),
+        begun_at: clock.now(),
         tick: ticks(),
         status,
         step: Step::new(step, bars, looks.0),

@@ -50,7 +50,9 @@ impl Runner {
     pub(super) async fn keep_step(&mut self) -> Result<(), LiveError> {
         let bars = self.bar_loop.bars;
         let Some(with) = &self.step.with else { return Ok(()) };
-        if bars.saturating_sub(self.step.met_at) < with.bars || self.intake.time() != FeedTime::Bars {
+        // A champion that was taken back leaves at once.
+        let is_near = bars.saturating_sub(self.step.met_at) < with.bars && self.step.leaving.is_none();
+        if is_near || self.intake.time() != FeedTime::Bars {
             return Ok(());
         }
         self.step.met_at = bars;

@@ -152,38 +152,42 @@ impl Watchman {
     }
 
     /// Tells the session to hold back where the journal does not show that yet, and with `is_up_to_date` to do so no more.
-    pub(super) fn tell_hold(&self, is_up_to_date: bool) {
+    pub(super) fn tell_hold(&mut self, is_up_to_date: bool) {
         let Some(work) = &self.work else { return };
+        let is_known = work.is_held || self.has_told_hold;
         let hold = work.pending.as_ref().and_then(|pending| pending.hold.as_ref());
         let notice = match hold {
             Some(reason) if !work.is_held => Notice::Restricted { reason: reason.clone() },
-            None if work.is_held && is_up_to_date => {
+            None if is_known && is_up_to_date => {
                 let reason = "no verdict on the model that decides is open any more".to_owned();
                 Notice::Lifted { reason }
             }
             _ => return,
         };
+        self.has_told_hold = matches!(notice, Notice::Restricted { .. });
         tracing::warn!(?notice, "the watch and what the session may do");
         (self.notify)(notice);
     }
 
-    /// Holds the session back where a verdict came to nothing for some bars, because of `error`.
-    pub(super) fn hold_after(&mut self, error: &FollowError, until: JournalPosition) {
-        let Some(work) = &mut self.work else { return };
-        let Some(pending) = work.pending.as_mut() else { return };
-        if pending.outcome.is_some() || pending.hold.is_some() {
-            return;
-        }
+    /// Holds the session back where a verdict came to nothing for some bars, because of `error`; whether another model
+    /// decides by now, so that there is nothing to hold back.
+    pub(super) fn hold_after(&mut self, error: &FollowError, until: JournalPosition) -> bool {
+        let Some(work) = &mut self.work else { return false };
+        let Some(pending) = work.pending.as_mut().filter(|it| it.outcome.is_none()) else { return false };
         let tail = JournalTail::behind(&self.options.journal, work.at);
-        let Some(bars) = bars_on(tail, pending, until) else { return };
-        if bars < BARS_TO_FAIL {
-            return;
+        let Some(bars) = bars_on(tail, pending, until) else {
+            work.is_dirty |= pending.hold.take().is_some();
+            return true;
+        };
+        if pending.hold.is_some() || bars < BARS_TO_FAIL {
+            return false;
         }
         pending.hold = Some(format!(
             "{}; it can't be taken back for {bars} bars ({error}): positions may only shrink until another model decides",
             pending.verdict.sentence
         ));
         work.is_dirty = true;
+        false
     }
 
     fn pending(&mut self) -> Option<&mut Pending> {

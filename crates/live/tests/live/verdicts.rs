@@ -208,12 +208,16 @@ async fn two_sessions_of_a_line_take_its_champion_back_once() {
     advance_all(&mut second, end_of(&beside)).unwrap();
     let notices = take(&told_beside);
     assert!(matches!(&notices[..], [Notice::Restricted { .. }]), "{notices:?}");
-    for (session, watchman, told) in [(&world, &mut first, &told), (&beside, &mut second, &told_beside)] {
+    for (session, watchman, told, was_held) in
+        [(&world, &mut first, &told, false), (&beside, &mut second, &told_beside, true)]
+    {
         session.trade_alone(40..100).await;
         advance_all(watchman, end_of(session)).unwrap();
         let report = watchman.report().borrow().clone();
         assert_eq!((report.champion.as_ref(), report.guard_bars), (Some(&world.models[1]), 60));
-        assert!(take(told).is_empty());
+        let notices = take(told);
+        assert_eq!(notices.len(), usize::from(was_held), "{notices:?}");
+        assert!(notices.iter().all(|notice| matches!(notice, Notice::Lifted { .. })), "{notices:?}");
         assert_eq!((bars_of(session, 2), bars_of(session, 1)), (40, 60));
     }
     assert_eq!(world.champion(), world.models[1]);

@@ -95,6 +95,27 @@ fn stale_data_close_the_position_before_the_bar_ends() {
 }
 
 #[test]
+fn a_start_in_the_middle_of_a_bar_takes_nothing_for_stale() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(31);
+    let place = Place::new(folder.path(), &service.fake);
+    let careful = |options: &mut TraderOptions| {
+        options.watch.stale_after_bars = 4;
+        options.watch.on_stale = Behaviour::Flatten;
+    };
+    let running = start(&place, &service, careful);
+    service.pass(0, false, |fake| fake.holdings().position > dust());
+    running.stop().unwrap();
+    // Longer than data may be silent, and no bar has ended meanwhile.
+    service.pass(7, false, |_| true);
+    let running = start(&place, &service, careful);
+    service.pass(3, false, |_| true);
+    running.stop().unwrap();
+    assert_eq!(service.fake.orders().len(), 1, "the purchase alone");
+    audit(&place, &service.fake);
+}
+
+#[test]
 fn a_sale_that_is_refused_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut service = Service::new(27);
