@@ -174,16 +174,21 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    #[ignore = "it needs a terminal of its own, which the next test gives it"]
-    fn panics_on_the_screen() {
+    /// Set for the process that panics.
+    const PANICS: &str = "WALKFORWARD_TEST_PANICS";
+
+    fn panic_on_the_screen() {
         let _screen = Screen::enter().unwrap();
         assert!(!tcgetattr(std::io::stdin()).unwrap().local_modes.contains(LocalModes::ICANON));
         panic!("a planned panic");
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the process that panics is this test again")]
     fn a_panic_is_said_on_a_terminal_that_is_as_it_was() {
+        if std::env::var_os(PANICS).is_some() {
+            return panic_on_the_screen();
+        }
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -191,7 +196,12 @@ mod tests {
         let theirs = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         let stream = || Stdio::from(theirs.try_clone().unwrap());
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "view::terminal::tests::panics_on_the_screen", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "view::terminal::tests::a_panic_is_said_on_a_terminal_that_is_as_it_was",
+                "--nocapture",
+            ])
+            .env(PANICS, "1")
             .stdin(stream())
             .stdout(stream())
             .stderr(stream())

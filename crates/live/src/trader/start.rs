@@ -41,25 +41,12 @@ impl Drop for AbortOnDrop {
 
 /// Takes the journal, brings the session to where it stands, and writes the head of a segment.
 pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>, AbortOnDrop), LiveError> {
-    let Trader {
-        options,
-        ports,
-        slot,
-        cancel,
-        status,
-        commands,
-        events,
-        named,
-        looks,
-        metrics,
-        synced,
-        step,
-    } = trader;
+    let Trader { options, ports, slot, cancel, .. } = trader;
     let TraderPorts { feed, backfill, execution, champion, clock } = ports;
     check_venue(&options, &execution)?;
     let Taken { mut journal, mut header, resumed } =
         take_journal(&options, feed.base(), execution.name(), clock.as_ref())?;
-    journal.publish_to(synced);
+    journal.publish_to(trader.synced);
     let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
     let waited = resumed.as_ref().map_or(0, |resumed| resumed.waited);
     let Begun { desk, model, last_bar, bars, orders, counts } = begun(&options, resumed)?;
@@ -68,15 +55,16 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     }
     let last_closed = desk.history().last().copied().map(ClosedBar::of_history);
     let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
-    let mut watcher = watcher(&options, champion, &slot, sender).answering(looks.1);
+    let mut watcher = watcher(&options, champion, &slot, sender).answering(trader.looks.1);
     let (execution, stock) = executing(execution, &header, orders, &desk, clock.as_ref()).await?;
     header.account = header.account.or_else(|| stock.as_ref()?.account_hash());
-    let meter = Meter::new(metrics, header.is_paper(), Arc::clone(&clock));
+    let meter = Meter::new(trader.metrics, header.is_paper(), Arc::clone(&clock));
+    let log = EventLog::new(trader.events, counts.events, desk.risk().mode());
     let mut summary = SessionSummary::new(options.session.initial_cash);
     summary.stand(desk.session());
     let mut bar_loop = BarLoop {
         execution,
-        recorder: Recorder::new(journal, EventLog::new(events, counts.events, desk.risk().mode()), meter),
+        recorder: Recorder::new(journal, log, meter),
         desk,
         refusals,
         clock: Arc::clone(&clock),
@@ -107,17 +95,17 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         intake: intake(&options, feed.base(), backfill, &bar_loop)?,
         controls: Controls::new(&options.journal),
         speed: options.speed,
-        commands: commands.1,
+        commands: trader.commands.1,
         cancel: cancel.clone(),
         begun_at: clock.now(),
         tick: ticks(),
-        status,
-        step: Step::new(step, bars, looks.0),
+        status: trader.status,
+        step: Step::new(trader.step, bars, trader.looks.0),
         feed: FeedState { is_up: options.time == FeedTime::Bars, last_data_at: None },
         bar_loop,
         clock,
     };
-    named.send_replace(Some(name));
+    trader.named.send_replace(Some(name));
     let watching = AbortOnDrop(tokio::spawn(watcher.run(options.poll_interval, cancel)));
     Ok((runner, feed, watching))
 }
