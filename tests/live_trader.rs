@@ -113,7 +113,9 @@ fn a_torn_bundle_keeps_the_old_policy_trading() {
     wait_until("the first bar", || !bars(&world).is_empty());
     let mut pointer = world.read_json("models/latest.json");
     pointer["sha256"] = "0".repeat(64).into();
-    std::fs::write(world.path("models/latest.json"), pointer.to_string()).unwrap();
+    // In one piece, as every pointer is written: half of one would be refused too.
+    let written = world.file("pointer.json", pointer.to_string());
+    std::fs::rename(written, world.path("models/latest.json")).unwrap();
     wait_until("the refusal", || {
         records(&world, "event").iter().any(|event| event.to_string().contains("policy.safetensors"))
     });
