@@ -163,6 +163,36 @@ fn a_trader_that_dies_behind_its_order_finds_it_again_and_no_second_one_trades()
 }
 
 #[test]
+fn a_model_of_made_up_bars_that_becomes_champion_later_on_is_refused_and_the_old_one_trades_on() {
+    let (world, fake) = (World::new(), FakeAlpaca::in_background("BTC/USD"));
+    let mut next = Timeframe::MINUTE.floor(now());
+    train(&world, next);
+    for number in -BEFORE..0 {
+        fake.lose_bar(minute(next.plus_millis(number * MINUTE_MS)));
+    }
+    fake.deposit("90000");
+    let old = world.read_json("models/latest.json");
+    let child = start(&world, &fake);
+    let made_up = world.once(&["--timeframe", "1m"], GOOD_METRICS).expect_code(0).json();
+    assert_eq!(made_up["outcome"], "promoted", "{made_up}");
+    assert_ne!(made_up["sha256"], old["sha256"]);
+    let refused = || {
+        let is_it = |event: &Value| event.to_string().contains("was trained on made-up bars");
+        records(&world, "event").iter().any(is_it)
+    };
+    go_on(&fake, &mut next, "the refusal", refused);
+    go_on(&fake, &mut next, "a bar after it", || !records(&world, "bar").is_empty());
+    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["swaps"], 0, "{summary}");
+    for bar in records(&world, "bar") {
+        assert_eq!(bar["model"]["sha256"], old["sha256"], "{bar}");
+    }
+}
+
+#[test]
 fn what_an_account_can_not_do_is_refused_by_name() {
     let (world, fake) = (World::new(), FakeAlpaca::in_background("BTC/USD"));
     let expect = |args: &[&str], part: &str| {

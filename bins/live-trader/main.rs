@@ -1,6 +1,7 @@
 //! `live-trader`: trades the champion of a line, on paper or in an account, and takes a new one between two bars.
 #![forbid(unsafe_code)]
 
+mod champion;
 mod cli;
 mod control;
 mod costs;

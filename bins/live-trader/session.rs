@@ -9,15 +9,15 @@ use walkforward::failure::{Failure, chain};
 use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
 use walkforward::signals::{HaltRequests, stop_requested};
-use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, Timeframe, TradingMode};
+use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, TradingMode};
 use walkforward_durable::Error as FilesError;
 use walkforward_live::{
-    Command, FeedTime, LineChampion, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle,
-    TraderOptions, TraderPorts, TraderStatus, halt_session, recover, verify_journal,
+    Command, FeedTime, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle, TraderOptions,
+    TraderPorts, TraderStatus, halt_session, recover, verify_journal,
 };
-use walkforward_policy::load;
 use walkforward_store::{Pointer, PointerReader};
 
+use crate::champion::{Champion, champion, check_market};
 use crate::control::Listening;
 use crate::followers::Followers;
 use crate::market::{ChampionBars, Market, market};
@@ -79,7 +79,7 @@ async fn session(
         ..TraderOptions::new(config.symbol.clone(), timeframe, config.journal.clone())
     };
     let Account { execution, locks } = account(config, &clock)?;
-    let champion = Box::new(LineChampion::new(&config.models_dir, config.line.clone()));
+    let champion = Box::new(Champion::of(config));
     let ports = TraderPorts { feed, backfill, execution, champion, clock: Arc::clone(&clock) };
     let cancel = CancelToken::default();
     let served = metrics::serve(config)?;
@@ -109,36 +109,6 @@ fn tell_of_resumption(before: Option<&Recovered>, output: Output) -> Result<(), 
         Some(before) if output == Output::Human => print::resumed(before),
         _ => Ok(()),
     }
-}
-
-/// The champion, if there is one. A pointer that can't be trusted stops a session before it starts; later on, the old
-/// model would trade on.
-fn champion(config: &LiveConfig, pointer: &PointerReader) -> Result<Option<(Pointer, ModelRef)>, Failure> {
-    let champion = pointer.read().map_err(|error| Failure::from(&error))?;
-    if let Some((_, model)) = &champion {
-        load(&model.dir, &model.sha256).map_err(|error| Failure::input(chain(&error)))?;
-        if config.trades_on_made_up_bars(&model.id) {
-            return Err(Failure::input(format!(
-                "{} was trained on made-up bars: an account does not trade it; train one on the market's, as with \
-                 orchestrate --once --source alpaca",
-                model.id
-            )));
-        }
-    }
-    Ok(champion)
-}
-
-/// Refuses bars of another market than the champion's.
-fn check_market(champion: &Pointer, config: &LiveConfig, timeframe: Timeframe) -> Result<(), Failure> {
-    let Pointer { line, symbol, .. } = champion;
-    if *symbol == config.symbol && champion.timeframe == timeframe {
-        return Ok(());
-    }
-    Err(Failure::input(format!(
-        "line '{line}' holds {symbol} {} models, the bars are {} {timeframe}: choose bars of its market, or another \
-         --line",
-        champion.timeframe, config.symbol
-    )))
 }
 
 /// What a person sees of the session.
