@@ -18,7 +18,7 @@ use crate::support::{GOOD_METRICS, World};
 /// Twenty bars a second, on and on.
 const PACED: [&str; 6] = ["--speed", "72000", "--bars", "100000", "--journal", "journal"];
 
-fn start(world: &World, args: &[&str]) -> Child {
+pub(crate) fn start(world: &World, args: &[&str]) -> Child {
     let mut command = world.command("live-trader");
     command.args(PACED).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
@@ -30,12 +30,12 @@ fn start(world: &World, args: &[&str]) -> Child {
 }
 
 /// What a verb says.
-fn tell(world: &World, args: &[&str]) -> Value {
+pub(crate) fn tell(world: &World, args: &[&str]) -> Value {
     let all = [args, &["--journal", "journal", "--json"]].concat();
     world.live_trader(&all).expect_code(0).json()
 }
 
-fn status(world: &World) -> Value {
+pub(crate) fn status(world: &World) -> Value {
     let ran = world.live_trader(&["status", "--journal", "journal", "--json"]);
     if ran.code == Some(0) { ran.json() } else { Value::Null }
 }
@@ -44,13 +44,13 @@ fn mode(told: &Value) -> &str {
     told["status"]["mode"].as_str().unwrap()
 }
 
-fn sockets(world: &World) -> Vec<PathBuf> {
+pub(crate) fn sockets(world: &World) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(world.path("data/live")).into_iter().flatten();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "sock")).collect()
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
 }
 

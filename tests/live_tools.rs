@@ -1,7 +1,5 @@
 //! What looks at a session from outside, through the binary: costs, explain, doctor, metrics.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,6 +9,7 @@ use walkforward_durable::FileLock;
 use walkforward_testing::{FakeAlpaca, FillMode};
 
 use crate::live_trader::wait_until;
+use crate::support::scrape::{free_port, metric, scrape};
 use crate::support::{Ran, World};
 
 fn now() -> Timestamp {
@@ -248,26 +247,6 @@ fn costs_and_reasons_of_a_session_are_told_by_name() {
     world.live_trader(&["costs", "--journal", "absent"]).expect_refusal(&["holds no journal"]);
 }
 
-/// A port of this machine that nobody listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// What the address says.
-fn scrape(port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-/// The value of a metric without labels of its own.
-fn metric(text: &str, name: &str) -> Option<f64> {
-    let line = text.lines().find(|line| line.starts_with(&format!("{name}{{")))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
-
 fn start_measured(world: &World, port: u16) -> Child {
     world
         .command("live-trader")
@@ -292,6 +271,7 @@ fn metrics_are_read_over_http_while_a_session_runs() {
     assert!(value("walkforward_decisions_total") > 0.0 && value("walkforward_equity_quote") > 1_000.0);
     assert_eq!((value("walkforward_mode"), value("walkforward_model_version")), (0.0, 1.0));
     assert!(value("walkforward_decision_compute_seconds_count") > 0.0);
+    assert_eq!(value("walkforward_feed_up"), 1.0, "bars come");
     for part in [
         "# TYPE walkforward_bars_total counter",
         "# TYPE walkforward_decision_delay_seconds histogram",

@@ -12,23 +12,23 @@ use walkforward_testing::{FakeAlpaca, RestFault, Route, StreamKind};
 use crate::live_trader::wait_until;
 use crate::support::{GOOD_METRICS, World};
 
-const MINUTE_MS: i64 = 60_000;
+pub(crate) const MINUTE_MS: i64 = 60_000;
 /// Minutes before the session.
-const BEFORE: i64 = 400;
+pub(crate) const BEFORE: i64 = 400;
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     SystemClock::start().now()
 }
 
 /// A market that always rises, so that whoever learns from it buys.
-fn minute(open_time: Timestamp) -> Bar {
+pub(crate) fn minute(open_time: Timestamp) -> Bar {
     let number = open_time.as_millis() / MINUTE_MS;
     let price = 40_000.0 * (1.0 + 0.0004 * (number % 20_000) as f64) + (number % 3) as f64;
     Bar::new(open_time, price, price + 3.0, price - 3.0, price + 1.0, 1.0 + (number % 5) as f64).unwrap()
 }
 
 /// A champion that was trained on such minutes.
-fn train(world: &World, until: Timestamp) {
+pub(crate) fn train(world: &World, until: Timestamp) {
     let mut text = "time,open,high,low,close,volume\n".to_owned();
     for number in -1_600..0 {
         let bar = minute(until.plus_millis(number * MINUTE_MS));
@@ -57,7 +57,7 @@ fn train(world: &World, until: Timestamp) {
     assert_eq!(report["outcome"], "promoted", "{report}");
 }
 
-fn command(world: &World, fake: &FakeAlpaca, args: &[&str]) -> Command {
+pub(crate) fn command(world: &World, fake: &FakeAlpaca, args: &[&str]) -> Command {
     let mut command = world.command("live-trader");
     command
         .args(["--source", "alpaca", "--symbol", "BTC/USD", "--timeframe", "1m", "--json"])
@@ -74,7 +74,7 @@ fn command(world: &World, fake: &FakeAlpaca, args: &[&str]) -> Command {
     command
 }
 
-fn start(world: &World, fake: &FakeAlpaca) -> Child {
+pub(crate) fn start(world: &World, fake: &FakeAlpaca) -> Child {
     let child = command(world, fake, &["--venue", "alpaca-paper", "--journal", "journal"]).spawn().unwrap();
     wait_until("the streams", || {
         [StreamKind::Market, StreamKind::Updates].iter().all(|kind| fake.streams(*kind).open == 1)
@@ -89,7 +89,7 @@ fn refused(command: &mut Command) -> String {
 }
 
 /// Lets the minutes go on until something has happened.
-fn go_on(fake: &FakeAlpaca, next: &mut Timestamp, what: &str, mut is_there: impl FnMut() -> bool) {
+pub(crate) fn go_on(fake: &FakeAlpaca, next: &mut Timestamp, what: &str, mut is_there: impl FnMut() -> bool) {
     let end = now().plus_millis(3 * MINUTE_MS);
     while !is_there() {
         assert!(now() < end, "{what} did not happen");
@@ -102,7 +102,7 @@ fn go_on(fake: &FakeAlpaca, next: &mut Timestamp, what: &str, mut is_there: impl
     }
 }
 
-fn records(world: &World, kind: &str) -> Vec<Value> {
+pub(crate) fn records(world: &World, kind: &str) -> Vec<Value> {
     world.journal("journal").into_iter().filter(|record| record["record"] == kind).collect()
 }
 

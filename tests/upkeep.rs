@@ -101,6 +101,33 @@ fn old_evidence_goes_with_the_weights_and_records_stay() {
 }
 
 #[test]
+fn of_old_sessions_of_a_trader_the_rows_go_and_neither_journal_nor_figures() {
+    let world = World::new();
+    world.promote();
+    let trade = |journal: &str, more: &[&str]| {
+        world.live_trader(&[&["--bars", "50", "--journal", journal], more].concat()).expect_code(0);
+    };
+    trade("one", &[]);
+    trade("two", &[]);
+    let keep_one = [("WALKFORWARD_KEEP_SESSIONS", "1")];
+    assert_eq!(prune(&world, &[])["sessions"]["rows"], 0);
+    let dry = world.orchestrate(&["models", "prune", "--dry-run", "--json"], &keep_one).expect_code(0).json();
+    let pruned = prune(&world, &keep_one);
+    assert_eq!(
+        (&pruned["sessions"], pruned["sessions"]["sessions"].as_array().unwrap().len()),
+        (&dry["sessions"], 1)
+    );
+    assert!(pruned["sessions"]["rows"].as_u64() > Some(50), "{pruned}");
+    world.live_trader(&["verify", "--journal", "one"]).expect_code(0);
+    // What was carried over and went does not come back.
+    trade("one", &["--continue"]);
+    let database = rusqlite::Connection::open(world.path("data/walkforward.db")).unwrap();
+    let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT bars FROM live_sessions WHERE number = 1"), 100);
+    assert_eq!(count("SELECT count(*) FROM live_bars WHERE session = 1"), 50);
+}
+
+#[test]
 fn a_server_prunes_at_its_start_and_says_what_went() {
     let world = World::new();
     let old = [rejected(&world, "1"), rejected(&world, "2")];

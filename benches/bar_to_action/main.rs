@@ -21,7 +21,7 @@ use walkforward_engine::{FillModel, SessionConfig};
 use walkforward_etl::SyntheticSource;
 use walkforward_live::{
     BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, JournalBounds, JournalRecord, PAPER, PolicySlot,
-    SegmentHead, SegmentHeader, SessionCounts, SessionLimits, TraderOptions,
+    SegmentHead, SegmentHeader, SessionLimits, TraderOptions,
 };
 use walkforward_policy::{Tensors, load, write_bundle};
 
@@ -224,15 +224,7 @@ fn begun(folder: &Path, world: &World) -> DecisionJournal {
     let mut journal = journal.expect("a journal");
     let options = TraderOptions::new(spec().symbol, world.bars.timeframe(), folder.to_owned());
     let header = SegmentHeader::new(&options, world.bars.timeframe(), PAPER, now);
-    let checkpoint = Checkpoint {
-        desk: world.desk.checkpoint(),
-        model: None,
-        last_bar: None,
-        bars: 0,
-        waited: 0,
-        orders: None,
-        counts: SessionCounts::default(),
-    };
+    let checkpoint = Checkpoint::new(world.desk.checkpoint());
     let history = Box::new(std::iter::empty());
     journal.begin(SegmentHead { header, checkpoint, history }).expect("a segment");
     journal

@@ -33,8 +33,17 @@ pub(crate) fn rss_mib() -> f64 {
     status_mib("VmRSS:")
 }
 
+/// Memory of another process that is resident now, in MiB.
+pub(crate) fn rss_mib_of(process: u32) -> f64 {
+    mib_in(&format!("/proc/{process}/status"), "VmRSS:")
+}
+
 fn status_mib(key: &str) -> f64 {
-    let status = read_to_string("/proc/self/status").unwrap_or_default();
+    mib_in("/proc/self/status", key)
+}
+
+fn mib_in(path: &str, key: &str) -> f64 {
+    let status = read_to_string(path).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
     kib.map_or(f64::NAN, |kib| kib / 1024.0)

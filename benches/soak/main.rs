@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench soak                 1,000 cycles, a JSON line for each hundred and one that compares
 //! cargo bench --bench soak -- 300          so many cycles
+//! cargo bench --bench soak -- trader 24    a trader over 24 months of minutes, with all that runs beside it
 //! ```
 //!
 //! Each cycle is a whole one of a schedule: window, training that continues from the champion, backtest of both, gate,
@@ -10,8 +11,12 @@
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 mod cycles;
+mod months;
 #[path = "../shared/process.rs"]
 mod process;
+#[path = "../../tests/support/scrape.rs"]
+mod scrape;
+mod trader;
 
 use std::fs::read_dir;
 use std::path::Path;
@@ -24,10 +29,14 @@ use process::{process_cpu_seconds, rss_mib};
 /// Cycles between two readings.
 const STRETCH: usize = 100;
 const CYCLES: usize = 1_000;
+const MONTHS: usize = 24;
 
 fn main() {
     // cargo itself adds `--bench`.
     let wanted = std::env::args().skip(1).find_map(|argument| argument.parse().ok());
+    if std::env::args().any(|argument| argument == "trader") {
+        return months::run(wanted.unwrap_or(MONTHS));
+    }
     let cycles: usize = wanted.unwrap_or(CYCLES);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let world = runtime.block_on(World::new(cycles));

@@ -20,6 +20,8 @@ pub struct RetentionConfig {
     pub policy: RetentionPolicy,
     /// Days after which a model without weights loses the series of its evaluation and its ETL record.
     pub evidence_days: u32,
+    /// Sessions of a line, the newest, whose bars, fills and events stay in the database.
+    pub keep_sessions: usize,
 }
 
 impl RetentionConfig {
@@ -38,6 +40,7 @@ impl RetentionConfig {
                 reproducible_days: days("retention.reproducible_days")?,
             },
             evidence_days: days("retention.evidence_days")?,
+            keep_sessions: count(settings, "retention.keep_sessions", 1..=MAX_KEPT)?,
         })
     }
 }
@@ -75,14 +78,19 @@ mod tests {
             ("WALKFORWARD_KEEP_DAYS", "2"),
             ("WALKFORWARD_REPRODUCIBLE_DAYS", "3"),
             ("WALKFORWARD_EVIDENCE_DAYS", "4"),
+            ("WALKFORWARD_KEEP_SESSIONS", "5"),
         ]);
         let policy = RetentionPolicy { keep_last: 1, keep_days: 2, reproducible_days: 3 };
-        assert_eq!(set.unwrap(), RetentionConfig { prunes: false, policy, evidence_days: 4 });
+        assert_eq!(
+            set.unwrap(),
+            RetentionConfig { prunes: false, policy, evidence_days: 4, keep_sessions: 5 }
+        );
         for (name, value) in [
             ("WALKFORWARD_RETENTION_PRUNE", "sometimes"),
             ("WALKFORWARD_KEEP_LAST", "-1"),
             ("WALKFORWARD_KEEP_DAYS", "36501"),
             ("WALKFORWARD_EVIDENCE_DAYS", "1e9"),
+            ("WALKFORWARD_KEEP_SESSIONS", "0"),
         ] {
             let refused = config(&[(name, value)]).unwrap_err().message;
             assert!(refused.contains(name) && refused.contains(value), "{refused}");

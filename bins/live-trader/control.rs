@@ -113,10 +113,15 @@ fn command_of(verb: &str, flags: &ArgMatches) -> Result<ControlCommand, Failure>
 
 /// The session of `journal`, where it listens.
 fn listening(journal: &Path) -> Option<ControlClient> {
-    let note = read_bounded(&socket_note(journal), MAX_NOTE_BYTES).ok()?;
-    let path = PathBuf::from(String::from_utf8(note).ok()?);
+    let path = noted_socket(journal)?;
     // A process that was killed leaves a socket on which nobody listens.
     UnixStream::connect(&path).ok().map(|_| ControlClient::new(&path))
+}
+
+/// Where the journal's session listens, or listened.
+fn noted_socket(journal: &Path) -> Option<PathBuf> {
+    let note = read_bounded(&socket_note(journal), MAX_NOTE_BYTES).ok()?;
+    Some(PathBuf::from(String::from_utf8(note).ok()?))
 }
 
 async fn tell(verb: &str, command: ControlCommand, journal: &Path, output: Output) -> Result<(), Failure> {

@@ -1,7 +1,6 @@
 //! Those who follow the session's journal: its projection into the store, and the watch over the champion.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,19 +8,20 @@ use walkforward::live::LiveConfig;
 use walkforward_core::Clock;
 use walkforward_live::{
     FollowOptions, Follower, KeepStep, Notice, Projector, StoreAccess, Trader, TraderHandle, TraderMetrics,
-    WatchOptions, Watchman, follow,
+    WatchOptions, WatchReport, Watchman, follow,
 };
 use walkforward_store::JournalPosition;
 
 /// Bars that a replay may be ahead of the watch: a rollback takes effect within so many bars of its verdict.
 const GUARD_STEP_BARS: u64 = 24;
 
-/// How long each of them is waited for when the session has ended: longer than it tries by itself.
-const END_WAIT: Duration = Duration::from_secs(10);
-
 /// Those who follow a session. They work for as long as it does, and a little longer.
 pub(crate) struct Followers {
-    tasks: Vec<JoinHandle<bool>>,
+    tasks: Vec<(&'static str, JoinHandle<bool>)>,
+    /// Those that have ended and have not taken all.
+    left: Vec<&'static str>,
+    /// Where the watch is; none where nobody watches.
+    report: Option<watch::Receiver<WatchReport>>,
 }
 
 impl Followers {
@@ -35,7 +35,7 @@ impl Followers {
         let beside = Beside { handle: trader.handle(), metrics: metrics.clone() };
         let access =
             || StoreAccess::new(config.data_dir.clone(), config.models_dir.clone(), Arc::clone(clock));
-        let mut tasks = Vec::new();
+        let (mut tasks, mut report) = (Vec::new(), None);
         if config.project {
             let projector = Projector::new(&config.journal, access());
             tasks.push(beside.begin(Box::new(projector), watch::Sender::new(None)));
@@ -48,6 +48,7 @@ impl Followers {
             };
             let telling = beside.handle.clone();
             let watchman = Watchman::new(options, access(), Box::new(move |notice| tell(&telling, notice)));
+            report = Some(watchman.report());
             let reached = watch::Sender::new(None);
             trader = trader.in_step_with(KeepStep::new(reached.subscribe(), GUARD_STEP_BARS));
             tasks.push(beside.begin(Box::new(watchman), reached));
@@ -55,14 +56,29 @@ impl Followers {
             let reason = "nobody watches over the champion in this session".to_owned();
             tell(&beside.handle, Notice::Lifted { reason });
         }
-        (trader, Self { tasks })
+        (trader, Self { tasks, left: Vec::new(), report })
     }
 
-    /// Waits until they have taken what the session left, or have tried for long enough. What is left then, the next
-    /// session's take.
-    pub(crate) async fn end(self) {
-        for task in self.tasks {
-            let _ = tokio::time::timeout(END_WAIT, task).await;
+    /// Waits until they have taken what the session left, or have tried for long enough. Cancel safe.
+    pub(crate) async fn end(&mut self) {
+        while let Some((name, task)) = self.tasks.first_mut() {
+            match task.await {
+                Ok(true) => {}
+                _ => self.left.push(name),
+            }
+            self.tasks.remove(0);
+        }
+    }
+
+    /// Where the watch over the champion is.
+    pub(crate) fn watched(&self) -> Option<WatchReport> {
+        self.report.as_ref().map(|report| report.borrow().clone())
+    }
+
+    /// Says who has not taken all of it. What is left, the next session's take.
+    pub(crate) fn tell_what_is_left(&self) {
+        for name in self.left.iter().chain(self.tasks.iter().map(|(name, _)| name)) {
+            tracing::warn!("the {name} has not taken all of the journal: the next session's takes the rest");
         }
     }
 }
@@ -78,11 +94,11 @@ impl Beside {
         &self,
         follower: Box<dyn Follower>,
         reached: watch::Sender<Option<JournalPosition>>,
-    ) -> JoinHandle<bool> {
-        let telling = self.handle.clone();
+    ) -> (&'static str, JoinHandle<bool>) {
+        let (name, telling) = (follower.name(), self.handle.clone());
         let warn = Box::new(move |words: &str| tell(&telling, Notice::Warning { reason: words.to_owned() }));
         let options = FollowOptions { metrics: self.metrics.clone(), ..FollowOptions::default() };
-        tokio::spawn(follow(follower, self.handle.synced(), reached, options, warn))
+        (name, tokio::spawn(follow(follower, self.handle.synced(), reached, options, warn)))
     }
 }
 

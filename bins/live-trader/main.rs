@@ -6,12 +6,14 @@ mod cli;
 mod control;
 mod costs;
 mod doctor;
+mod ending;
 mod explain;
 mod followers;
 mod market;
 mod metrics;
 mod print;
 mod session;
+mod switch;
 mod venue;
 mod view;
 
@@ -23,13 +25,17 @@ use walkforward::live::LiveConfig;
 use walkforward::logging;
 use walkforward::output::finish;
 
+use ending::Process;
+
 fn main() -> ExitCode {
+    // Before anything else: without its handler, the signal that is to halt a session ends its process.
+    let process = Process::begin();
     let matches = cli::command().get_matches();
     let _flushed_at_exit = logging::start(logging::WARNINGS);
-    finish(dispatch(&matches))
+    finish(dispatch(&matches, process))
 }
 
-fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
+fn dispatch(matches: &clap::ArgMatches, process: Result<Process, Failure>) -> Result<(), Failure> {
     // What is wrong with the settings is one of its findings.
     if let Some(("doctor", _)) = matches.subcommand() {
         return doctor::run(cli::settings(matches), cli::output(matches));
@@ -44,6 +50,6 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("costs", flags)) => costs::run(&config, flags, cli::output(matches)),
         Some(("explain", flags)) => explain::run(&config, flags, cli::output(matches)),
         Some(("verify", _)) => session::verify(&config, cli::output(matches)),
-        _ => session::run(&config, cli::output(matches)),
+        _ => session::run(&config, cli::output(matches), process?),
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use walkforward::failure::Failure;
 use walkforward::output::say;
 use walkforward::settings::Output;
-use walkforward_live::{Recovered, SessionSummary, TraderStatus, VerifyReport};
+use walkforward_live::{
+    GuardRule, Recovered, RuleStanding, SessionSummary, ShadowRole, TraderStatus, VerifyReport, WatchReport,
+};
 
 /// The line has no model to trade.
 pub(crate) fn no_champion(pointer: &Path, output: Output) -> Result<(), Failure> {
@@ -72,6 +74,37 @@ fn human(summary: &SessionSummary, journal: &Path) -> String {
     text
 }
 
+/// Where the watch over the champion stood at the session's end.
+pub(crate) fn watched(report: &WatchReport, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Human => say(&watched_lines(report)),
+        Output::Json | Output::Quiet => Ok(()),
+    }
+}
+
+fn watched_lines(report: &WatchReport) -> String {
+    let Some(champion) = &report.champion else { return "watch      no champion to watch\n".to_owned() };
+    let anchor = report.anchor.as_ref().map_or("no position", |anchor| anchor.as_str());
+    let standing: Vec<String> = report.standing.iter().map(rule_words).collect();
+    format!(
+        "watch      {champion} for {} bars, beside {anchor} and {} more models\n           {}\n",
+        report.guard_bars,
+        report.ledgers.iter().filter(|bar| bar.role == ShadowRole::Challenger).count(),
+        standing.join(", ")
+    )
+}
+
+/// Where a rule stands, and what it allows.
+fn rule_words(standing: &RuleStanding) -> String {
+    let number = |value: f64| match standing.rule {
+        GuardRule::Drawdown => format!("{:.1} %", 100.0 * value),
+        GuardRule::Errors => format!("{value:.0}"),
+        GuardRule::Evidence | GuardRule::Turnover => format!("{value:.2}"),
+    };
+    let limit = standing.limit.map_or_else(|| "off".to_owned(), number);
+    format!("{} {} ({limit})", standing.rule, number(standing.value))
+}
+
 /// What running again came to.
 pub(crate) fn verified(report: &VerifyReport, journal: &Path, output: Output) -> Result<(), Failure> {
     match output {
@@ -131,4 +164,32 @@ pub(crate) fn resumed(before: &Recovered) -> Result<(), Failure> {
         session.equity(),
         session.position(),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watch_says_whom_it_has_in_view_and_where_each_rule_stands() {
+        let nobody = WatchReport::default();
+        assert!(watched_lines(&nobody).contains("no champion to watch"));
+        let standing = |rule, value, limit| RuleStanding { rule, value, limit };
+        let report = WatchReport {
+            champion: Some("model-2026-01-01T00-00-00-000Z".parse().unwrap()),
+            guard_bars: 120,
+            standing: vec![
+                standing(GuardRule::Evidence, 0.754, Some(5.0)),
+                standing(GuardRule::Drawdown, 0.0213, Some(0.05)),
+                standing(GuardRule::Turnover, 1.5, None),
+                standing(GuardRule::Errors, 0.0, Some(3.0)),
+            ],
+            ..nobody
+        };
+        assert_eq!(
+            watched_lines(&report),
+            "watch      model-2026-01-01T00-00-00-000Z for 120 bars, beside no position and 0 more models\n           \
+             evidence 0.75 (5.00), drawdown 2.1 % (5.0 %), turnover 1.50 (off), errors 0 (3)\n"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! One session, the check of its journal, and what somebody tells it.
 
-use std::path::{Path, PathBuf};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,59 +8,107 @@ use walkforward::clock::SystemClock;
 use walkforward::failure::{Failure, chain};
 use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
-use walkforward::signals::{HaltRequests, stop_requested};
-use walkforward_core::{CancelToken, Clock, ErrorKind, ModelRef, RunId, TradingMode};
+use walkforward_core::{CancelToken, Clock, ErrorKind, RunId};
 use walkforward_durable::Error as FilesError;
 use walkforward_live::{
-    Command, FeedTime, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle, TraderOptions,
-    TraderPorts, TraderStatus, halt_session, recover, verify_journal,
+    Execution, FeedTime, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle, TraderOptions,
+    TraderPorts, TraderStatus, recover, verify_journal,
 };
-use walkforward_store::{Pointer, PointerReader};
+use walkforward_store::PointerReader;
 
 use crate::champion::{Champion, champion, check_market};
 use crate::control::Listening;
+use crate::ending::{Ending, Process};
 use crate::followers::Followers;
 use crate::market::{ChampionBars, Market, market};
 use crate::metrics;
 use crate::print;
+use crate::switch::KillSwitch;
 use crate::venue::{Account, account};
 use crate::view;
 
-/// The reason of a halt by the kill switch.
-const SIGNAL: &str = "SIGUSR1";
 /// How often a person sees where a paced session is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Trades until the bars end or a signal comes.
-pub(crate) fn run(config: &LiveConfig, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(config: &LiveConfig, output: Output, process: Process) -> Result<(), Failure> {
+    let Process { runtime, halts } = process;
+    let ending = Ending::begin(&runtime)?;
+    let mut switch = KillSwitch::new(halts, &config.journal);
+    let ended = runtime.block_on(async {
+        let ended = session(config, output, &ending, &mut switch).await;
+        switch.end(ended.is_err()).await;
+        ended
+    });
+    // Whoever still works in it was waited for, as long as that may take.
+    runtime.shutdown_background();
+    print::summary(&ended?, &config.journal, output)
+}
+
+async fn session(
+    config: &LiveConfig,
+    output: Output,
+    ending: &Ending,
+    switch: &mut KillSwitch,
+) -> Result<SessionSummary, Failure> {
     let pointer = PointerReader::new(&config.models_dir, config.line.clone());
     let champion = champion(config, &pointer)?;
     if champion.is_none() {
         print::no_champion(&pointer.path(), output)?;
     }
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
-    let summary = runtime.block_on(session(config, champion.as_ref(), output))?;
-    print::summary(&summary, &config.journal, output)
-}
-
-async fn session(
-    config: &LiveConfig,
-    champion: Option<&(Pointer, ModelRef)>,
-    output: Output,
-) -> Result<SessionSummary, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let before = if config.resume { recover(&config.journal).map_err(failure)? } else { None };
-    let bars = champion.map(|(pointer, model)| ChampionBars {
+    let bars = champion.as_ref().map(|(pointer, model)| ChampionBars {
         timeframe: pointer.timeframe,
         seen_until: model.lineage_until,
     });
-    let Market { timeframe, warm_up, feed, backfill, time } =
-        market(config, bars, before.as_ref(), &clock).await?;
-    if let Some((champion, _)) = champion {
-        check_market(champion, config, timeframe)?;
+    let market = tokio::select! {
+        biased;
+        market = market(config, bars, before.as_ref(), &clock) => market?,
+        () = ending.asked() => {
+            let left = before.as_ref().map(|before| &before.desk);
+            return Ok(SessionSummary::stopped_at_start(&config.session, left));
+        }
+        never = switch.watch() => match never {},
+    };
+    if let Some((champion, _)) = &champion {
+        check_market(champion, config, market.timeframe)?;
     }
     tell_of_resumption(before.as_ref(), output)?;
+    let Account { execution, locks } = account(config, &clock)?;
+    // A replay at full speed is over before anybody has looked.
+    let is_paced = market.time == FeedTime::Clock || config.speed != Speed::Max;
+    let shown = Shown { output, is_shown: output == Output::Human && is_paced };
+    let served = metrics::serve(config)?;
+    let trader = trader(config, market, execution, &clock, ending)?.with_metrics(served.metrics.clone());
+    let (trader, mut followers) = Followers::start(config, trader, &clock, &served.metrics);
+    let listening = Listening::start(trader.handle(), config.data_dir.clone(), config.journal.clone());
+    switch.reaches(trader.handle());
+    let ended = trade(trader, ending.cancel(), shown, switch).await;
+    switch.end(ended.is_err()).await;
+    // Behind the journal's last record, and side by side.
+    let ends = ending.wait_for(async { tokio::join!(listening.end(), followers.end()) });
+    tokio::select! {
+        _ = ends => {}
+        never = switch.watch() => match never {},
+    }
+    followers.tell_what_is_left();
+    if let Some(report) = followers.watched().filter(|_| ended.is_ok()) {
+        print::watched(&report, output)?;
+    }
+    drop(locks);
+    ended
+}
+
+/// The session that `config` asks for, over `market`.
+fn trader(
+    config: &LiveConfig,
+    market: Market,
+    execution: Execution,
+    clock: &Arc<dyn Clock>,
+    ending: &Ending,
+) -> Result<Trader, Failure> {
+    let Market { timeframe, warm_up, feed, backfill, time } = market;
     let deployment = format!("{}-{}", RunId::at(clock.now()), std::process::id());
     let options = TraderOptions {
         line: config.line.clone(),
@@ -78,30 +126,10 @@ async fn session(
         warm_up,
         ..TraderOptions::new(config.symbol.clone(), timeframe, config.journal.clone())
     };
-    let Account { execution, locks } = account(config, &clock)?;
     let champion = Box::new(Champion::of(config));
-    let ports = TraderPorts { feed, backfill, execution, champion, clock: Arc::clone(&clock) };
-    let cancel = CancelToken::default();
-    let served = metrics::serve(config)?;
-    let trader = Trader::new(options, ports, cancel.clone()).map_err(failure)?;
-    let trader = trader.with_metrics(served.metrics.clone());
-    let (trader, followers) = Followers::start(config, trader, &clock, &served.metrics);
-    let listening = Listening::start(trader.handle(), config.data_dir.clone(), config.journal.clone());
-    // A replay at full speed is over before anybody has looked.
-    let is_shown = output == Output::Human && (time == FeedTime::Clock || config.speed != Speed::Max);
-    let mut switch = KillSwitch::listen(trader.handle(), &config.journal)?;
-    let ended = trade(trader, cancel, Shown { output, is_shown }, &mut switch).await;
-    switch.end(ended.is_err());
-    let ending = async {
-        listening.end().await;
-        followers.end().await;
-    };
-    tokio::select! {
-        () = ending => {}
-        () = switch.watch() => {}
-    }
-    drop(locks);
-    ended
+    let ports = TraderPorts { feed, backfill, execution, champion, clock: Arc::clone(clock) };
+    let trader = Trader::new(options, ports, ending.cancel()).map_err(failure)?;
+    Ok(trader.ending_by(ending.rules()))
 }
 
 fn tell_of_resumption(before: Option<&Recovered>, output: Output) -> Result<(), Failure> {
@@ -119,16 +147,12 @@ struct Shown {
 }
 
 impl Shown {
-    async fn show(self, handle: TraderHandle, cancel: CancelToken) {
-        if self.is_shown && view::is_wanted() {
-            return view::show(handle, cancel).await;
+    async fn show(self, handle: TraderHandle, cancel: CancelToken) -> Infallible {
+        match self.is_shown && view::is_wanted() {
+            true => view::show(handle, cancel).await,
+            false => show_status(handle, self.output).await,
         }
-        show_status(handle, self.output).await;
     }
-}
-
-fn cannot_listen(error: anyhow::Error) -> Failure {
-    Failure::stage(format!("{error:#}"))
 }
 
 async fn trade(
@@ -137,80 +161,19 @@ async fn trade(
     shown: Shown,
     switch: &mut KillSwitch,
 ) -> Result<SessionSummary, Failure> {
-    let stop = stop_requested().map_err(cannot_listen)?;
     let handle = trader.handle();
     let session = trader.run();
-    let watch = shown.show(handle.clone(), cancel.clone());
-    tokio::pin!(session, stop, watch);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            summary = &mut session => return summary.map_err(failure),
-            () = &mut stop, if !stopping => {
-                stopping = true;
-                cancel.cancel();
-            }
-            () = switch.watch() => {}
-            () = &mut watch => {}
-        }
-    }
-}
-
-/// Halts the session on SIGUSR1, as long as its process lives.
-struct KillSwitch {
-    requests: HaltRequests,
-    handle: TraderHandle,
-    journal: PathBuf,
-    /// Whether the session was asked and has taken that.
-    is_asked: bool,
-    has_ended: bool,
-}
-
-impl KillSwitch {
-    fn listen(handle: TraderHandle, journal: &Path) -> Result<Self, Failure> {
-        let requests = HaltRequests::listen().map_err(cannot_listen)?;
-        Ok(Self { requests, handle, journal: journal.to_owned(), is_asked: false, has_ended: false })
-    }
-
-    /// Halts it each time, and never ends. Cancel safe.
-    async fn watch(&mut self) {
-        loop {
-            self.requests.next().await;
-            self.halt();
-        }
-    }
-
-    fn halt(&mut self) {
-        let asked = self.handle.command(Command::Halt { reason: SIGNAL.to_owned(), flatten: false });
-        match asked {
-            Ok(()) if !self.has_ended => self.is_asked = true,
-            _ => self.halt_by_file(),
-        }
-    }
-
-    /// What the session does not take, its folder says: it is read as soon as it can be, or by the next start.
-    fn halt_by_file(&self) {
-        match halt_session(&self.journal, SIGNAL, false) {
-            Ok(()) => {
-                tracing::warn!("SIGUSR1: a file in the journal's folder halts the session, or its next start")
-            }
-            Err(error) => tracing::error!(%error, "SIGUSR1 did not halt the session"),
-        }
-    }
-
-    /// The session has ended. A halt that it took and could not journal any more, because it failed, its folder says.
-    fn end(&mut self, has_failed: bool) {
-        self.has_ended = true;
-        let is_halted = |recovered: Recovered| recovered.desk.risk().mode() == TradingMode::Halted;
-        if has_failed && self.is_asked && !recover(&self.journal).ok().flatten().is_some_and(is_halted) {
-            self.halt_by_file();
-        }
+    let watch = shown.show(handle, cancel);
+    tokio::select! {
+        summary = session => summary.map_err(failure),
+        never = switch.watch() => match never {},
+        never = watch => match never {},
     }
 }
 
 /// A line a second about a session that takes longer than that. A thread of its own writes it: whoever stops reading
 /// stops the lines and nothing else.
-async fn show_status(handle: TraderHandle, output: Output) {
+async fn show_status(handle: TraderHandle, output: Output) -> Infallible {
     if output != Output::Human {
         return std::future::pending().await;
     }

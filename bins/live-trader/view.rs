@@ -6,6 +6,7 @@
 mod terminal;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -18,7 +19,7 @@ use walkforward_live::TraderHandle;
 use crate::control::{event_line, status_lines};
 use terminal::Screen;
 
-pub(crate) use terminal::is_wanted;
+pub(crate) use terminal::{give_back, is_wanted};
 
 /// Between two frames.
 const FRAME_INTERVAL: Duration = Duration::from_millis(200);
@@ -32,7 +33,10 @@ const MAX_SHOWN_EVENTS: usize = 200;
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
+    /// Nothing: the key means nothing.
     Nothing,
+    /// Another frame.
+    Show,
     Stop,
 }
 
@@ -66,10 +70,12 @@ impl View {
                 self.is_stopping = true;
                 Wish::Stop
             }
-            b'q' | b'Q' => {
-                self.asks = !self.is_stopping;
-                Wish::Nothing
+            b'q' | b'Q' if !self.is_stopping => {
+                self.asks = true;
+                Wish::Show
             }
+            // Any other key is a no.
+            _ if was_asked => Wish::Show,
             _ => Wish::Nothing,
         }
     }
@@ -98,7 +104,7 @@ impl View {
 }
 
 /// Shows the session until it is dropped; `cancel` ends the session where the person at the terminal wants that.
-pub(crate) async fn show(handle: TraderHandle, cancel: CancelToken) {
+pub(crate) async fn show(handle: TraderHandle, cancel: CancelToken) -> Infallible {
     let Some(mut screen) = Screen::enter() else { return std::future::pending().await };
     let mut view = View::default();
     let mut tasks = JoinSet::new();
@@ -110,10 +116,13 @@ pub(crate) async fn show(handle: TraderHandle, cancel: CancelToken) {
     loop {
         tokio::select! {
             Some(key) = screen.key() => {
-                if view.on_key(key) == Wish::Stop {
+                let wish = view.on_key(key);
+                if wish == Wish::Stop {
                     cancel.cancel();
                 }
-                draw(&view, &screen);
+                if wish != Wish::Nothing {
+                    draw(&view, &screen);
+                }
             }
             Some(event) = happened.recv() => view.on_event(&event),
             _ = frames.tick() => {
@@ -176,14 +185,27 @@ mod tests {
     fn a_session_is_stopped_after_asking_and_by_nothing_else() {
         let mut view = View::default();
         assert_eq!(view.on_key(b'y'), Wish::Nothing);
-        assert_eq!(view.on_key(b'q'), Wish::Nothing);
+        assert_eq!(view.on_key(b'q'), Wish::Show);
         assert!(view.frame(80, 24)[23].starts_with("stop the session?"));
-        assert_eq!(view.on_key(b'n'), Wish::Nothing);
+        assert_eq!(view.on_key(b'n'), Wish::Show);
         assert_eq!(view.on_key(b'y'), Wish::Nothing);
         view.on_key(b'q');
         assert_eq!(view.on_key(b'y'), Wish::Stop);
         view.on_key(b'q');
         assert_eq!(view.on_key(b'y'), Wish::Nothing);
+    }
+
+    #[test]
+    fn a_key_that_means_nothing_draws_nothing() {
+        let mut view = View::default();
+        for key in (0..=u8::MAX).filter(|key| !b"qQ".contains(key)) {
+            assert_eq!(view.on_key(key), Wish::Nothing, "{key}");
+        }
+        view.on_key(b'q');
+        view.on_key(b'y');
+        for key in 0..=u8::MAX {
+            assert_eq!(view.on_key(key), Wish::Nothing, "{key} while it stops");
+        }
     }
 
     #[test]

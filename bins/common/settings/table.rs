@@ -173,6 +173,8 @@ pub const SETTINGS: &[Setting] = &[
         "Days for which a model's parent keeps its weights, so that the model can be made again"),
     setting("retention.evidence_days", "WALKFORWARD_EVIDENCE_DAYS", None, "DAYS", Some("180"),
         "Days after which a model without weights loses its bar-by-bar evaluation and its ETL record"),
+    setting("retention.keep_sessions", "WALKFORWARD_KEEP_SESSIONS", None, "N", Some("20"),
+        "Newest sessions of a line whose bars, fills and events stay in the database"),
     setting("live.speed", "WALKFORWARD_SPEED", Some("speed"), "SPEED", Some("max"),
         "max, or how many times faster than real time bars are replayed").live_only(),
     setting("live.journal", "WALKFORWARD_JOURNAL", Some("journal"), "DIR", Some("data/live/journal"),

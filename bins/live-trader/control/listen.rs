@@ -8,9 +8,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use walkforward::failure::chain;
 use walkforward_durable::{Files, read_bounded};
-use walkforward_live::{ControlServer, SocketError, TraderHandle, socket_note, socket_path};
+use walkforward_live::{
+    ControlServer, SocketError, TraderHandle, remove_dead_socket, socket_note, socket_path,
+};
 
-use super::MAX_NOTE_BYTES;
+use super::{MAX_NOTE_BYTES, noted_socket};
 
 /// How often a socket is tried that the process before may be about to leave.
 const ATTEMPTS: u32 = 20;
@@ -42,6 +44,7 @@ impl Listening {
 
 async fn listen(handle: TraderHandle, data_dir: &Path, journal: &Path, ended: oneshot::Receiver<()>) {
     let Some(session) = handle.begun().await else { return };
+    clear_before(journal).await;
     let bound = match std::path::absolute(socket_path(data_dir, &session)) {
         Ok(path) => bind(&path).await,
         Err(source) => Err(SocketError::Io { path: data_dir.to_owned(), source }),
@@ -63,6 +66,15 @@ async fn listen(handle: TraderHandle, data_dir: &Path, journal: &Path, ended: on
     // Another session of the folder may have written its own by now.
     if read_bounded(&note, MAX_NOTE_BYTES).is_ok_and(|named| named == own) {
         let _ = files.remove_file(&note);
+    }
+}
+
+/// Removes the socket of the journal's session before, where its process was killed. This one holds the journal's lock, so
+/// that only a process that still ends can answer there.
+async fn clear_before(journal: &Path) {
+    let Some(before) = noted_socket(journal) else { return };
+    if remove_dead_socket(&before).await {
+        tracing::debug!(socket = %before.display(), "the socket of a dead session is gone");
     }
 }
 

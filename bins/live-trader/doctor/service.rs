@@ -1,5 +1,6 @@
 //! What lies at the service: keys, clock, streams, and the account with its symbol, cash, position and orders.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,12 +93,8 @@ async fn stream(config: &LiveConfig, keys: &Keys, report: &mut Report) {
         Ok(feed) => feed,
         Err(error) => return report.fail(NAME, chain(&error), to_do),
     };
-    let up = connected(async || match feed.next().await {
-        Ok(Some(FeedEvent::Down { reason })) => Heard::Down(reason),
-        Ok(Some(_)) => Heard::Up,
-        Ok(None) => Heard::Over("the stream ended".to_owned()),
-        Err(error) => Heard::Over(error.to_string()),
-    });
+    let down = |event| if let FeedEvent::Down { reason } = event { Some(reason) } else { None };
+    let up = connected(async || Heard::of(feed.next().await, down));
     match up.await {
         Ok(()) => report.ok(NAME, "connected, the keys are taken"),
         Err(reason) => report.fail(NAME, reason, to_do),
@@ -109,6 +106,17 @@ enum Heard {
     Up,
     Down(String),
     Over(String),
+}
+
+impl Heard {
+    /// What `said` means, whose events `down` knows: the reason of those that a stream which is down tells.
+    fn of<E>(said: Result<Option<E>, impl Display>, down: impl Fn(E) -> Option<String>) -> Self {
+        match said {
+            Ok(Some(event)) => down(event).map_or(Self::Up, Self::Down),
+            Ok(None) => Self::Over("the stream ended".to_owned()),
+            Err(error) => Self::Over(error.to_string()),
+        }
+    }
 }
 
 /// Listens until a stream is connected; why it is not.
@@ -237,12 +245,8 @@ async fn updates(venue: &dyn Venue, report: &mut Report) {
     const NAME: &str = "order updates";
     let to_do = "orders are asked for instead, more slowly; look at the network and at live.trading_url";
     let mut updates = venue.updates();
-    let up = connected(async || match updates.next().await {
-        Ok(Some(VenueUpdate::Down { reason })) => Heard::Down(reason),
-        Ok(Some(_)) => Heard::Up,
-        Ok(None) => Heard::Over("the stream ended".to_owned()),
-        Err(error) => Heard::Over(error.to_string()),
-    });
+    let down = |event| if let VenueUpdate::Down { reason } = event { Some(reason) } else { None };
+    let up = connected(async || Heard::of(updates.next().await, down));
     match up.await {
         Ok(()) => report.ok(NAME, "connected, the keys are taken"),
         Err(reason) => report.fail(NAME, reason, to_do),

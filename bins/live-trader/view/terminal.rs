@@ -100,7 +100,7 @@ impl Drop for Screen {
         if self.written.recv_timeout(LAST_FRAME_WAIT) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("the terminal took the last frame not in time");
         }
-        restore();
+        give_back();
     }
 }
 
@@ -142,8 +142,8 @@ fn put_if_entered(frame: &str) -> std::io::Result<()> {
     if IS_ENTERED.load(Ordering::SeqCst) { put(frame) } else { Ok(()) }
 }
 
-/// Gives the terminal back, once.
-fn restore() {
+/// Gives the terminal back, once; nothing where it is not taken.
+pub(crate) fn give_back() {
     if !IS_ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
@@ -159,7 +159,7 @@ fn restore() {
 fn restore_on_panic() {
     let next = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        restore();
+        give_back();
         next(panic);
     }));
 }

@@ -6,7 +6,8 @@ use walkforward::failure::Failure;
 use walkforward::retention::RetentionConfig;
 use walkforward_core::LineName;
 use walkforward_store::{
-    PruneReport, PurgedEvidence, PurgedWork, Retention, RetentionPolicy, Store, StoreError, WORK_DAYS,
+    PruneReport, PurgedEvidence, PurgedSessions, PurgedWork, Retention, RetentionPolicy, Store, StoreError,
+    WORK_DAYS,
 };
 
 use super::refuse;
@@ -34,8 +35,8 @@ pub(super) fn command() -> Command {
             "Champions, the champions before them, pinned models, models that wait for approval or that a trader or a \
              training has loaded, and parents of models not retention.reproducible_days old keep their weights \
              whatever the numbers say. Jobs, logs and checkpoints of trainings go after {WORK_DAYS} days; what was \
-             measured bar by bar and the ETL records of models without weights after retention.evidence_days. \
-             `orchestrate serve` does the same once a day.",
+             measured bar by bar and the ETL records of models without weights after retention.evidence_days; bars, fills \
+             and events of all but the newest retention.keep_sessions sessions of a trader's line. `orchestrate serve` does the same once a day.",
         ))
         .arg(number(KEEP_LAST, "How many of a line's newest models keep them, and as many of its latest champions"))
         .arg(number(KEEP_DAYS, "Days for which every model keeps them"))
@@ -47,6 +48,7 @@ pub(crate) struct Removal {
     pub(crate) weights: PruneReport,
     pub(crate) work: PurgedWork,
     pub(crate) evidence: PurgedEvidence,
+    pub(crate) sessions: PurgedSessions,
 }
 
 impl Removal {
@@ -57,7 +59,12 @@ impl Removal {
         config: &RetentionConfig,
     ) -> Result<Self, StoreError> {
         let weights = store.prune(line, &config.policy)?;
-        Ok(Self { weights, work: store.purge_work()?, evidence: store.purge_evidence(config.evidence_days)? })
+        Ok(Self {
+            weights,
+            work: store.purge_work()?,
+            evidence: store.purge_evidence(config.evidence_days)?,
+            sessions: store.purge_sessions(config.keep_sessions)?,
+        })
     }
 
     /// What it would take away.
@@ -68,16 +75,18 @@ impl Removal {
             weights: PruneReport { removed, freed_bytes, stayed: Vec::new() },
             work: store.old_work()?,
             evidence: store.old_evidence(config.evidence_days)?,
+            sessions: store.old_sessions(config.keep_sessions)?,
         })
     }
 
     /// Whether it is nothing.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { weights, work, evidence } = self;
+        let Self { weights, work, evidence, sessions } = self;
         weights.removed.is_empty()
             && work.folders.is_empty()
             && evidence.evaluations.is_empty()
             && evidence.etl_records.is_empty()
+            && sessions.sessions.is_empty()
     }
 }
 
@@ -115,7 +124,7 @@ impl Pruned {
     }
 
     fn json(&self) -> Value {
-        let Removal { weights, work, evidence } = &self.removal;
+        let Removal { weights, work, evidence, sessions } = &self.removal;
         let removed = weights.removed.iter().map(|model| {
             json!({
                 "model": model.model, "line": model.line, "created_at": model.created_at, "bytes": model.bytes,
@@ -139,11 +148,12 @@ impl Pruned {
             "evidence": {
                 "evaluations": evidence.evaluations, "etl_records": evidence.etl_records, "bytes": evidence.bytes,
             },
+            "sessions": { "sessions": sessions.sessions, "rows": sessions.rows },
         })
     }
 
     fn words(&self) -> String {
-        let Removal { weights, work, evidence } = &self.removal;
+        let Removal { weights, work, evidence, sessions } = &self.removal;
         let kept = &self.retention.kept;
         let verb = if self.is_dry { "would be removed" } else { "removed" };
         let removed = &weights.removed;
@@ -160,12 +170,13 @@ impl Pruned {
             folders => format!("{folders} folders"),
         };
         text += &format!("{verb}: {folders} of jobs and checkpoints, {}\n", bytes(work.bytes));
-        text + &format!(
+        text += &format!(
             "{verb}: the series of {} evaluations and {} ETL records, {}\n",
             evidence.evaluations.len(),
             evidence.etl_records.len(),
             bytes(evidence.bytes)
-        )
+        );
+        text + &format!("{verb}: {} rows of {} sessions\n", sessions.rows, sessions.sessions.len())
     }
 }
 

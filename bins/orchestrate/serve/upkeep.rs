@@ -81,7 +81,7 @@ fn once(store: &Store, config: &RetentionConfig) -> Result<(), StoreError> {
 }
 
 fn payload(removal: &Removal) -> Value {
-    let Removal { weights, work, evidence } = removal;
+    let Removal { weights, work, evidence, sessions } = removal;
     let named = weights.removed.iter().take(MAX_NAMED);
     let named = named.map(|model| json!({ "model": model.model, "line": model.line, "bytes": model.bytes }));
     json!({
@@ -94,6 +94,8 @@ fn payload(removal: &Removal) -> Value {
         "evaluations": evidence.evaluations.len(),
         "etl_records": evidence.etl_records.len(),
         "evidence_bytes": evidence.bytes,
+        "sessions": sessions.sessions.len(),
+        "session_rows": sessions.rows,
     })
 }
 
@@ -106,7 +108,7 @@ mod tests {
 
     fn config() -> RetentionConfig {
         let policy = RetentionPolicy { keep_last: 0, keep_days: 1, reproducible_days: 0 };
-        RetentionConfig { prunes: true, policy, evidence_days: 30 }
+        RetentionConfig { prunes: true, policy, evidence_days: 30, keep_sessions: 20 }
     }
 
     #[test]

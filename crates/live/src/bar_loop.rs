@@ -107,6 +107,7 @@ impl BarLoop {
             _ => self.without_decision(at, &mut record),
         };
         self.last_closed = Some(*closed);
+        self.note_flat(&record);
         let took = self.clock.monotonic().saturating_sub(begun);
         self.finish(record, order).await?;
         self.measure(at, moment, took);
@@ -246,7 +247,7 @@ impl BarLoop {
             return None;
         }
         record.followed = Some(Target::Fraction(0.0).into());
-        match self.desk.go_for(Target::Fraction(0.0), at) {
+        match self.desk.go_for(Target::Fraction(0.0), at, !record.is_retry) {
             Ok(order) => {
                 record.order = order.map(|approved| *approved.order());
                 order

@@ -18,9 +18,9 @@ pub use client::ControlClient;
 pub use events::events_of;
 pub use log::{EventReader, MAX_KEPT_EVENTS};
 pub use server::{ControlServer, MAX_CONTROL_CONNECTIONS};
-pub use socket::{MAX_SOCKET_PATH_BYTES, SocketError, socket_note, socket_path};
+pub use socket::{MAX_SOCKET_PATH_BYTES, SocketError, remove_dead_socket, socket_note, socket_path};
 
 pub(crate) use events::Teller;
 pub(crate) use handle::Told;
 pub(crate) use log::{EventLog, Events};
-pub(crate) use status::{Standing, loaded_model};
+pub(crate) use status::{Standing, loaded_model, loaded_stamp};

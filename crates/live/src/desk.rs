@@ -223,25 +223,31 @@ impl Desk {
         let wanted = wanted.ok_or(NoDecision::Meaningless(action))?;
         let (held, equity) = (self.session.position_fraction(), self.session.equity());
         let admitted = self.risk.admit(wanted, held, equity, grade, at);
-        let (order, refused) = match self.go_for(admitted.target, at) {
+        let (order, refused) = match self.go_for(admitted.target, at, true) {
             Ok(order) => (order, None),
             Err(rejection) => (None, Some(rejection)),
         };
         Ok(Decision { action, wanted, admitted, order, refused })
     }
 
-    /// Goes for `target` without a model, within the limits: to close a position, or to make it smaller.
+    /// Goes for `target` without a model, within the limits: to close a position, or to make it smaller. Whether the limit of
+    /// orders within an hour counts the order is `is_counted`'s to say.
     ///
     /// # Errors
     /// The risk checks refuse the order.
-    pub fn go_for(&mut self, target: Target, at: Timestamp) -> Result<Option<ApprovedOrder>, RiskRejection> {
+    pub fn go_for(
+        &mut self,
+        target: Target,
+        at: Timestamp,
+        is_counted: bool,
+    ) -> Result<Option<ApprovedOrder>, RiskRejection> {
         if target == Target::Hold && self.risk.mode() == TradingMode::Halted {
             // A halted session holds even a position that has lasted as long as one may.
             self.session.clear_pending();
             return Ok(None);
         }
         let order = self.session.follow(target, at)?;
-        if order.is_some() {
+        if order.is_some() && is_counted {
             self.risk.note_order(at);
         }
         Ok(order)

@@ -11,7 +11,7 @@ use walkforward_core::{Broker, Venue};
 use crate::{DisasterStop, DriverMode, ExternalPosition, OrderTimes, PAPER};
 
 pub use findings::{VenueFindings, venue_findings};
-pub(crate) use venue::{AtVenue, Moved, VenueStep, stock};
+pub(crate) use venue::{AtVenue, Forbidden, Moved, VenueStep, stock};
 
 /// Who executes a session's orders.
 pub enum Execution {

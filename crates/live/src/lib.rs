@@ -62,7 +62,7 @@ pub use assembly::{Assembly, ClosedBar, ClosingRules, Due, MAX_HOLE_BARS, MAX_WA
 pub use conditions::{Behaviour, BehaviourError, Command, Condition, ConditionSource, Conditions};
 pub use control::{
     ControlClient, ControlServer, EventReader, MAX_CONTROL_CONNECTIONS, MAX_KEPT_EVENTS,
-    MAX_SOCKET_PATH_BYTES, SocketError, events_of, socket_note, socket_path,
+    MAX_SOCKET_PATH_BYTES, SocketError, events_of, remove_dead_socket, socket_note, socket_path,
 };
 pub use controls::{
     ACKNOWLEDGE_FILE, FLATTEN_FILE, HALT_FILE, SessionProcess, acknowledge_session, halt_session,
@@ -108,7 +108,7 @@ pub use shadow::{
 };
 pub use slot::{DeployedPolicy, PolicySlot};
 pub use summary::{SessionSummary, StopReason};
-pub use trader::{CommandRefused, KeepStep, Trader, TraderHandle, TraderStatus};
+pub use trader::{CommandRefused, EndRules, KeepStep, Trader, TraderHandle, TraderStatus};
 pub use walkforward_core::{BarFeed, Broker, TradingMode};
 pub use watcher::{
     ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion, LookNow, ModelRefused, NoChampion,

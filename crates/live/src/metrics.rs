@@ -119,11 +119,16 @@ impl TraderMetrics {
             EventRecord::Refused { .. } => self.counters.refused_models.increment(1),
             EventRecord::FeedUp => {
                 self.counters.feed_connections.increment(1);
-                self.gauges.feed_up.set(1.0);
+                self.feed_up(true);
             }
-            EventRecord::FeedDown { .. } => self.gauges.feed_up.set(0.0),
+            EventRecord::FeedDown { .. } => self.feed_up(false),
             _ => {}
         }
+    }
+
+    /// Shows whether bars come: a feed with a connection says so by its events, too.
+    pub(crate) fn feed_up(&self, is_up: bool) {
+        self.gauges.feed_up.set(if is_up { 1.0 } else { 0.0 });
     }
 
     /// Shows where a desk stands.

@@ -29,6 +29,7 @@ mod state;
 pub use carry::{CarryError, OrderBooks, carry_out};
 pub use cost::{COST_WINDOW, CostMeter, FillCost};
 pub(crate) use cost::{Executed, expected_price};
+pub(crate) use desk::Unsellable;
 pub use desk::{DecisionFate, OrderDecision, OrderDesk, Skipped};
 pub use driver::{DriverError, DriverMode, VenueAnswer, VenueDriver, VenueTask};
 pub use entry::OrderEntry;
@@ -40,3 +41,4 @@ pub use record::{
 pub use rules::{DisasterStop, ExternalPosition, OrderRules, OrderTimes};
 pub use start::{StartRefusal, Stock, take_stock};
 pub use state::ReplayError;
+pub(crate) use state::cash_flow;

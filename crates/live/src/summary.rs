@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{Quantity, Timestamp};
-use walkforward_engine::TradingSession;
+use walkforward_engine::{SessionConfig, TradingSession};
 
-use crate::{BarRecord, Taken};
+use crate::{BarRecord, Desk, Taken};
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,19 @@ impl SessionSummary {
             total_return: 0.0,
             max_drawdown: 0.0,
         }
+    }
+
+    /// No figures yet, of a session that stands where `session` does.
+    pub(crate) fn of(session: &TradingSession) -> Self {
+        let mut summary = Self::new(session.ledger().start());
+        summary.stand(session);
+        summary
+    }
+
+    /// The figures of a session that somebody stopped before it could begin, anew or where `left` stands.
+    pub fn stopped_at_start(config: &SessionConfig, left: Option<&Desk>) -> Self {
+        let figures = left.map_or_else(|| Self::new(config.initial_cash), |desk| Self::of(desk.session()));
+        Self { stop: StopReason::Stopped, ..figures }
     }
 
     pub(crate) fn count_taken(&mut self, taken: Taken) {

@@ -1,9 +1,11 @@
 //! One session from start to stop.
 
 mod commands;
+mod end;
 mod run;
 mod start;
 mod step;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ use crate::{
     TraderPorts, TradingMode,
 };
 
+pub use end::EndRules;
+use start::Started;
 pub use step::KeepStep;
 
 /// Commands that wait for the session.
@@ -123,6 +127,7 @@ pub struct Trader {
     metrics: TraderMetrics,
     synced: watch::Sender<Option<JournalPosition>>,
     step: Option<KeepStep>,
+    end: EndRules,
 }
 
 impl Trader {
@@ -151,6 +156,7 @@ impl Trader {
             metrics: TraderMetrics::default(),
             synced: watch::Sender::new(None),
             step: None,
+            end: EndRules::default(),
         })
     }
 
@@ -164,6 +170,12 @@ impl Trader {
     #[must_use]
     pub fn in_step_with(self, step: KeepStep) -> Self {
         Self { step: Some(step), ..self }
+    }
+
+    /// Ends as `end` says where somebody stops it.
+    #[must_use]
+    pub fn ending_by(self, end: EndRules) -> Self {
+        Self { end, ..self }
     }
 
     /// Its handle.
@@ -185,7 +197,10 @@ impl Trader {
     /// # Errors
     /// Feed, broker, journal or session failed. The journal is synced, and ends with the figures so far.
     pub async fn run(self) -> Result<SessionSummary, LiveError> {
-        let (runner, mut feed, watching) = start::start(self).await?;
+        let (runner, mut feed, watching) = match start::start(self).await? {
+            Started::Runs(runner, feed, watching) => (runner, feed, watching),
+            Started::Stopped(summary) => return Ok(*summary),
+        };
         let ended = runner.run(feed.as_mut()).await;
         drop(watching);
         ended

@@ -10,6 +10,7 @@
 mod act;
 mod lookup;
 mod pending;
+mod rollback;
 mod session;
 mod state;
 
@@ -138,7 +139,7 @@ impl Watchman {
             self.work = Some(self.begin(until)?);
         }
         self.try_again();
-        self.settle()?;
+        self.settle(until)?;
         for _ in 0..BATCH {
             let Some((at, record)) = self.next(until)? else {
                 self.hold_while_moved();
@@ -153,7 +154,7 @@ impl Watchman {
                 }
                 return Err(error);
             }
-            self.settle()?;
+            self.settle(until)?;
         }
         self.save()?;
         self.tell_where();
@@ -167,7 +168,7 @@ impl Watchman {
         match state::read(&folder) {
             Ok(None) => {}
             Ok(Some(state)) => {
-                pending = state.pending.clone();
+                pending = state.pending.clone().map(Pending::of_before);
                 resumed = self.resume(&folder, until, state)?;
             }
             Err(problem) => self.warn(&format!("the watch begins anew: {problem}")),
@@ -328,7 +329,7 @@ impl Watchman {
         let (verdict, problem) = session.on_bar(&bar, record.present);
         let closed_at = bar.close_time(session.timeframe);
         words.extend(problem);
-        work.decided(record);
+        work.decided(record, at);
         if let Some((model, verdict)) = verdict {
             work.pending = Some(Pending::new(model, verdict, closed_at));
         }

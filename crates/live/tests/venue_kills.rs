@@ -14,6 +14,8 @@ mod audit;
 #[path = "live/common.rs"]
 #[allow(dead_code, reason = "of what the tests of the trader share, a part")]
 mod common;
+#[path = "venue/streams.rs"]
+mod streams;
 #[path = "venue/world.rs"]
 #[allow(dead_code, reason = "of what the tests of the trader share, a part")]
 mod world;

@@ -105,8 +105,8 @@ pub use records::{
 };
 pub use recovery::RecoveryReport;
 pub use retention::{
-    KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, PruneReport, PurgedEvidence, PurgedWork, Retention,
-    RetentionPolicy, WORK_DAYS,
+    KeepReason, KeptModel, MAX_LISTED_MODELS, Prunable, PruneReport, PurgedEvidence, PurgedSessions,
+    PurgedWork, Retention, RetentionPolicy, WORK_DAYS,
 };
 pub use rollback::{RollbackRequest, TakenBack};
 pub use rows::{MAX_JSON_BYTES, MAX_LISTED_ROWS};

@@ -1,11 +1,13 @@
 //! Retention: which models keep their weights, and taking those of the others away.
 //!
 //! Records, verdicts and histories are never taken away: a model without weights still answers what it was made from and
-//! how it was judged. What was measured bar by bar, and the records of ETL, go long after the weights.
+//! how it was judged. What was measured bar by bar, and the records of ETL, go long after the weights; so do the bars and
+//! fills of traders' sessions, whose journals have them.
 
 mod evidence;
 mod plan;
 mod prune;
+mod sessions;
 mod work;
 
 use std::fmt;
@@ -18,6 +20,7 @@ use crate::ScheduleId;
 pub use evidence::PurgedEvidence;
 pub(crate) use plan::weight_files;
 pub use prune::PruneReport;
+pub use sessions::PurgedSessions;
 pub use work::{PurgedWork, WORK_DAYS};
 
 /// Most models that one answer lists, and that one call prunes.

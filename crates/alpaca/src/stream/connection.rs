@@ -108,13 +108,23 @@ struct Run<P: Protocol> {
     attempts: u32,
     /// Whether the owner knows that it is down.
     is_told_down: bool,
+    /// Whether the owner knows that the service refuses it meanwhile: that comes after whatever ended the last connection.
+    is_told_refused: bool,
     ready_at: Option<Instant>,
 }
 
 impl<P: Protocol> Run<P> {
     fn new(driver: Driver<P>, signals: mpsc::Sender<Signal<P::Event>>) -> Self {
         let backoff = Backoff::new(driver.settings.waits(), driver.settings.jitter_seed);
-        Self { driver, signals, backoff, attempts: 0, is_told_down: false, ready_at: None }
+        Self {
+            driver,
+            signals,
+            backoff,
+            attempts: 0,
+            is_told_down: false,
+            is_told_refused: false,
+            ready_at: None,
+        }
     }
 
     async fn run(mut self) {
@@ -125,6 +135,7 @@ impl<P: Protocol> Run<P> {
                 self.attempts = 0;
             }
             self.attempts = self.attempts.saturating_add(1);
+            let is_refused = matches!(end, End::BackOff(_));
             let reason = match end {
                 End::Gone => return,
                 End::Fail(reason) => {
@@ -140,9 +151,9 @@ impl<P: Protocol> Run<P> {
             let wait = self.backoff.wait(self.attempts);
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(host = self.host(), reason, wait_ms, "the stream is down");
-            if !std::mem::replace(&mut self.is_told_down, true)
-                && self.signals.send(Signal::Down(reason)).await.is_err()
-            {
+            let is_news = !self.is_told_down || is_refused && !self.is_told_refused;
+            (self.is_told_down, self.is_told_refused) = (true, self.is_told_refused || is_refused);
+            if is_news && self.signals.send(Signal::Down(reason)).await.is_err() {
                 return;
             }
             tokio::select! {
@@ -267,7 +278,8 @@ impl<P: Protocol> Run<P> {
                 Act::Ready => {
                     count(&self.driver.counters.ready);
                     watch.ready(started.elapsed());
-                    (self.is_told_down, self.ready_at) = (false, Some(Instant::now()));
+                    (self.is_told_down, self.is_told_refused) = (false, false);
+                    self.ready_at = Some(Instant::now());
                     Signal::Up
                 }
                 Act::Event(event) => Signal::Event(event),

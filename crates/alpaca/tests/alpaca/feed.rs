@@ -93,6 +93,18 @@ async fn a_lingering_connection_is_waited_for_and_told_once() {
     assert_eq!((figures.attempts, figures.ready, figures.errors), (4, 1, 3));
 }
 
+#[tokio::test]
+async fn a_refusal_behind_a_lost_connection_is_told_once_too() {
+    let fake = FakeAlpaca::start().await;
+    let mut feed = feed(&fake, |_| {});
+    expect_up(&mut feed).await;
+    fake.refuse_market(406, 3);
+    fake.cut_streams(MARKET);
+    expect_down(&mut feed, "connection").await;
+    expect_down(&mut feed, "406").await;
+    expect_up(&mut feed).await;
+}
+
 /// Whether the feed survives `code` as the answer to its keys or to its subscription.
 async fn survives(code: u64, is_about_keys: bool) -> bool {
     let fake = FakeAlpaca::start().await;

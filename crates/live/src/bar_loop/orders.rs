@@ -1,11 +1,15 @@
 //! Where a bar's order goes, and what comes back from a venue between two bars.
 
-use walkforward_core::{ApprovedOrder, Bar, Price, Side, Timestamp, TradingMode};
+use walkforward_core::{ApprovedOrder, Bar, Price, Quantity, Side, Timestamp, TradingMode};
 
 use super::BarLoop;
-use crate::execution::{AtVenue, Moved, VenueStep};
+use crate::execution::{AtVenue, Forbidden, Moved, VenueStep};
 use crate::journal::{BarRecord, EventRecord, JournalRecord};
-use crate::{ClosedBar, DecisionFate, LiveError, OrderAct, OrderDecision, OrderDesk, Stock, VenueAnswer};
+use crate::orders::Unsellable;
+use crate::{
+    ClosedBar, Command, DecisionFate, LiveError, OrderAct, OrderDecision, OrderDesk, RiskDesk, Stock,
+    VenueAnswer,
+};
 
 /// First and longest time between two tries to close a position, milliseconds.
 const FLAT_RETRY_MS: (i64, i64) = (2_000, 60_000);
@@ -15,6 +19,8 @@ const FLAT_RETRY_MS: (i64, i64) = (2_000, 60_000);
 pub(crate) struct Retry {
     due: Option<Timestamp>,
     tries: u32,
+    /// The bar whose sale to close the position has been counted as an order.
+    counted: Option<Timestamp>,
 }
 
 impl Retry {
@@ -23,11 +29,60 @@ impl Retry {
         self.due.is_none_or(|due| !(1..=FLAT_RETRY_MS.1).contains(&due.millis_since(now)))
     }
 
+    /// The same before the first try.
+    fn anew(self) -> Self {
+        Self { counted: self.counted, ..Self::default() }
+    }
+
     fn put_off(&mut self, now: Timestamp) {
         let (first, longest) = FLAT_RETRY_MS;
         self.due = Some(now.plus_millis((first << self.tries.min(10)).min(longest)));
         self.tries = self.tries.saturating_add(1);
     }
+}
+
+/// Which orders on their way a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ends {
+    Nothing,
+    Purchases,
+    Everything,
+}
+
+/// Which orders end in this mode. Who gets out is not held up.
+fn ends(mode: TradingMode, flattens: bool) -> Ends {
+    match (mode, flattens) {
+        (TradingMode::Active, _) => Ends::Nothing,
+        (TradingMode::Halted, false) => Ends::Everything,
+        _ => Ends::Purchases,
+    }
+}
+
+/// Which orders end when somebody asks for this.
+fn ends_by(command: &Command) -> Ends {
+    match command {
+        Command::Resume { .. } | Command::Acknowledge { .. } => Ends::Nothing,
+        Command::ReduceOnly { .. } | Command::Flatten { .. } | Command::Halt { flatten: true, .. } => {
+            Ends::Purchases
+        }
+        Command::Pause { .. } | Command::Halt { flatten: false, .. } => Ends::Everything,
+    }
+}
+
+/// Which orders of an earlier process a session under `risk` may not go on with, and under what was `asked` for since.
+fn forbidden(risk: &RiskDesk, asked: Option<&Command>) -> Option<Forbidden> {
+    let (asked_to_end, asked_why) = asked.map_or((Ends::Nothing, ""), |it| (ends_by(it), it.reason()));
+    let ends = ends(risk.mode(), risk.flattens()).max(asked_to_end);
+    let restriction = risk.restriction().map(|it| it.reason.as_str());
+    let condition = || risk.conditions().strictest().map(|it| it.reason.as_str());
+    let why = match asked_to_end {
+        Ends::Nothing => restriction.or_else(condition).unwrap_or_default(),
+        _ => asked_why,
+    };
+    (ends != Ends::Nothing).then(|| Forbidden {
+        only_purchases: ends == Ends::Purchases,
+        reason: format!("the session may not go on with it: {why}"),
+    })
 }
 
 /// Who executes, at work.
@@ -156,25 +211,55 @@ impl BarLoop {
         }
     }
 
-    /// Takes up the orders that an earlier process left.
-    pub(crate) fn reconcile(&mut self, stock: &Stock, now: Timestamp) -> Result<(), LiveError> {
+    /// Takes up the orders that an earlier process left, as far as the session may go on with them: `asked` is what somebody
+    /// has asked for meanwhile.
+    pub(crate) fn reconcile(
+        &mut self,
+        stock: &Stock,
+        asked: Option<&Command>,
+        now: Timestamp,
+    ) -> Result<(), LiveError> {
+        let forbidden = forbidden(self.desk.risk(), asked);
         let Self { execution, recorder, desk, summary, .. } = self;
         let Executing::Venue(at) = execution else { return Ok(()) };
         // Nobody decides before the first bar: what the position asks for is that bar's to say.
-        at.reconcile(stock, VenueStep { recorder, desk, summary, now }).map(|_| ())
+        at.reconcile(stock, forbidden.as_ref(), VenueStep { recorder, desk, summary, now }).map(|_| ())
     }
 
-    /// Whether a position at a venue is to be closed, whatever a model says.
+    /// Whether a position at a venue is to be closed, whatever a model says, and can be.
     pub(crate) fn wants_flat(&self) -> bool {
         let held = self.desk.session().position();
-        let sells = |at: &AtVenue| at.orders.rules().instrument.sells(held);
+        let sells = |at: &AtVenue| at.unsellable(held).is_none();
         self.desk.risk().flattens() && self.execution.venue().is_some_and(sells)
+    }
+
+    /// The position that is to be closed and can't be, and why.
+    fn stuck(&self) -> Option<(Quantity, Unsellable)> {
+        let held = self.desk.session().position();
+        let is_asked_for = self.desk.risk().flattens() && held > Quantity::ZERO && self.is_settled();
+        let why = self.execution.venue().filter(|_| is_asked_for)?.unsellable(held)?;
+        Some((held, why))
+    }
+
+    /// Tells once why a position is not closed.
+    fn tell_stuck(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        let stuck = self.stuck();
+        let Executing::Venue(at) = &mut self.execution else { return Ok(()) };
+        if !self.desk.risk().flattens() {
+            at.stuck = None;
+        }
+        let Some((held, why)) = stuck.filter(|_| at.stuck != stuck) else { return Ok(()) };
+        at.stuck = stuck;
+        let reason = format!("the position of {held} is not closed: {why}");
+        tracing::warn!(reason, "a position stays");
+        self.event(EventRecord::Warning { reason }, now)
     }
 
     /// Closes a position at a venue that is to be closed: now and not with the next bar, and again until it is.
     pub(crate) fn pursue_flat(&mut self, now: Timestamp) -> Result<(), LiveError> {
+        self.tell_stuck(now)?;
         let Some(closed) = self.last_closed.filter(|_| self.wants_flat()) else {
-            self.flat = Retry::default();
+            self.flat = self.flat.anew();
             return Ok(());
         };
         if !self.is_settled() || !self.flat.is_due(now) {
@@ -182,21 +267,29 @@ impl BarLoop {
         }
         self.flat.put_off(now);
         let mut record = self.record_again(&closed, now);
+        record.is_retry = self.flat.counted == Some(record.open_time);
         let at = closed.bar.close_time(self.header.timeframe);
         let order = self.without_decision(at, &mut record);
+        self.note_flat(&record);
         self.recorder.append(&JournalRecord::Again(Box::new(record)), now)?;
         order.map_or(Ok(()), |order| self.send_to_venue(order, true, now))
+    }
+
+    /// Notes that the order of `record` closes the position: further tries of its bar are not counted as orders.
+    pub(super) fn note_flat(&mut self, record: &BarRecord) {
+        if record.order.is_some() && self.desk.risk().flattens() {
+            self.flat.counted = Some(record.open_time);
+        }
     }
 
     /// Ends what was on its way under another mode than that of now.
     pub(crate) fn enforce_mode(&mut self, now: Timestamp) -> Result<(), LiveError> {
         self.has_less_to_do = false;
         let risk = self.desk.risk();
-        match (risk.mode(), risk.flattens()) {
-            (TradingMode::Active, _) => Ok(()),
-            (TradingMode::Halted, false) => self.end_orders(now),
-            // Who gets out is not held up.
-            _ => {
+        match ends(risk.mode(), risk.flattens()) {
+            Ends::Nothing => Ok(()),
+            Ends::Everything => self.end_orders(now),
+            Ends::Purchases => {
                 self.at_venue(now, |orders, acts| orders.cancel_purchases(now, acts))?;
                 self.pursue_flat(now)
             }

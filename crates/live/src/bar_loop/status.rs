@@ -58,7 +58,8 @@ impl BarLoop {
             && self.waited < max_bars
     }
 
-    fn open_orders(&self) -> usize {
+    /// Orders that are on their way.
+    pub(crate) fn open_orders(&self) -> usize {
         match &self.execution {
             Executing::Broker(_) => usize::from(self.desk.session().pending().is_some()),
             Executing::Venue(at) => at.orders.unfinished().len(),

@@ -14,6 +14,8 @@ pub const MAX_SOCKET_PATH_BYTES: usize = 103;
 const OWNER_ALONE: u32 = 0o600;
 /// And so is its folder.
 const OWNERS_FOLDER: u32 = 0o700;
+/// Ending of a socket's name.
+const SOCKET: &str = "sock";
 /// Says where the socket of a journal's session is. Backups leave names with a dot out.
 const NOTE: &str = ".socket";
 
@@ -57,12 +59,20 @@ pub enum SocketError {
 
 /// Where the socket of `session` lies, below the data folder.
 pub fn socket_path(data_dir: &Path, session: &SessionId) -> PathBuf {
-    data_dir.join("live").join(format!("{session}.sock"))
+    data_dir.join("live").join(format!("{session}.{SOCKET}"))
 }
 
 /// The file in a journal's folder that says where its session listens: whoever knows the journal finds the socket.
 pub fn socket_note(journal: &Path) -> PathBuf {
     journal.join(NOTE)
+}
+
+/// Removes the socket of a session that was killed; whether it did. One on which somebody answers, and any other file,
+/// stays. Runs on a tokio runtime.
+pub async fn remove_dead_socket(path: &Path) -> bool {
+    let is_name = path.extension().is_some_and(|extension| extension == SOCKET);
+    let is_there = || fs::symlink_metadata(path).is_ok();
+    is_name && is_there() && clear(path).await.is_ok() && !is_there()
 }
 
 /// Listens at `path`, in a folder for the owner alone.

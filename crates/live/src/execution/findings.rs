@@ -49,11 +49,14 @@ pub(super) fn refusals(
     mode: DriverMode,
     now: Timestamp,
 ) -> Vec<StartRefusal> {
+    let left = orders.on_their_way();
     let (mut orders, mut acts) = (orders.clone(), Vec::new());
     let mut refusals = orders.reconcile(stock, now, &mut acts).err().unwrap_or_default();
     refusals.extend(stock.other_account(header.account.as_ref()));
-    // Whoever holds a position is better off watched and with smaller purchases than left alone.
-    let is_idle = orders.is_flat() && mode == DriverMode::Trade;
+    // Whoever holds a position, or has an order that may become one, is better off watched and with smaller purchases than
+    // left alone.
+    let is_open = orders.on_their_way().iter().any(|id| left.contains(id));
+    let is_idle = orders.is_flat() && !is_open && mode == DriverMode::Trade;
     let cash = desk.session().cash() + flow_of(&acts);
     let found = orders.compare_cash(stock, cash, desk.session().equity());
     refusals.extend(found.refusal().filter(|_| is_idle));

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use walkforward_core::{ErrorKind, Price, Side, Timestamp, Venue, VenueError};
+use walkforward_core::{ErrorKind, Price, Quantity, Timestamp, Venue, VenueError};
 
 use super::VenueAccess;
 use super::findings::refusals;
 use crate::journal::{EventRecord, JournalRecord, SegmentHeader, StampedEvent};
+use crate::orders::{Unsellable, cash_flow};
 use crate::recorder::Recorder;
 use crate::{
     Booking, CarryError, Desk, DriverMode, LiveError, OrderAct, OrderBooks, OrderDesk, OrderRecord,
@@ -24,6 +25,7 @@ const STOCK_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct AtVenue {
     pub(crate) orders: OrderDesk,
     driver: VenueDriver,
+    mode: DriverMode,
     acts: Vec<OrderAct>,
     /// The bar whose order is to be decided again.
     again: Option<Timestamp>,
@@ -31,6 +33,15 @@ pub(crate) struct AtVenue {
     newest: Option<(Price, Timestamp)>,
     /// The last reason why there was no order: told once.
     pub(crate) skipped: Option<String>,
+    /// The position that was to be closed and could not be, and why: told once.
+    pub(crate) stuck: Option<(Quantity, Unsellable)>,
+}
+
+/// Orders of an earlier process that this one may not go on with.
+pub(crate) struct Forbidden {
+    /// Whether it is the purchases alone.
+    pub(crate) only_purchases: bool,
+    pub(crate) reason: String,
 }
 
 /// What a step of the desk touches besides.
@@ -56,7 +67,8 @@ impl AtVenue {
     ) -> Result<Self, LiveError> {
         let orders = orders_under(access, header, recovered, desk, stock)?;
         let driver = VenueDriver::start(Arc::clone(&access.venue), access.mode);
-        Ok(Self { orders, driver, acts: Vec::new(), again: None, newest: None, skipped: None })
+        let (acts, mode) = (Vec::new(), access.mode);
+        Ok(Self { orders, driver, mode, acts, again: None, newest: None, skipped: None, stuck: None })
     }
 
     /// Refuses a start against which something stands, before anything of it is written or done.
@@ -72,16 +84,24 @@ impl AtVenue {
         if refusals.is_empty() { Ok(()) } else { Err(LiveError::Refused { refusals }) }
     }
 
-    /// Takes up what an earlier process left; nothing goes on where something stands against it.
+    /// Takes up what an earlier process left, but for what is `forbidden`; nothing goes on where something stands against it.
     pub(crate) fn reconcile(
         &mut self,
         stock: &Stock,
+        forbidden: Option<&Forbidden>,
         books: VenueStep<'_>,
     ) -> Result<Option<Moved>, LiveError> {
+        if let Some(Forbidden { only_purchases, reason }) = forbidden {
+            self.orders.forbid(*only_purchases, reason, books.now, &mut self.acts);
+        }
         let verdict = self.orders.reconcile(stock, books.now, &mut self.acts);
         let cash = books.desk.session().cash() + flow_of(&self.acts);
         if self.orders.compare_cash(stock, cash, books.desk.session().equity()).is_short() {
             self.orders.cash_is_short(stock.account.spendable, &mut self.acts);
+        }
+        // Whoever only watches has a ledger that is not the account's.
+        if verdict.is_ok() && self.mode == DriverMode::Trade {
+            self.orders.watch_cash(&stock.account, books.now, &mut self.acts);
         }
         let moved = self.carry(books)?;
         match verdict {
@@ -115,7 +135,7 @@ impl AtVenue {
     pub(crate) fn mark(&mut self, price: f64, at: Timestamp) {
         if let Ok(price) = Price::new(price) {
             self.newest = Some((price, at));
-            self.orders.mark(price);
+            self.orders.mark(price, at);
         }
     }
 
@@ -123,6 +143,12 @@ impl AtVenue {
     pub(crate) fn price_moved(&self, decided: f64, at: Timestamp) -> f64 {
         let later = self.newest.filter(|(_, newest_at)| *newest_at > at);
         later.map_or(0.0, |(newest, _)| (newest.get() / decided - 1.0).abs())
+    }
+
+    /// Why a position of `held` can't be sold; none where it may be.
+    pub(crate) fn unsellable(&self, held: Quantity) -> Option<Unsellable> {
+        let is_watching = self.mode == DriverMode::Observe;
+        is_watching.then_some(Unsellable::Observed).or_else(|| self.orders.unsellable(held))
     }
 
     /// The next answer of the venue. Cancel safe.
@@ -135,10 +161,7 @@ impl AtVenue {
 /// What the bookings among `acts` bring in cash.
 pub(super) fn flow_of(acts: &[OrderAct]) -> f64 {
     let flow = |act: &OrderAct| match act {
-        OrderAct::Book(Booking { fill, .. }) => match fill.side {
-            Side::Buy => -(fill.notional() + fill.fee_cash.get()),
-            Side::Sell => fill.notional() - fill.fee_cash.get(),
-        },
+        OrderAct::Book(Booking { fill, .. }) => cash_flow(fill),
         _ => 0.0,
     };
     acts.iter().map(flow).sum()
@@ -167,8 +190,11 @@ pub(super) fn orders_under(
         Some(orders) => orders.with_rules(rules)?,
         None => OrderDesk::new(rules, desk.session().position())?,
     };
-    let newest = desk.history().last().and_then(|bar| Price::new(bar.close()).ok());
-    newest.into_iter().for_each(|price| orders.mark(price));
+    if let Some(bar) = desk.history().last()
+        && let Ok(price) = Price::new(bar.close())
+    {
+        orders.mark(price, bar.close_time(header.timeframe));
+    }
     Ok(orders)
 }
 

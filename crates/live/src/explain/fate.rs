@@ -44,7 +44,7 @@ impl Fates {
     pub(super) fn take(&mut self, record: &OrderRecord) {
         match record {
             OrderRecord::Intent(intent) if intent.bar_open == self.bar_open => self.intend(intent),
-            OrderRecord::Sent { id, at } => self.change(id, |order| {
+            OrderRecord::Sent { id, at, .. } => self.change(id, |order| {
                 order.sent_at.get_or_insert(*at);
             }),
             OrderRecord::Placed { id, at } => self.change(id, |order| {
@@ -150,8 +150,8 @@ mod tests {
         fates.take(&booked("wf-00"));
         assert!(fates.orders.is_empty() && fates.are_over(), "another bar's");
         fates.take(&intent("wf-01", at(0)));
-        fates.take(&OrderRecord::Sent { id: id(), at: at(62) });
-        fates.take(&OrderRecord::Sent { id: id(), at: at(63) });
+        fates.take(&OrderRecord::Sent { id: id(), at: at(62), size: None });
+        fates.take(&OrderRecord::Sent { id: id(), at: at(63), size: None });
         assert!(!fates.are_over());
         fates.take(&closed(OrderOutcome::GivenUp));
         assert!(fates.are_over());

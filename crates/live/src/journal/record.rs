@@ -176,6 +176,14 @@ pub struct Checkpoint {
     pub counts: SessionCounts,
 }
 
+impl Checkpoint {
+    /// A session that begins with `desk`.
+    pub fn new(desk: DeskCheckpoint) -> Self {
+        let counts = SessionCounts::default();
+        Self { desk, model: None, last_bar: None, bars: 0, waited: 0, orders: None, counts }
+    }
+}
+
 /// What was followed at a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -202,6 +210,10 @@ impl From<Followed> for Target {
             Followed::Fraction(fraction) => Self::Fraction(fraction),
         }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -250,6 +262,10 @@ pub struct BarRecord {
     pub held_back: Option<HeldBack>,
     /// The order that follows, to be filled on the next bar.
     pub order: Option<Order>,
+    /// Whether it tries again to close a position that its bar was to close already: the limit of orders within an hour has
+    /// counted that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_retry: bool,
     /// Why there is no order or no decision although there should be one.
     pub problem: Option<String>,
     /// Fills of the previous order at this bar's open.
@@ -288,6 +304,7 @@ impl BarRecord {
             followed: None,
             held_back: None,
             order: None,
+            is_retry: false,
             problem: None,
             fills: Vec::new(),
             liquidation: None,

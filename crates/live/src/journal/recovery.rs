@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use walkforward_core::{Bar, Timeframe, Timestamp};
+use walkforward_core::{Bar, Target, Timeframe, Timestamp};
 use walkforward_engine::EngineError;
 
 use super::reader::Segment;
@@ -147,7 +147,8 @@ pub(crate) fn follow_as_recorded(
 ) -> Result<(), String> {
     let at = record.open_time.plus_millis(timeframe.millis());
     // A refusal of the risk checks leaves no order, as it did then.
-    let order = record.followed.and_then(|followed| desk.go_for(followed.into(), at).ok().flatten());
+    let go_for = |target: Target| desk.go_for(target, at, !record.is_retry).ok().flatten();
+    let order = record.followed.map(Target::from).and_then(go_for);
     same("order", &record.order, &order.map(|approved| *approved.order()))
 }
 

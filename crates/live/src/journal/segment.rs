@@ -157,7 +157,7 @@ impl DecisionJournal {
         if self.current.is_some() {
             self.sync()?;
         }
-        let number = segment_numbers(&self.folder)?.last().map_or(1, |last| last + 1);
+        let number = self.next_number()?;
         let path = segment_path(&self.folder, number);
         let day = day_of(head.header.started_at);
         let written = write_head(&self.files, &path, number, head);
@@ -175,6 +175,11 @@ impl DecisionJournal {
         self.current = Some(current);
         self.is_dirty = false;
         self.forget_old(number)
+    }
+
+    /// Number of the segment that begins next.
+    pub(crate) fn next_number(&self) -> Result<u64, LiveError> {
+        Ok(segment_numbers(&self.folder)?.last().map_or(1, |last| last + 1))
     }
 
     /// Removes the oldest segments beyond the bound.

@@ -77,7 +77,10 @@ impl Gauges {
             position_fraction: plain("walkforward_position_fraction", "Position as a fraction of equity"),
             mode: plain("walkforward_mode", "0 active, 1 reduce_only, 2 halted"),
             model_version: plain("walkforward_model_version", "The model that decides; 0 for none"),
-            feed_up: plain("walkforward_feed_up", "1 while the feed is connected, else 0"),
+            feed_up: plain(
+                "walkforward_feed_up",
+                "1 while the feed is connected, or a replay has bars, else 0",
+            ),
             data_age: seconds("walkforward_data_age_seconds", "Since the end of the feed's newest bar"),
             confirmation_age: seconds(
                 "walkforward_model_confirmation_age_seconds",

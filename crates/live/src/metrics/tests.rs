@@ -150,7 +150,7 @@ fn orders_at_a_venue_are_counted_there_and_not_at_their_bar() {
     metrics.count(&record(with_order.clone()), false);
     assert_eq!(kept.count("orders_total"), 0);
     let id = || "wf-01".parse().unwrap();
-    metrics.count(&order(OrderRecord::Sent { id: id(), at: Timestamp::EPOCH }), false);
+    metrics.count(&order(OrderRecord::Sent { id: id(), at: Timestamp::EPOCH, size: None }), false);
     let booking = |kind| {
         let booking =
             Booking { order: Some(id()), execution_id: None, kind, is_fee_estimated: false, fill: fill() };

@@ -1,6 +1,7 @@
 //! The desk: what it is told, and who in it takes that.
 
 mod answers;
+mod cash;
 mod confirm;
 mod decide;
 mod protect;
@@ -22,9 +23,13 @@ use super::{
 };
 use crate::{LiveError, Restriction, TradingMode};
 
+use cash::CashQuestion;
 use confirm::PositionWatch;
 pub use decide::{DecisionFate, OrderDecision, Skipped};
 use pursue::Pursuits;
+
+/// Times that a part of a sale is halved at most because the venue finds it too large.
+pub(super) const MAX_HALVINGS: u32 = 8;
 
 /// Decides what leaves for the venue, and books what comes of it.
 ///
@@ -43,8 +48,10 @@ pub struct OrderDesk {
 pub(super) struct AtHand {
     pub(super) pursuits: Pursuits,
     pub(super) position: PositionWatch,
-    /// Newest price of the market.
-    pub(super) price: Option<Price>,
+    /// Newest price of the market, and when it was one.
+    price: Option<(Price, Timestamp)>,
+    /// How often the parts of the bar's sale were halved: the venue has refused them as too large.
+    pub(super) halvings: u32,
     are_updates_up: bool,
     /// No stop is handed in before this.
     stop_due: Option<Timestamp>,
@@ -60,6 +67,9 @@ pub(super) struct AtHand {
     is_cap_told: bool,
     /// Whether a person was told that the stop can't be as large as the position.
     is_stop_cap_told: bool,
+    /// Whether the venue may take sizes now that it has refused before: its rules have changed.
+    pub(super) are_rules_new: bool,
+    cash: CashQuestion,
 }
 
 /// Desks are the same when they keep to the same and remember the same.
@@ -76,7 +86,7 @@ impl OrderDesk {
     /// A rule is out of range.
     pub fn new(rules: OrderRules, position: Quantity) -> Result<Self, LiveError> {
         rules.validate()?;
-        let state = DeskState { position, ..DeskState::default() };
+        let state = DeskState { position, estimated_fees: Some(0.0), ..DeskState::default() };
         Ok(Self { rules, state, hand: AtHand::default() })
     }
 
@@ -93,18 +103,19 @@ impl OrderDesk {
     ///
     /// # Errors
     /// A rule is out of range.
-    pub fn with_rules(self, rules: OrderRules) -> Result<Self, LiveError> {
+    pub fn with_rules(mut self, rules: OrderRules) -> Result<Self, LiveError> {
         rules.validate()?;
-        Ok(Self { rules, ..self })
+        let are_rules_new = self.hand.are_rules_new || rules.instrument != self.rules.instrument;
+        self.state.estimated_fees.get_or_insert(0.0);
+        Ok(Self { rules, hand: AtHand { are_rules_new, ..self.hand }, ..self })
     }
 
-    /// Compares what two desks remember, whatever their rules are; what differs.
-    pub(crate) fn same_orders(&self, other: &Self) -> Result<(), String> {
-        match self.state == other.state {
+    /// Compares what it remembers with what `recorded` does, whatever their rules are; what differs.
+    pub(crate) fn same_orders(&self, recorded: &Self) -> Result<(), String> {
+        let ours = self.state.as_kept_by(&recorded.state);
+        match ours == recorded.state {
             true => Ok(()),
-            false => {
-                Err(format!("its orders are {:?}, and the session comes to {:?}", other.state, self.state))
-            }
+            false => Err(format!("its orders are {:?}, and the session comes to {ours:?}", recorded.state)),
         }
     }
 
@@ -165,9 +176,17 @@ impl OrderDesk {
         &self.state.costs
     }
 
-    /// Takes the newest price of the market, at which positions are taken over.
-    pub fn mark(&mut self, price: Price) {
-        self.hand.price = Some(price);
+    /// Takes a price of the market, that of the moment `at`; none that is older than the one that is known. Positions are
+    /// taken over at it, and parts of a sale are as large as it allows.
+    pub fn mark(&mut self, price: Price, at: Timestamp) {
+        if self.hand.price.is_none_or(|(_, known_at)| known_at <= at) {
+            self.hand.price = Some((price, at));
+        }
+    }
+
+    /// The newest price of the market.
+    pub(super) fn price(&self) -> Option<Price> {
+        self.hand.price.map(|(price, _)| price)
     }
 
     /// Takes what the venue answered or told.
@@ -193,30 +212,45 @@ impl OrderDesk {
     /// Ends the bar loop's orders: one that waits does not leave, one that is open is ended at the venue. The position is
     /// compared with the venue's once more: called at every bar, it finds what others did while updates did not come.
     pub fn cancel(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
-        self.withdraw(VoidReason::Withdrawn, now, acts);
-        let is_decision = |entry: &&OrderEntry| entry.intent.purpose == OrderPurpose::Decision;
-        let sent: Vec<_> =
-            self.state.sent().filter(is_decision).map(|entry| entry.intent.id.clone()).collect();
-        for id in sent {
-            self.ask_end(&id, now, acts);
-        }
+        self.end_decisions(false, now, acts);
         self.hand.position.want();
         self.advance(now, acts);
     }
 
     /// As [`cancel`](Self::cancel), of purchases alone: what gets out of a position goes on.
     pub fn cancel_purchases(&mut self, now: Timestamp, acts: &mut Vec<OrderAct>) {
-        let buys = |entry: &&OrderEntry| {
-            entry.intent.purpose == OrderPurpose::Decision && entry.intent.order.side == Side::Buy
-        };
-        if self.state.waiting().as_ref().is_some_and(buys) {
-            self.withdraw(VoidReason::Withdrawn, now, acts);
-        }
-        let sent: Vec<_> = self.state.sent().filter(buys).map(|entry| entry.intent.id.clone()).collect();
-        for id in sent {
-            self.ask_end(&id, now, acts);
-        }
+        self.end_decisions(true, now, acts);
         self.advance(now, acts);
+    }
+
+    /// As these two, before [`reconcile`](Self::reconcile): what an earlier process left and this one may not go on with
+    /// ends before anything leaves. `reason` is told.
+    pub fn forbid(&mut self, only_purchases: bool, reason: &str, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        for id in self.end_decisions(only_purchases, now, acts) {
+            acts.push(OrderAct::Warn(OrderWarning::NotAllowed { id, reason: reason.to_owned() }));
+        }
+    }
+
+    /// Ends the bar loop's orders, or its purchases; which.
+    fn end_decisions(
+        &mut self,
+        only_purchases: bool,
+        now: Timestamp,
+        acts: &mut Vec<OrderAct>,
+    ) -> Vec<ClientOrderId> {
+        let is_meant = |entry: &&OrderEntry| {
+            let OrderIntent { purpose, order, .. } = &entry.intent;
+            *purpose == OrderPurpose::Decision && (!only_purchases || order.side == Side::Buy)
+        };
+        let ended = self.state.open.iter().filter(is_meant);
+        let ended: Vec<_> = ended.map(|entry| entry.intent.id.clone()).collect();
+        for id in &ended {
+            match self.state.open(id).is_some_and(OrderEntry::is_waiting) {
+                true => self.close(id, OrderOutcome::Void(VoidReason::Withdrawn), now, acts),
+                false => self.ask_end(id, now, acts),
+            }
+        }
+        ended
     }
 
     /// When [`tick`](Self::tick) may have something to do; none while nothing is open.
@@ -227,7 +261,8 @@ impl OrderDesk {
         let wants_position = self.wants_position() && self.is_quiet();
         let position = wants_position.then(|| self.hand.position.deadline(patience));
         let stop = self.hand.stop_due.filter(|_| self.wants_stop());
-        let due = pursued.chain(waits).chain(position).chain(stop).min();
+        let cash = self.wants_cash(now).then_some(now);
+        let due = pursued.chain(waits).chain(position).chain(stop).chain(cash).min();
         due.map(|due| if has_come(due, now) { now } else { due })
     }
 
@@ -236,6 +271,7 @@ impl OrderDesk {
         self.confirm(now, acts);
         self.release(now, acts);
         self.protect(now, acts);
+        self.ask_cash(now, acts);
         // What the two before have ended.
         self.pursue(now, acts);
     }
@@ -261,7 +297,9 @@ impl OrderDesk {
     fn close(&mut self, id: &ClientOrderId, outcome: OrderOutcome, now: Timestamp, acts: &mut Vec<OrderAct>) {
         let Some(entry) = self.state.open(id).cloned() else { return };
         let is_stop = entry.intent.purpose == OrderPurpose::Stop;
-        let cost = FillCost::of(&entry, &self.rules).filter(|_| !is_stop).map(Box::new);
+        // One that the venue has not shown may turn up: its cost is told and counted then.
+        let has_cost = !is_stop && entry.placed_at.is_some();
+        let cost = FillCost::of(&entry, &self.rules).filter(|_| has_cost).map(Box::new);
         let was_beyond = self.state.costs.is_beyond();
         let record = OrderRecord::Closed { id: id.clone(), outcome: outcome.clone(), cost, at: now };
         self.note(record, acts);
@@ -292,7 +330,7 @@ impl OrderDesk {
     ) {
         let (id, is_stop) = (&entry.intent.id, entry.intent.purpose == OrderPurpose::Stop);
         match outcome {
-            OrderOutcome::Refused(rejection) => self.refused(&entry.intent, &rejection, now, acts),
+            OrderOutcome::Refused(rejection) => self.refused(entry, &rejection, now, acts),
             _ if is_stop && !entry.filled.is_zero() => {
                 acts.push(OrderAct::Warn(OrderWarning::StopFilled {
                     id: id.clone(),
@@ -313,11 +351,12 @@ impl OrderDesk {
     /// What follows from the venue's no.
     fn refused(
         &mut self,
-        intent: &OrderIntent,
+        entry: &OrderEntry,
         rejection: &Rejection,
         now: Timestamp,
         acts: &mut Vec<OrderAct>,
     ) {
+        let intent = &entry.intent;
         let warning = OrderWarning::Refused { id: intent.id.clone(), rejection: rejection.clone() };
         let mode = match rejection.reason {
             RejectReason::InsufficientBalance => {
@@ -327,12 +366,11 @@ impl OrderDesk {
                 None
             }
             RejectReason::BelowMinimum => {
-                let amount = match intent.order.size {
-                    OrderSize::Notional(cash) => cash.get(),
-                    // A sale may leave in parts: what was too small is what was left of it.
-                    OrderSize::Quantity(quantity) => (quantity - intent.sold).units(),
-                };
-                self.note(OrderRecord::TooSmall { side: intent.order.side, amount, at: now }, acts);
+                self.below_minimum(entry, now, acts);
+                None
+            }
+            RejectReason::AboveMaximum if intent.order.side == Side::Sell => {
+                self.hand.halvings = (self.hand.halvings + 1).min(MAX_HALVINGS);
                 None
             }
             // To get out is still worth a try.
@@ -347,6 +385,60 @@ impl OrderDesk {
         }
         acts.push(OrderAct::Warn(warning));
     }
+
+    /// The venue takes no order as small as this one was.
+    fn below_minimum(&mut self, entry: &OrderEntry, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        let (intent, instrument) = (&entry.intent, &self.rules.instrument);
+        let amount = match (intent.order.size, entry.handed_in) {
+            (OrderSize::Notional(wanted), Some(OrderSize::Notional(left))) => {
+                let is_capped = instrument.maximum_notional.is_some_and(|most| left >= most);
+                if left < wanted && !is_capped {
+                    let (id, wanted, spendable) = (intent.id.clone(), wanted.get(), left.get());
+                    acts.push(OrderAct::Warn(OrderWarning::CutShort { id, wanted, spendable }));
+                    acts.push(OrderAct::AskAccount);
+                    return;
+                }
+                left.get()
+            }
+            (OrderSize::Notional(wanted), _) => wanted.get(),
+            // A sale may leave in parts: what was too small is such a part, or all that was left of it.
+            (OrderSize::Quantity(wanted), part) => match (part, wanted - intent.sold) {
+                (Some(OrderSize::Quantity(part)), rest) if part < instrument.truncated(rest) => part.units(),
+                (_, rest) => rest.units(),
+            },
+        };
+        self.too_small(intent.order.side, amount, now, acts);
+    }
+
+    /// Remembers that the venue takes no order as small as `amount`.
+    pub(super) fn too_small(&mut self, side: Side, amount: f64, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        self.hand.are_rules_new = false;
+        self.note(OrderRecord::TooSmall { side, amount, at: now }, acts);
+    }
+
+    /// Why the venue would not take a sale of `held`, as far as it has said so; none where it may.
+    pub(crate) fn unsellable(&self, held: Quantity) -> Option<Unsellable> {
+        let small = self.state.small_sale.filter(|_| !self.hand.are_rules_new);
+        match self.rules.instrument.sells(held) {
+            false => Some(Unsellable::BelowMinimum),
+            true if small.is_some_and(|small| held.units() <= small) => Some(Unsellable::Refused),
+            true => None,
+        }
+    }
+}
+
+/// Why a position can't be sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsellable {
+    /// The venue's own minimum.
+    #[error("it is less than the venue sells")]
+    BelowMinimum,
+    /// It has refused a sale of that much.
+    #[error("the venue has refused a sale as small as that")]
+    Refused,
+    /// Nothing is handed in.
+    #[error("this trader only watches")]
+    Observed,
 }
 
 /// Whether the moment `due` has come, or lies so far away that the clock must have been set back.

@@ -17,6 +17,9 @@ pub struct OrderEntry {
     /// Bookings of the desk before it was decided.
     pub(super) bookings_before: u64,
     pub(super) sent_at: Option<Timestamp>,
+    /// The size that it left with, which may be less than was decided; none in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) handed_in: Option<OrderSize>,
     pub(super) placed_at: Option<Timestamp>,
     pub(super) is_canceling: bool,
     /// What is booked of it, before fees, and the quote currency that it came to.
@@ -61,6 +64,7 @@ impl OrderEntry {
             intent,
             bookings_before,
             sent_at: None,
+            handed_in: None,
             placed_at: None,
             is_canceling: false,
             filled: Quantity::ZERO,

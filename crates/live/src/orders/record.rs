@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    ClientOrderId, Fill, Order, OrderOrigin, OrderStatus, Price, Quantity, Rejection, Side, Timestamp,
-    VenueOrder,
+    ClientOrderId, Fill, Order, OrderOrigin, OrderSize, OrderStatus, Price, Quantity, Rejection, Side,
+    Timestamp, VenueOrder,
 };
 
 use super::FillCost;
@@ -125,12 +125,15 @@ pub enum OrderOutcome {
 pub enum OrderRecord {
     /// An order was decided and may leave.
     Intent(Box<OrderIntent>),
-    /// It is about to be handed in. On the disk before the order leaves.
+    /// It is about to be handed in, or once more with another size. On the disk before the order leaves.
     Sent {
         /// Which.
         id: ClientOrderId,
         /// When.
         at: Timestamp,
+        /// The size that it leaves with: at most what was decided. Earlier versions did not keep it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<OrderSize>,
     },
     /// The venue has it.
     Placed {
@@ -179,6 +182,13 @@ pub enum OrderRecord {
         side: Side,
         /// Of the asset for a sale, of quote currency for a purchase.
         amount: f64,
+        /// When.
+        at: Timestamp,
+    },
+    /// What the account's cash was while nothing was under way: from here on what moves it beside the ledger is told.
+    CashSeen {
+        /// By the venue.
+        account: f64,
         /// When.
         at: Timestamp,
     },
@@ -265,6 +275,41 @@ pub enum OrderWarning {
     CashShort {
         /// What it may spend.
         spendable: f64,
+    },
+    /// A purchase was cut to what the account may spend, and that was too little for the venue.
+    #[error(
+        "order {id} was for {wanted:.2}, the account may spend {spendable:.2}, and the venue takes no order as small as \
+         that: deposit the difference"
+    )]
+    CutShort {
+        /// Which.
+        id: ClientOrderId,
+        /// What was decided.
+        wanted: f64,
+        /// What could be spent.
+        spendable: f64,
+    },
+    /// The account's cash is not what it was and what the ledger has booked since.
+    #[error(
+        "the account's cash has moved by {difference:+.2} beside the ledger since {since}; sales of that time booked {fees:.2} \
+         of expected fees: the venue takes others or takes them later, or there was a deposit, a withdrawal or a trade that \
+         is not this trader's"
+    )]
+    CashMoved {
+        /// Account less ledger, of what has moved since; quote currency.
+        difference: f64,
+        /// Expected fees that the ledger booked since, in quote currency.
+        fees: f64,
+        /// When they were compared last.
+        since: Timestamp,
+    },
+    /// An order that an earlier process left, and that the session may not place any more.
+    #[error("order {id}, which an earlier process left, does not leave, or ends: {reason}")]
+    NotAllowed {
+        /// Which.
+        id: ClientOrderId,
+        /// Why.
+        reason: String,
     },
     /// The venue takes no order that is worth more.
     #[error("the venue takes orders up to {maximum}: what is larger is bought to that, and sold in parts")]

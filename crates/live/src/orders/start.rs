@@ -208,13 +208,18 @@ impl OrderDesk {
     /// Compares the account's cash with the ledger's, `cash` of `equity`, after [`reconcile`](Self::reconcile).
     pub(crate) fn compare_cash(&self, stock: &Stock, cash: f64, equity: f64) -> CashFound {
         let purchases = self.state.sent().filter(|entry| entry.placed_at.is_some());
-        let held_back = purchases.map(|entry| match entry.intent.order.size {
+        let held_back = purchases.map(|entry| match entry.handed_in.unwrap_or(entry.intent.order.size) {
             OrderSize::Notional(cash) => (cash.get() - entry.cost).max(0.0),
             OrderSize::Quantity(_) => 0.0,
         });
         let spendable = stock.account.spendable.get() + held_back.sum::<f64>();
-        let (tolerance, fees) = (CASH_TOLERANCE * equity.max(0.0), self.state.estimated_fees);
+        let (tolerance, fees) = (CASH_TOLERANCE * equity.max(0.0), self.state.estimated_fees.unwrap_or(0.0));
         CashFound { ledger: cash, spendable, tolerance, fees }
+    }
+
+    /// Names of the orders that have left and have not ended: the venue may have them.
+    pub(crate) fn on_their_way(&self) -> Vec<ClientOrderId> {
+        self.state.sent().map(|entry| entry.intent.id.clone()).collect()
     }
 
     /// Whether the position is nothing that the venue would take back.
@@ -228,7 +233,7 @@ impl OrderDesk {
             cash: stock.account.spendable,
             position: stock.position.quantity,
             equity: stock.account.equity,
-            last_price: self.hand.price.map_or(0.0, |price| price.get()),
+            last_price: self.price().map_or(0.0, |price| price.get()),
         };
         let risk = self.rules.risk;
         let decisions = self.state.open.iter().filter(|entry| entry.intent.purpose == OrderPurpose::Decision);

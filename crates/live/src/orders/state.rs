@@ -31,6 +31,17 @@ pub(super) struct BarOrders {
     pub(super) stops: u32,
 }
 
+/// The account's cash when it was last compared, and what the ledger has booked since.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct CashWatch {
+    pub(super) account: f64,
+    pub(super) at: Timestamp,
+    /// Quote currency that bookings brought since, after fees.
+    pub(super) flow: f64,
+    /// Expected fees of sales among that.
+    pub(super) fees: f64,
+}
+
 /// Everything that survives a crash.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct DeskState {
@@ -54,12 +65,32 @@ pub(super) struct DeskState {
     pub(super) small_sale: Option<f64>,
     pub(super) small_purchase: Option<f64>,
     pub(super) costs: CostMeter,
-    /// Quote currency of fees that were estimated: what cash may have been wrong by.
-    #[serde(default)]
-    pub(super) estimated_fees: f64,
+    /// Quote currency of fees that were estimated: what cash may have been wrong by. None as an earlier version left it,
+    /// which did not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) estimated_fees: Option<f64>,
+    /// None until the account's cash was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cash: Option<CashWatch>,
 }
 
 impl DeskState {
+    /// What of this an earlier version has kept, where `recorded` is from one; all of it where it is not.
+    pub(super) fn as_kept_by(&self, recorded: &Self) -> Self {
+        let mut kept = self.clone();
+        if recorded.estimated_fees.is_some() {
+            kept.estimated_fees.get_or_insert(0.0);
+            return kept;
+        }
+        // It did not know either what was taken over of which order, or not in every case.
+        kept.estimated_fees = None;
+        for entry in kept.open.iter_mut().chain(&mut kept.closed) {
+            let name = &entry.intent.id;
+            entry.adopted = recorded.entry(name).and_then(|recorded| recorded.adopted);
+        }
+        kept
+    }
+
     pub(super) fn open(&self, id: &ClientOrderId) -> Option<&OrderEntry> {
         self.open.iter().find(|entry| entry.intent.id == *id)
     }
@@ -88,8 +119,10 @@ impl DeskState {
     pub(super) fn apply(&mut self, record: &OrderRecord) -> Result<(), ReplayError> {
         match record {
             OrderRecord::Intent(intent) => self.intend(intent)?,
-            OrderRecord::Sent { id, at } => {
-                self.change(id, "an intent before it is sent")?.sent_at.get_or_insert(*at);
+            OrderRecord::Sent { id, at, size } => {
+                let entry = self.change(id, "an intent before it is sent")?;
+                entry.sent_at.get_or_insert(*at);
+                entry.handed_in = *size;
             }
             OrderRecord::Placed { id, at } => self.place(id, *at)?,
             OrderRecord::CancelAsked { id, .. } => {
@@ -112,6 +145,9 @@ impl DeskState {
                     Side::Sell => &mut self.small_sale,
                 };
                 *small = Some(small.map_or(*amount, |before| before.max(*amount)));
+            }
+            OrderRecord::CashSeen { account, at } => {
+                self.cash = Some(CashWatch { account: *account, at: *at, flow: 0.0, fees: 0.0 });
             }
         }
         Ok(())
@@ -169,6 +205,11 @@ impl DeskState {
         self.bookings += 1;
         if takes {
             self.move_position(fill);
+            if let Some(cash) = &mut self.cash {
+                cash.flow += cash_flow(fill);
+                let is_expected = booking.is_fee_estimated && fill.side == Side::Sell;
+                cash.fees += if is_expected { fill.fee_cash.get() } else { 0.0 };
+            }
             if booking.kind != BookingKind::FeeCorrection {
                 self.last_price = Some(fill.price);
             }
@@ -190,17 +231,21 @@ impl DeskState {
         match fill.side {
             _ if !booking.is_fee_estimated => {}
             Side::Buy => self.estimated = self.estimated + fill.quantity,
-            Side::Sell => self.estimated_fees += fill.fee_cash.get(),
+            Side::Sell => *self.estimated_fees.get_or_insert(0.0) += fill.fee_cash.get(),
         }
         Ok(())
     }
 
-    /// Notes which orders may explain what is taken over, should they turn up: the newest first.
+    /// Notes which orders may explain what is taken over, should they turn up: those of which nobody knows whether they are
+    /// there before those that the venue refused, the newest first.
     fn adopt(&mut self, fill: &Fill) {
         let mut left = fill.quantity;
-        for entry in self.closed.iter_mut().rev() {
-            if entry.may_turn_up() && entry.intent.order.side == fill.side {
-                left = left - entry.adopt(left, fill.price);
+        for is_given_up in [true, false] {
+            for entry in self.closed.iter_mut().rev() {
+                let is_meant = (entry.outcome == Some(OrderOutcome::GivenUp)) == is_given_up;
+                if is_meant && entry.may_turn_up() && entry.intent.order.side == fill.side {
+                    left = left - entry.adopt(left, fill.price);
+                }
             }
         }
     }
@@ -227,6 +272,14 @@ impl DeskState {
         }
         self.closed.push_back(entry);
         Ok(())
+    }
+}
+
+/// What `fill` brings in quote currency.
+pub(crate) fn cash_flow(fill: &Fill) -> f64 {
+    match fill.side {
+        Side::Buy => -(fill.notional() + fill.fee_cash.get()),
+        Side::Sell => fill.notional() - fill.fee_cash.get(),
     }
 }
 

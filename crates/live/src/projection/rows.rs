@@ -145,7 +145,8 @@ impl Context {
             | OrderRecord::Placed { at, .. }
             | OrderRecord::CancelAsked { at, .. }
             | OrderRecord::Confirmed { at, .. }
-            | OrderRecord::TooSmall { at, .. } => self.now = *at,
+            | OrderRecord::TooSmall { at, .. }
+            | OrderRecord::CashSeen { at, .. } => self.now = *at,
         }
         LiveRow::Nothing
     }

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Interval;
 use walkforward_core::{Bar, CancelToken, Clock, FeedEvent, MarketFeed, Timestamp};
 
-use super::TraderStatus;
 use super::step::Step;
+use super::{EndRules, TraderStatus};
 use crate::bar_loop::{BarLoop, FeedState, Moment};
 use crate::control::Told;
 use crate::controls::Controls;
@@ -23,8 +23,6 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// Least time between two looks at the orders of a venue.
 const LEAST_WAIT_MS: i64 = 5;
-/// How long a session that stops waits for its orders to end.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A session that has started.
 pub(super) struct Runner {
@@ -39,6 +37,7 @@ pub(super) struct Runner {
     pub(super) tick: Interval,
     pub(super) feed: FeedState,
     pub(super) step: Step,
+    pub(super) end: EndRules,
     pub(super) clock: Arc<dyn Clock>,
     /// When the process began to trade.
     pub(super) begun_at: Timestamp,
@@ -54,6 +53,7 @@ impl Runner {
             ended = Err(error);
         }
         let Self { mut bar_loop, .. } = self;
+        bar_loop.recorder.meter().metrics().feed_up(false);
         bar_loop.summary.stop = *ended.as_ref().unwrap_or(&StopReason::Failed);
         let now = bar_loop.clock.now();
         let closing = bar_loop.journal_refusals(now).and_then(|()| {
@@ -134,9 +134,9 @@ impl Runner {
 
     /// Ends the orders at a venue, and waits for that as long as it may take. What is left, the next start takes up.
     async fn settle(&mut self) -> Result<(), LiveError> {
-        let end = self.clock.monotonic() + SETTLE_PATIENCE;
+        let end = self.clock.monotonic() + self.end.orders;
         self.bar_loop.end_for_good(self.clock.now())?;
-        while (!self.bar_loop.is_settled() || self.bar_loop.wants_flat()) && self.clock.monotonic() < end {
+        while self.has_orders_left() && self.clock.monotonic() < end && !self.end.at_once.is_cancelled() {
             self.take_commands()?;
             self.bar_loop.tick_orders(self.clock.now())?;
             tokio::select! {
@@ -144,10 +144,23 @@ impl Runner {
                 () = tokio::time::sleep(TICK) => {}
             }
         }
+        if self.has_orders_left() {
+            let (orders, is_open) = (self.bar_loop.open_orders(), self.bar_loop.wants_flat());
+            tracing::warn!(
+                orders,
+                position_to_be_closed = is_open,
+                "the session ends before its orders do: they are in the journal, and the next start looks them up"
+            );
+        }
         // What somebody said until now holds for the next start.
         self.read_controls()?;
         self.commands.close();
         self.take_commands()
+    }
+
+    /// Whether something is on its way, or is to be.
+    fn has_orders_left(&self) -> bool {
+        !self.bar_loop.is_settled() || self.bar_loop.wants_flat()
     }
 
     fn on_tick(&mut self) -> Result<(), LiveError> {
@@ -183,6 +196,10 @@ impl Runner {
         let by_bars = self.intake.time() == FeedTime::Bars;
         let now = if by_bars { bar.close_time(self.intake.base()) } else { self.clock.now() };
         self.feed = FeedState { is_up: true, last_data_at: Some(now) };
+        if by_bars {
+            // A replay has no connection that it could tell of.
+            self.bar_loop.recorder.meter().metrics().feed_up(true);
+        }
         let taken = self.intake.push(bar, now, &mut self.bar_loop.summary)?;
         if taken == Taken::New {
             self.bar_loop.mark_price(bar.close(), bar.close_time(self.intake.base()));

@@ -1,30 +1,31 @@
 //! How a session begins: anew, or where its journal left it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
-use walkforward_core::{Backfill, Bar, Clock, MarketFeed, MarketRules, Timeframe};
+use walkforward_core::{Backfill, Bar, Clock, ControlCommand, MarketFeed, MarketRules, Timeframe};
 use walkforward_engine::EngineError;
 
 use super::Trader;
 use super::run::{Runner, TICK};
 use super::step::Step;
+use super::waiting::{Executes, Left, Starting, executing};
 use crate::bar_loop::{BarLoop, Executing, FeedState, Retry};
-use crate::control::EventLog;
+use crate::control::{EventLog, Told};
 use crate::controls::Controls;
-use crate::execution::{AtVenue, stock};
 use crate::intake::{Intake, IntakeOptions};
 use crate::journal::{
     EventRecord, ModelStamp, Recovered, SegmentHeader, SegmentStart, newest_header, recover,
 };
 use crate::metrics::Meter;
 use crate::recorder::Recorder;
-use crate::watcher::Accepts;
+use crate::watcher::{Accepts, LookRequests};
 use crate::{
-    Assembly, ChampionSource, ClosedBar, DecisionJournal, Desk, DeskCheckpoint, Due, Execution, FeedTime,
-    LiveError, ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionCounts, SessionSummary, Stock,
-    TraderOptions, TraderPorts, WatchOutcome,
+    Assembly, ChampionSource, ClosedBar, Command, DecisionJournal, Desk, DeskCheckpoint, Due, Execution,
+    FeedTime, LiveError, ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionCounts, SessionSummary,
+    Stock, TraderOptions, TraderPorts, WatchOutcome,
 };
 
 /// Refused models that wait to be journalled; each distinct failure comes once.
@@ -39,8 +40,22 @@ impl Drop for AbortOnDrop {
     }
 }
 
+/// What came of a start.
+pub(super) enum Started {
+    /// The session has begun.
+    Runs(Box<Runner>, Box<dyn MarketFeed>, AbortOnDrop),
+    /// Somebody stopped it before it could begin: its journal is as it was.
+    Stopped(Box<SessionSummary>),
+}
+
+impl Started {
+    fn stopped(options: &TraderOptions, desk: &Desk) -> Self {
+        Self::Stopped(Box::new(SessionSummary::stopped_at_start(&options.session, Some(desk))))
+    }
+}
+
 /// Takes the journal, brings the session to where it stands, and writes the head of a segment.
-pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>, AbortOnDrop), LiveError> {
+pub(super) async fn start(mut trader: Trader) -> Result<Started, LiveError> {
     let Trader { options, ports, slot, cancel, .. } = trader;
     let TraderPorts { feed, backfill, execution, champion, clock } = ports;
     check_venue(&options, &execution)?;
@@ -48,27 +63,27 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         take_journal(&options, feed.base(), execution.name(), clock.as_ref())?;
     journal.publish_to(trader.synced);
     let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
-    let waited = resumed.as_ref().map_or(0, |resumed| resumed.waited);
-    let Begun { desk, model, last_bar, bars, orders, counts } = begun(&options, resumed)?;
-    if let Some(model) = &model {
-        slot.resume(model);
-    }
+    let Begun { desk, model, last_bar, bars, waited, orders, counts } = begun(&options, resumed)?;
+    model.iter().for_each(|model| slot.resume(model));
     let last_closed = desk.history().last().copied().map(ClosedBar::of_history);
-    let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
-    let mut watcher = watcher(&options, champion, &slot, sender).answering(trader.looks.1);
-    let (execution, stock) = executing(execution, &header, orders, &desk, clock.as_ref()).await?;
+    let (mut watcher, refusals) = watcher(&options, champion, &slot, trader.looks.1);
+    let left = Left { header: &header, desk: &desk, model: model.as_ref(), last_bar, bars, counts };
+    let waiting = Starting { named: &trader.named, commands: &mut trader.commands.1, cancel: &cancel };
+    let Some(Executes { execution, stock, early }) =
+        executing(execution, &left, orders, waiting, (clock.as_ref(), &options.journal)).await?
+    else {
+        return Ok(Started::stopped(&options, &desk));
+    };
     header.account = header.account.or_else(|| stock.as_ref()?.account_hash());
     let meter = Meter::new(trader.metrics, header.is_paper(), Arc::clone(&clock));
     let log = EventLog::new(trader.events, counts.events, desk.risk().mode());
-    let mut summary = SessionSummary::new(options.session.initial_cash);
-    summary.stand(desk.session());
     let mut bar_loop = BarLoop {
         execution,
         recorder: Recorder::new(journal, log, meter),
+        summary: SessionSummary::of(desk.session()),
         desk,
         refusals,
         clock: Arc::clone(&clock),
-        summary,
         watch: options.watch,
         confirmed: watcher.confirmed(),
         fresh: None,
@@ -90,8 +105,9 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
     };
     bar_loop.begin_segment(begin)?;
     let name = bar_loop.header.session_id().map_err(|error| LiveError::Name { error })?;
-    take_up(&mut bar_loop, stock.as_ref(), &mut watcher).await?;
-    let runner = Runner {
+    take_up(&mut bar_loop, stock.as_ref(), asked_for(&options.journal, &early).as_ref(), &mut watcher)
+        .await?;
+    let mut runner = Runner {
         intake: intake(&options, feed.base(), backfill, &bar_loop)?,
         controls: Controls::new(&options.journal),
         speed: options.speed,
@@ -102,12 +118,14 @@ pub(super) async fn start(trader: Trader) -> Result<(Runner, Box<dyn MarketFeed>
         status: trader.status,
         step: Step::new(trader.step, bars, trader.looks.0),
         feed: FeedState { is_up: options.time == FeedTime::Bars, last_data_at: None },
+        end: trader.end,
         bar_loop,
         clock,
     };
+    early.into_iter().try_for_each(|told| runner.on_told(told))?;
     trader.named.send_replace(Some(name));
     let watching = AbortOnDrop(tokio::spawn(watcher.run(options.poll_interval, cancel)));
-    Ok((runner, feed, watching))
+    Ok(Started::Runs(Box::new(runner), feed, watching))
 }
 
 /// The way in of bars that follow on the last one that is known.
@@ -128,15 +146,35 @@ fn ticks() -> Interval {
     ticks
 }
 
-/// Takes up the orders that were left, and the model that trades.
+/// What somebody asked for while the session did not run or had not begun: by a file, or told since. It is journalled and
+/// has its effect when the session runs; until then no order goes against it.
+fn asked_for(folder: &Path, early: &[Told]) -> Option<Command> {
+    let told = |told: &Told| match told {
+        Told::Command(command) => Some(command.clone()),
+        Told::Asked(ControlCommand::Kill { reason, flatten }, _) => {
+            Some(Command::Halt { reason: reason.clone().into(), flatten: *flatten })
+        }
+        Told::Asked(ControlCommand::Pause { reason }, _) => {
+            Some(Command::Pause { reason: reason.clone().into() })
+        }
+        Told::Asked(ControlCommand::ReduceOnly { reason }, _) => {
+            Some(Command::ReduceOnly { reason: reason.clone().into() })
+        }
+        Told::Asked(..) | Told::Notice(_) => None,
+    };
+    Controls::new(folder).halt().or_else(|| early.iter().find_map(told))
+}
+
+/// Takes up the orders that were left, and the model that trades. `asked` is what somebody asked for meanwhile.
 async fn take_up(
     bar_loop: &mut BarLoop,
     stock: Option<&Stock>,
+    asked: Option<&Command>,
     watcher: &mut PointerWatcher,
 ) -> Result<(), LiveError> {
     let now = bar_loop.clock.now();
     if let Some(stock) = stock {
-        bar_loop.reconcile(stock, now)?;
+        bar_loop.reconcile(stock, asked, now)?;
     }
     if bar_loop.slot.load().is_none() && !matches!(watcher.poll().await, WatchOutcome::Deployed(_)) {
         bar_loop.event(EventRecord::NoModel, now)?;
@@ -190,25 +228,6 @@ fn check_venue(options: &TraderOptions, execution: &Execution) -> Result<(), Liv
     Ok(())
 }
 
-/// Who executes; at a venue with all that a start has to know of it.
-async fn executing(
-    execution: Execution,
-    header: &SegmentHeader,
-    orders: Option<OrderDesk>,
-    desk: &Desk,
-    clock: &dyn Clock,
-) -> Result<(Executing, Option<Stock>), LiveError> {
-    match execution {
-        Execution::Broker(broker) => Ok((Executing::Broker(broker), None)),
-        Execution::Venue(access) => {
-            let stock = stock(access.venue.as_ref(), orders.as_ref()).await?;
-            let at = AtVenue::begin(&access, header, orders, desk, &stock)?;
-            at.check(header, desk, &stock, access.mode, clock.now())?;
-            Ok((Executing::Venue(Box::new(at)), Some(stock)))
-        }
-    }
-}
-
 /// The journal of a session, what its headers say, and the session that goes on.
 struct Taken {
     journal: DecisionJournal,
@@ -234,6 +253,10 @@ fn take_journal(
         header.session = before.session;
         header.account = before.account;
     }
+    if resumed.is_none() {
+        // The name by which others reach it, as it will be.
+        header.session.first_segment = journal.next_number()?;
+    }
     Ok(Taken { journal, header, resumed })
 }
 
@@ -243,19 +266,20 @@ struct Begun {
     model: Option<ModelStamp>,
     last_bar: Option<walkforward_core::Timestamp>,
     bars: u64,
+    waited: u32,
     orders: Option<OrderDesk>,
     counts: SessionCounts,
 }
 
 fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, LiveError> {
     let (session, limits, kept) = (options.session, options.limits, options.history_bars);
-    let Some(Recovered { desk, model, last_bar, bars, orders, counts, .. }) = resumed else {
+    let Some(Recovered { desk, model, last_bar, bars, waited, orders, counts, .. }) = resumed else {
         let mut desk = Desk::new(session, limits, kept)?;
         for bar in without_holes(&options.warm_up, options.timeframe)? {
             desk.warm_up(&bar)?;
         }
         let counts = SessionCounts::default();
-        return Ok(Begun { desk, model: None, last_bar: None, bars: 0, orders: None, counts });
+        return Ok(Begun { desk, model: None, last_bar: None, bars: 0, waited: 0, orders: None, counts });
     };
     // Anew from its own checkpoint: under the costs and limits of today, and as the next recovery will see it.
     let checkpoint = desk.checkpoint();
@@ -263,7 +287,7 @@ fn begun(options: &TraderOptions, resumed: Option<Recovered>) -> Result<Begun, L
     for bar in desk.history() {
         next.warm_up(bar)?;
     }
-    Ok(Begun { desk: next, model, last_bar, bars, orders, counts })
+    Ok(Begun { desk: next, model, last_bar, bars, waited, orders, counts })
 }
 
 fn resume_desk(options: &TraderOptions, mut checkpoint: DeskCheckpoint) -> Result<Desk, LiveError> {
@@ -324,13 +348,15 @@ fn watcher(
     options: &TraderOptions,
     champion: Box<dyn ChampionSource>,
     slot: &Arc<PolicySlot>,
-    refusals: mpsc::Sender<ModelRefused>,
-) -> PointerWatcher {
+    looks: LookRequests,
+) -> (PointerWatcher, mpsc::Receiver<ModelRefused>) {
     let accepts = Accepts {
         symbol: options.symbol.clone(),
         timeframe: options.timeframe,
         history_bars: options.history_bars,
         market: options.session.market,
     };
-    PointerWatcher::new(champion, Arc::clone(slot), accepts, refusals)
+    let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
+    let watcher = PointerWatcher::new(champion, Arc::clone(slot), accepts, sender);
+    (watcher.answering(looks), refusals)
 }

@@ -94,13 +94,24 @@ impl Runner {
             }
             Notice::Restricted { reason } => self.watch_condition(Some(Behaviour::ReduceOnly), reason),
             Notice::Lifted { reason } => self.watch_condition(None, reason),
-            Notice::Stop { model_id, reason } => {
-                // In this order: what the journal tells of the watch is not told again.
-                self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
-                self.bar_loop.event(EventRecord::Guard { model_id, reason }, now)?;
-                self.bar_loop.recorder.sync()
-            }
+            Notice::Stop { model_id, reason } => self.stop(model_id, &reason),
         }
+    }
+
+    /// Closes the position and halts because of a verdict on a champion, unless another model has taken its place.
+    fn stop(&mut self, model_id: ModelId, reason: &str) -> Result<(), LiveError> {
+        let now = self.now();
+        if let Some(other) = self.bar_loop.slot.load().filter(|other| other.model_id != model_id) {
+            let other = &other.model_id;
+            let reason = format!("{model_id}: {reason}; nothing is done: {other} has taken its place");
+            tracing::warn!(reason, "a verdict that comes too late");
+            return self.bar_loop.event(EventRecord::Warning { reason }, now);
+        }
+        let reason = format!("{reason}: the position is closed and the session halts");
+        // In this order: what the journal tells of the watch is not told again.
+        self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
+        self.bar_loop.event(EventRecord::Guard { model_id, reason }, now)?;
+        self.bar_loop.recorder.sync()
     }
 
     /// Begins or ends what the watch holds the session back for, and brings that to the disk.

@@ -1,10 +1,12 @@
 //! From a verdict to what became of it: persisted, then done, then announced.
 
 use walkforward_core::{ModelId, Timestamp};
-use walkforward_store::{GuardedRollback, JournalPosition, RollbackRequest, Store, StoreError};
+use walkforward_store::{JournalPosition, PointerReader};
 
-use super::pending::{Outcome, Pending};
-use super::{WatchOptions, Watchman, Work};
+use super::pending::{Meanwhile, Outcome, Pending};
+use super::rollback::{Tried, act, made_again};
+use super::session::WatchedSession;
+use super::{Watchman, Work};
 use crate::ConditionSource;
 use crate::follow::{FollowError, JournalTail, Tailed};
 use crate::journal::{BarRecord, EventRecord, JournalRecord, StampedEvent};
@@ -22,7 +24,8 @@ pub enum Notice {
         /// Why, and what was done.
         reason: String,
     },
-    /// The champion should go, and nothing came before it or it decides on: the session has to close its position and halt.
+    /// The champion should go, and nothing came before it or it decides on: the session has to close its position and halt,
+    /// unless another model has taken its place by then.
     Stop {
         /// The champion.
         model_id: ModelId,
@@ -49,15 +52,6 @@ pub enum Notice {
 /// Hands a notice to the session. What it can't take any more it learns after the next start.
 pub type Notify = Box<dyn Fn(Notice) + Send + Sync>;
 
-/// What a try to take a champion back came to.
-enum Tried {
-    Done(Outcome),
-    /// The pointer names another model, and not because of this verdict.
-    Moved {
-        champion: Option<ModelId>,
-    },
-}
-
 impl Work {
     /// The journal tells of what was done about a verdict on this model: it need not be told again.
     pub(super) fn hears_of(&mut self, model_id: &ModelId) {
@@ -73,9 +67,9 @@ impl Work {
     }
 
     /// Another model decides: what was found about the one before is done with. That it still decides counts, too.
-    pub(super) fn decided(&mut self, bar: &BarRecord) {
+    pub(super) fn decided(&mut self, bar: &BarRecord, at: JournalPosition) {
         if let Some(pending) = &mut self.pending
-            && pending.decided(bar)
+            && pending.decided(bar, at)
         {
             tracing::info!(model = %pending.model_id, "another model decides than the one with the verdict");
             self.pending = None;
@@ -83,9 +77,10 @@ impl Work {
     }
 
     /// Somebody has acknowledged the halt that a verdict came to: the champion is watched anew. What the journal should say
-    /// of that.
+    /// of that. Where a verdict came to no halt, or not yet, something else was acknowledged.
     pub(super) fn acknowledged(&mut self, at: Timestamp) -> Option<String> {
-        if self.pending.as_ref().is_some_and(|pending| pending.outcome.is_none()) {
+        let outcome = self.pending.as_ref().map(|pending| &pending.outcome);
+        if matches!(outcome, Some(None | Some(Outcome::TakenBack { .. }))) {
             return None;
         }
         let begun = self.session.as_mut()?.watch_anew()?;
@@ -115,28 +110,27 @@ impl Work {
 }
 
 impl Watchman {
-    /// Brings a verdict to its end, as far as that is not done.
-    pub(super) fn settle(&mut self) -> Result<(), FollowError> {
+    /// Brings a verdict to its end, as far as that is not done. `until` is how far the journal is.
+    pub(super) fn settle(&mut self, until: JournalPosition) -> Result<(), FollowError> {
         self.note_place()?;
-        let Some(pending) = self.work.as_ref().and_then(|work| work.pending.clone()) else { return Ok(()) };
+        let Some((pending, is_caught_up)) = self.unsettled(until) else { return Ok(()) };
         let outcome = match pending.outcome.clone() {
-            // The journal may tell of it already, behind where the process before had come to.
-            Some(_) if self.work.as_ref().is_some_and(|work| work.at < work.begun_until) => return Ok(()),
-            Some(_) if pending.is_told => return Ok(()),
             Some(outcome) => outcome,
-            None if pending.has_moved => return Ok(()),
             None => {
                 // On the disk first: a start after a crash takes the champion back, if it still is the champion.
                 self.save()?;
                 match act(self.store.store()?, &self.options, &pending)? {
                     Tried::Done(outcome) => self.note_outcome(outcome)?,
                     Tried::Moved { champion } => return self.note_moved(champion),
+                    Tried::MadeAgain => return self.note_made_again(&pending, is_caught_up),
                 }
             }
         };
-        if let Some(pending) = self.work.as_mut().and_then(|work| work.pending.as_mut())
-            && !std::mem::replace(&mut pending.is_announced, true)
-        {
+        if self.is_wanted_again(&pending, &outcome) {
+            return self.note_made_again(&pending, true);
+        }
+        if let Some(pending) = self.pending() {
+            pending.announced_at = Some(until);
             let notice = pending.notice(&outcome);
             tracing::warn!(?notice, "a rule of the guard was broken");
             (self.notify)(notice);
@@ -144,10 +138,71 @@ impl Watchman {
         Ok(())
     }
 
-    /// Where the pointer had moved, it may have moved again.
+    /// The verdict for which something is to be done, and whether all is read that the journal had when this process began.
+    /// None where the journal, up to `until`, shows that another model has decided since: there it ends.
+    fn unsettled(&mut self, until: JournalPosition) -> Option<(Pending, bool)> {
+        let work = self.work.as_mut()?;
+        let is_caught_up = work.at >= work.begun_until;
+        let pending = work.pending.as_mut()?;
+        if pending.meanwhile == Meanwhile::MadeAgain && is_caught_up {
+            pending.meanwhile = Meanwhile::Nothing;
+        }
+        // The journal may tell of it already, behind where the process before had come to.
+        if pending.outcome.is_some() && !is_caught_up {
+            return None;
+        }
+        if pending.is_told || pending.announced_at.is_some() || pending.meanwhile != Meanwhile::Nothing {
+            return None;
+        }
+        let is_taken_back = matches!(pending.outcome, Some(Outcome::TakenBack { .. }));
+        let tail = JournalTail::behind(&self.options.journal, work.at);
+        if !is_taken_back && bars_on(tail, pending, until).is_none() {
+            pending.meanwhile = Meanwhile::Replaced;
+            return None;
+        }
+        Some((pending.clone(), is_caught_up))
+    }
+
+    /// Whether somebody has made the champion again champion that the session should be told to halt for; not where nobody
+    /// can tell.
+    fn is_wanted_again(&mut self, pending: &Pending, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::TakenBack { .. } => false,
+            Outcome::NothingBefore { .. } => {
+                let store = self.store.store().ok().filter(|_| pending.is_left);
+                store.is_some_and(|store| matches!(made_again(store, &self.options, pending), Ok(Some(_))))
+            }
+            Outcome::Stays { .. } => {
+                let pointer = PointerReader::new(self.store.models_dir(), self.options.line.clone()).read();
+                matches!(pointer, Ok(Some((pointer, _))) if pointer.model_id == pending.model_id)
+            }
+        }
+    }
+
+    /// Somebody wants the champion in spite of its verdict: the watch over it begins anew. What it decided before is no
+    /// evidence any more, so all of that is read first.
+    fn note_made_again(&mut self, pending: &Pending, is_caught_up: bool) -> Result<(), FollowError> {
+        let Some(work) = &mut self.work else { return Ok(()) };
+        if !is_caught_up {
+            work.pending.iter_mut().for_each(|pending| pending.meanwhile = Meanwhile::MadeAgain);
+            return Ok(());
+        }
+        (work.pending, work.is_dirty) = (None, true);
+        let begun = work.session.as_mut().and_then(WatchedSession::watch_anew);
+        let Pending { model_id, found_at, .. } = pending;
+        self.warn(&match begun {
+            Some(Err(problem)) => problem,
+            _ => format!(
+                "the watch over {model_id} begins anew: it was made champion again since its verdict at {found_at}"
+            ),
+        });
+        Ok(())
+    }
+
+    /// What became of the champion meanwhile may have changed.
     pub(super) fn try_again(&mut self) {
         if let Some(pending) = self.pending() {
-            pending.has_moved = false;
+            pending.meanwhile = Meanwhile::Nothing;
         }
     }
 
@@ -208,7 +263,7 @@ impl Watchman {
     fn note_outcome(&mut self, outcome: Outcome) -> Result<Outcome, FollowError> {
         if let Some(work) = &mut self.work {
             if let Some(pending) = &mut work.pending {
-                pending.outcome = Some(outcome.clone());
+                (pending.outcome, pending.is_left) = (Some(outcome.clone()), false);
                 if let (Outcome::TakenBack { .. }, Some(session)) = (&outcome, &mut work.session) {
                     session.taken_back = Some(pending.model_id.clone());
                 }
@@ -220,22 +275,23 @@ impl Watchman {
     }
 
     /// Another model is champion by now, and whether the session takes it the journal will tell: until then the verdict
-    /// stays, and the session is held back once the journal is read to its end.
+    /// stays.
     fn note_moved(&mut self, champion: Option<ModelId>) -> Result<(), FollowError> {
-        if let Some(work) = &mut self.work
-            && let Some(pending) = &mut work.pending
-        {
-            pending.has_moved = true;
+        if let Some(pending) = self.pending() {
+            (pending.meanwhile, pending.is_left) = (Meanwhile::Moved, false);
             let now = champion.map_or_else(|| "none".to_owned(), |champion| champion.to_string());
             tracing::info!(model = %pending.model_id, now, "the champion changed before it was taken back");
         }
         Ok(())
     }
 
-    /// Holds the session back where the pointer has moved and the journal, read to its end, shows the same model still.
+    /// Holds the session back where the pointer has moved, and the journal, read to its end, shows that the same model has
+    /// decided a bar still. Where it has none yet, the next one may be the first of the other.
     pub(super) fn hold_while_moved(&mut self) {
         let Some(work) = &mut self.work else { return };
-        if let Some(pending) = work.pending.as_mut().filter(|it| it.has_moved && it.hold.is_none()) {
+        let holds =
+            |it: &&mut Pending| it.meanwhile == Meanwhile::Moved && it.decides_on && it.hold.is_none();
+        if let Some(pending) = work.pending.as_mut().filter(holds) {
             pending.hold = Some(format!(
                 "{}; another model is champion already, and the session has not taken it yet: positions may only shrink until \
                  another model decides",
@@ -259,59 +315,4 @@ fn bars_on(mut tail: JournalTail, pending: &Pending, until: JournalPosition) -> 
         bars += u32::from(pending.is_on(&bar));
     }
     Some(bars)
-}
-
-/// Takes the champion back.
-fn act(store: &Store, options: &WatchOptions, pending: &Pending) -> Result<Tried, FollowError> {
-    let Pending { model_id, verdict, .. } = pending;
-    store.settle(&options.line)?;
-    if let Some(done) = done_before(store, options, pending)? {
-        return Ok(Tried::Done(done));
-    }
-    let request = RollbackRequest {
-        line: &options.line,
-        expected_champion: model_id,
-        rule: verdict.rule.as_str(),
-        sentence: &verdict.sentence,
-        quarantine: options.quarantine,
-    };
-    match store.roll_back_guarded(&request) {
-        Ok(taken) => {
-            let quarantine = match taken.quarantined {
-                Some((arm, until)) => format!(", and its arm {arm} is in quarantine until {until}"),
-                None => String::new(),
-            };
-            let passed_over = match taken.passed_over.is_empty() {
-                true => String::new(),
-                false => format!(" ({})", taken.passed_over.join("; ")),
-            };
-            let words = format!("{} is champion again{passed_over}{quarantine}", taken.promotion.to());
-            Ok(Tried::Done(Outcome::TakenBack { words }))
-        }
-        Err(StoreError::NoEarlierChampion { problem, .. }) => {
-            Ok(Tried::Done(Outcome::NothingBefore { words: problem }))
-        }
-        Err(StoreError::PointerMoved { found, .. }) => Ok(Tried::Moved { champion: found }),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The rollback that took this champion back since the verdict, whoever did that: a process before, when it was killed behind
-/// it, or the watch of another session. Nothing is taken back twice, whatever somebody has made champion since.
-fn done_before(
-    store: &Store,
-    options: &WatchOptions,
-    pending: &Pending,
-) -> Result<Option<Outcome>, FollowError> {
-    let rows = store.guarded_rollbacks(Some(&options.line))?;
-    let is_it = |row: &GuardedRollback| Some(row.sequence) > pending.after && row.model == pending.model_id;
-    let quarantine = |row: &GuardedRollback| match &row.quarantine {
-        Some(quarantine) => {
-            format!(", and its arm {} is in quarantine until {}", quarantine.arm, quarantine.until)
-        }
-        None => String::new(),
-    };
-    Ok(rows.iter().find(|row| is_it(row)).map(|row| Outcome::TakenBack {
-        words: format!("it was taken back at {}{}", row.since, quarantine(row)),
-    }))
 }

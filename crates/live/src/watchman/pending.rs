@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{ModelId, Timestamp};
+use walkforward_store::JournalPosition;
 
 use super::act::Notice;
 use crate::GuardVerdict;
 use crate::journal::BarRecord;
 
-/// Bars that a champion may decide still after the journal has told that it was taken back: the pointer is looked at within
-/// the first of them.
+/// Bars that a champion may decide still after the journal has told that it was taken back, or the session that it should
+/// halt: the pointer is looked at within the first of them.
 const BARS_TO_LEAVE: u32 = 2;
 
 /// A verdict whose consequence the journal does not tell of yet.
@@ -19,7 +20,7 @@ pub(super) struct Pending {
     pub(super) model_id: ModelId,
     pub(super) verdict: GuardVerdict,
     /// Close of the bar that brought it.
-    found_at: Timestamp,
+    pub(super) found_at: Timestamp,
     /// Number of the line's last promotion when it was found: a rollback for it has a larger one.
     pub(super) after: Option<u64>,
     /// What was done about it.
@@ -27,18 +28,38 @@ pub(super) struct Pending {
     /// Whether the journal tells of that.
     #[serde(default)]
     pub(super) is_told: bool,
-    /// Bars that the champion has decided since then.
+    /// Bars that the champion has decided since then, or since the session was told to halt.
     #[serde(default)]
     bars_on: u32,
     /// Why the session is held back until another model decides; none where it is not.
     #[serde(default)]
     pub(super) hold: Option<String>,
-    /// Whether this process has announced it.
+    /// How far the journal was when this process announced it; none where it has not.
     #[serde(skip)]
-    pub(super) is_announced: bool,
-    /// Whether the pointer names another model, as far as this look at the journal knows.
+    pub(super) announced_at: Option<JournalPosition>,
+    /// What became of the champion meanwhile, as far as this look at the journal knows.
     #[serde(skip)]
-    pub(super) has_moved: bool,
+    pub(super) meanwhile: Meanwhile,
+    /// Whether it has decided a bar since the pointer names another model.
+    #[serde(skip)]
+    pub(super) decides_on: bool,
+    /// Whether a process before has left it, and this one has not tried to carry it out.
+    #[serde(skip)]
+    pub(super) is_left: bool,
+}
+
+/// What became of a champion while its verdict is on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Meanwhile {
+    /// Nothing that is known.
+    #[default]
+    Nothing,
+    /// The pointer names another model.
+    Moved,
+    /// Another model has decided since, which the journal tells further on.
+    Replaced,
+    /// Somebody has made it champion again since.
+    MadeAgain,
 }
 
 /// What a verdict came to.
@@ -64,9 +85,16 @@ impl Pending {
             is_told: false,
             bars_on: 0,
             hold: None,
-            is_announced: false,
-            has_moved: false,
+            announced_at: None,
+            meanwhile: Meanwhile::Nothing,
+            decides_on: false,
+            is_left: false,
         }
+    }
+
+    /// What a process before has left.
+    pub(super) fn of_before(self) -> Self {
+        Self { is_left: true, ..self }
     }
 
     pub(super) fn notice(&self, outcome: &Outcome) -> Notice {
@@ -76,8 +104,7 @@ impl Pending {
                 Notice::TakenBack { model_id, reason: format!("{sentence}; {words}") }
             }
             Outcome::NothingBefore { words } | Outcome::Stays { words } => {
-                let reason = format!("{sentence}; {words}: the position is closed and the session halts");
-                Notice::Stop { model_id, reason }
+                Notice::Stop { model_id, reason: format!("{sentence}; {words}") }
             }
         }
     }
@@ -88,29 +115,48 @@ impl Pending {
         bar.waited == 0 && bar.model.as_ref().is_some_and(|model| model.model_id == self.model_id)
     }
 
-    /// Notes who decided on a bar; whether the verdict is done with.
-    pub(super) fn decided(&mut self, bar: &BarRecord) -> bool {
+    /// Notes who decided on the bar at `at`; whether the verdict is done with.
+    pub(super) fn decided(&mut self, bar: &BarRecord, at: JournalPosition) -> bool {
         let Some(model) = &bar.model else { return false };
         if model.model_id != self.model_id {
             self.hold = None;
             return match self.outcome {
-                None | Some(Outcome::Stays { .. }) => true,
+                None | Some(Outcome::NothingBefore { .. } | Outcome::Stays { .. }) => true,
                 // The journal should tell of it.
-                Some(Outcome::TakenBack { .. } | Outcome::NothingBefore { .. }) => self.is_told,
+                Some(Outcome::TakenBack { .. }) => self.is_told,
             };
         }
-        if self.is_told && matches!(self.outcome, Some(Outcome::TakenBack { .. })) && self.is_on(bar) {
+        self.decides_on |= self.meanwhile == Meanwhile::Moved;
+        if self.should_have_left(at) && self.is_on(bar) {
             self.bars_on += 1;
             if self.bars_on >= BARS_TO_LEAVE {
-                let words = format!(
-                    "it was taken back, and the session has not taken the model that is champion now: it decided on {} bars \
-                     since",
-                    self.bars_on
-                );
-                self.outcome = Some(Outcome::Stays { words });
-                (self.is_told, self.is_announced) = (false, false);
+                self.outlasts();
             }
         }
         false
+    }
+
+    /// Whether the session knew before `at` that the champion should decide no more.
+    fn should_have_left(&self, at: JournalPosition) -> bool {
+        match self.outcome {
+            None => false,
+            Some(Outcome::TakenBack { .. }) => self.is_told,
+            Some(Outcome::NothingBefore { .. } | Outcome::Stays { .. }) => {
+                self.announced_at.is_some_and(|announced_at| announced_at < at)
+            }
+        }
+    }
+
+    /// The champion still decides: the session has to be told to halt, or told again where it has not heard of that.
+    fn outlasts(&mut self) {
+        if let Some(Outcome::TakenBack { .. }) = self.outcome {
+            let words = format!(
+                "it was taken back, and the session has not taken the model that is champion now: it decided on {} bars \
+                 since",
+                self.bars_on
+            );
+            self.outcome = Some(Outcome::Stays { words });
+        }
+        (self.is_told, self.announced_at, self.bars_on) = (false, None, 0);
     }
 }

@@ -14,7 +14,8 @@ use walkforward_core::{
     SessionEvent, TradingMode,
 };
 use walkforward_live::{
-    ControlClient, ControlServer, MAX_CONTROL_CONNECTIONS, MAX_SOCKET_PATH_BYTES, SocketError, socket_path,
+    ControlClient, ControlServer, MAX_CONTROL_CONNECTIONS, MAX_SOCKET_PATH_BYTES, SocketError,
+    remove_dead_socket, socket_path,
 };
 
 use super::{Session, reason};
@@ -206,6 +207,26 @@ async fn a_dead_socket_is_replaced_and_nothing_else_is() {
         matches!(error, SocketError::TooLong { .. }) && error.to_string().contains("shorter path"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_dead_socket_is_removed_and_no_living_one_and_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live/a.sock");
+    let living = ControlServer::bind(&path).await.unwrap();
+    assert!(!remove_dead_socket(&path).await && path.exists(), "somebody answers there");
+    drop(living);
+    assert!(!remove_dead_socket(&path).await, "there is none");
+
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(remove_dead_socket(&path).await && !path.exists());
+
+    let other = folder.path().join("live/a.journal");
+    drop(std::os::unix::net::UnixListener::bind(&other).unwrap());
+    std::fs::write(&path, "a file").unwrap();
+    for kept in [&path, &other] {
+        assert!(!remove_dead_socket(kept).await && kept.exists(), "{}", kept.display());
+    }
 }
 
 proptest! {

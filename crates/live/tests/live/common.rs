@@ -81,13 +81,18 @@ pub(crate) fn spec(features: FeatureSpec) -> PolicySpec {
 }
 
 pub(crate) fn spec_with(features: FeatureSpec, actions: ActionMap) -> PolicySpec {
+    spec_looking_back(features, actions, LOOKBACK)
+}
+
+/// A linear model's spec over so many bars.
+pub(crate) fn spec_looking_back(features: FeatureSpec, actions: ActionMap, lookback: usize) -> PolicySpec {
     let width = features.width();
     PolicySpec {
         schema: PolicySpec::SCHEMA,
         symbol: "BTC/USD".parse().unwrap(),
         timeframe: hour(),
         network: NetworkSpec::Mlp {
-            inputs: LOOKBACK * width + PolicySpec::PORTFOLIO_INPUTS,
+            inputs: lookback * width + PolicySpec::PORTFOLIO_INPUTS,
             hidden: vec![],
             outputs: actions.len(),
             activation: Activation::Tanh,
@@ -95,7 +100,7 @@ pub(crate) fn spec_with(features: FeatureSpec, actions: ActionMap) -> PolicySpec
         sessions: false,
         features,
         normaliser: Normaliser { mean: vec![0.05; width], std: vec![0.7; width], clip: 5.0 },
-        lookback: LOOKBACK,
+        lookback,
         actions,
         used_until: at(0),
         probe: Probe { observations: vec![], outputs: vec![], tolerance: 0.0 },

@@ -8,7 +8,7 @@ use walkforward_engine::SessionConfig;
 use walkforward_live::{
     BarRecord, COST_WINDOW, Checkpoint, ClosedBar, CostReport, DecisionJournal, Desk, FillCost,
     JournalBounds, JournalRecord, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, PAPER, SegmentHead,
-    SegmentHeader, SegmentStart, SessionCounts, SessionLimits, TraderOptions, cost_report,
+    SegmentHeader, SegmentStart, SessionLimits, TraderOptions, cost_report,
 };
 
 use crate::common::{Champion, ListFeed, Workplace, at, hour, walk};
@@ -23,9 +23,7 @@ fn write(folder: &Path, venue: &str, segments: Vec<Vec<JournalRecord>>) {
     for (index, records) in segments.into_iter().enumerate() {
         let mut desk = desk.checkpoint();
         desk.session.pending = pending;
-        let counts = SessionCounts::default();
-        let checkpoint =
-            Checkpoint { desk, model: None, last_bar: None, bars: 0, waited: 0, orders: None, counts };
+        let checkpoint = Checkpoint::new(desk);
         let start = if index == 0 { SegmentStart::New } else { SegmentStart::Resumed };
         let header = SegmentHeader { start, ..header.clone() };
         let history = Box::new(std::iter::empty::<&Bar>());

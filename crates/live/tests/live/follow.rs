@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use walkforward_live::{
     Checkpoint, DecisionJournal, Desk, EventRecord, JournalBounds, JournalRecord, JournalTail, SegmentHead,
-    SegmentHeader, SegmentStart, SessionCounts, SessionLimits, StampedEvent, Tailed, TraderOptions,
+    SegmentHeader, SegmentStart, SessionLimits, StampedEvent, Tailed, TraderOptions,
 };
 use walkforward_store::JournalPosition;
 
@@ -43,15 +43,7 @@ impl Writer {
         let mut header = SegmentHeader::new(&options, hour(), "paper", at(0));
         header.start = start;
         let desk = Desk::new(options.session, SessionLimits::default(), 10).unwrap();
-        let checkpoint = Checkpoint {
-            desk: desk.checkpoint(),
-            model: None,
-            last_bar: None,
-            bars: 0,
-            waited: 0,
-            orders: None,
-            counts: SessionCounts::default(),
-        };
+        let checkpoint = Checkpoint::new(desk.checkpoint());
         let head = SegmentHead { header, checkpoint, history: Box::new([].iter()) };
         self.journal.as_mut().unwrap().begin(head).unwrap();
     }

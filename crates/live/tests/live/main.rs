@@ -13,6 +13,7 @@ mod journal;
 #[allow(dead_code, reason = "other tests use the other parts")]
 mod line;
 mod models;
+mod overtaken;
 mod parity;
 mod pointer;
 mod projection;

@@ -10,8 +10,8 @@ use walkforward_durable::{Files, PlannedFault};
 use walkforward_engine::SessionConfig;
 use walkforward_live::{
     BarRecord, Checkpoint, ClosedBar, DecisionJournal, Desk, EventRecord, JournalBounds, JournalRecord,
-    LiveError, ModelStamp, PAPER, SegmentHead, SegmentHeader, SessionCounts, SessionLimits, StampedEvent,
-    SwapRule, TraderOptions, read_journal, recover,
+    LiveError, ModelStamp, PAPER, SegmentHead, SegmentHeader, SessionLimits, StampedEvent, SwapRule,
+    TraderOptions, read_journal, recover,
 };
 
 use crate::common::{at, hour, walk};
@@ -32,15 +32,7 @@ fn header(started_at: Timestamp) -> SegmentHeader {
 }
 
 fn begin(journal: &mut DecisionJournal, started_at: Timestamp, history: &[Bar]) -> Result<(), LiveError> {
-    let checkpoint = Checkpoint {
-        desk: desk().checkpoint(),
-        model: None,
-        last_bar: None,
-        bars: 0,
-        waited: 0,
-        orders: None,
-        counts: SessionCounts::default(),
-    };
+    let checkpoint = Checkpoint::new(desk().checkpoint());
     let header = header(started_at);
     journal.begin(SegmentHead { header, checkpoint, history: Box::new(history.iter()) })
 }

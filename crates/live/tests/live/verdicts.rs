@@ -16,17 +16,21 @@ use crate::watched::{Habit, STEP, World};
 use crate::watchman::{advance_all, end_of, notes};
 
 /// More than any session keeps.
-const TOO_MUCH: Habit = Habit::Needs(5_000);
+pub(crate) const TOO_MUCH: Habit = Habit::Needs(5_000);
 
 /// What was told since the last call, without warnings.
-fn take(told: &Arc<Mutex<Vec<Notice>>>) -> Vec<Notice> {
+pub(crate) fn take(told: &Arc<Mutex<Vec<Notice>>>) -> Vec<Notice> {
     let mut notices = std::mem::take(&mut *told.lock().unwrap());
     notices.retain(|notice| !matches!(notice, Notice::Warning { .. }));
     notices
 }
 
 /// Hands the session notices, then trades `bars`; the modes of its bars.
-async fn trade_told(world: &World, bars: std::ops::Range<usize>, told: Vec<Notice>) -> Vec<TradingMode> {
+pub(crate) async fn trade_told(
+    world: &World,
+    bars: std::ops::Range<usize>,
+    told: Vec<Notice>,
+) -> Vec<TradingMode> {
     let count = bars.len();
     let trader = world.trader(walk(3, bars.end).iter().skip(bars.start));
     for notice in told {
@@ -38,7 +42,7 @@ async fn trade_told(world: &World, bars: std::ops::Range<usize>, told: Vec<Notic
     modes[modes.len() - count..].to_vec()
 }
 
-fn warnings(world: &World) -> Vec<String> {
+pub(crate) fn warnings(world: &World) -> Vec<String> {
     let warning = |record| match record {
         JournalRecord::Event(StampedEvent { event: EventRecord::Warning { reason }, .. }) => Some(reason),
         _ => None,
@@ -47,7 +51,7 @@ fn warnings(world: &World) -> Vec<String> {
 }
 
 /// Where bar `index` stands in the journal.
-fn bar_at(world: &World, index: usize) -> JournalPosition {
+pub(crate) fn bar_at(world: &World, index: usize) -> JournalPosition {
     let mut tail = JournalTail::new(&world.journal());
     let mut bars = 0;
     while let Some(Tailed::Record(at, record)) = tail.next(None).unwrap() {
@@ -61,6 +65,27 @@ fn bar_at(world: &World, index: usize) -> JournalPosition {
 
 fn bars_of(world: &World, model: usize) -> usize {
     world.deciders().iter().filter(|decider| **decider == world.models[model]).count()
+}
+
+/// Weights that can't be read until they are put back.
+pub(crate) struct WeightsAway {
+    weights: PathBuf,
+    aside: PathBuf,
+}
+
+impl WeightsAway {
+    pub(crate) fn of(world: &World, model: usize) -> Self {
+        let weights = world.models_dir().join(world.models[model].as_str()).join("policy.safetensors");
+        let aside = weights.with_extension("aside");
+        fs::rename(&weights, &aside).unwrap();
+        fs::create_dir(&weights).unwrap();
+        Self { weights, aside }
+    }
+
+    pub(crate) fn put_back(self) {
+        fs::remove_dir(&self.weights).unwrap();
+        fs::rename(&self.aside, &self.weights).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -142,10 +167,7 @@ async fn a_session_that_does_not_take_the_champion_of_before_closes_its_position
 async fn a_session_is_held_back_while_its_champion_can_not_be_taken_back() {
     let world = World::new(&[(0, Habit::Holds), (1, Habit::Churns)]);
     world.trade_alone(0..40).await;
-    let weights = world.models_dir().join(world.models[0].as_str()).join("policy.safetensors");
-    let aside = weights.with_extension("aside");
-    fs::rename(&weights, &aside).unwrap();
-    fs::create_dir(&weights).unwrap();
+    let away = WeightsAway::of(&world, 0);
     let (told, notify) = notes();
     let mut watchman = world.watchman(notify);
     // The verdict comes at some bar; the first bars after it are no reason yet.
@@ -158,8 +180,7 @@ async fn a_session_is_held_back_while_its_champion_can_not_be_taken_back() {
         }
     }
     assert!(failed_at.is_some() && world.champion() == world.models[1]);
-    fs::remove_dir(&weights).unwrap();
-    fs::rename(&aside, &weights).unwrap();
+    away.put_back();
     let modes = trade_told(&world, 40..41, vec![Notice::Restricted { reason: "as told".to_owned() }]).await;
     assert_eq!(modes, [TradingMode::ReduceOnly]);
     advance_all(&mut watchman, end_of(&world)).unwrap();
@@ -228,15 +249,11 @@ async fn two_sessions_of_a_line_take_its_champion_back_once() {
 async fn a_rollback_by_another_session_since_the_verdict_is_this_ones_too() {
     let world = World::new(&[(1, Habit::Holds), (1, Habit::Churns)]);
     world.trade_alone(0..40).await;
-    let weights = world.models_dir().join(world.models[0].as_str()).join("policy.safetensors");
-    let aside = weights.with_extension("aside");
-    fs::rename(&weights, &aside).unwrap();
-    fs::create_dir(&weights).unwrap();
+    let away = WeightsAway::of(&world, 0);
     let (told, notify) = notes();
     let mut watchman = world.watchman(notify);
     advance_all(&mut watchman, end_of(&world)).unwrap_err();
-    fs::remove_dir(&weights).unwrap();
-    fs::rename(&aside, &weights).unwrap();
+    away.put_back();
     world
         .store()
         .roll_back_guarded(&walkforward_store::RollbackRequest {

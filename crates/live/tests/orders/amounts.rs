@@ -1,6 +1,6 @@
 //! How much leaves and how much is booked: orders that turn up late, too little cash, orders above the venue's bound.
 
-use walkforward_core::{Cash, OrderSize, Quantity};
+use walkforward_core::{Cash, OrderSize, Quantity, RejectReason};
 use walkforward_live::{
     Booking, BookingKind, DecisionFate, ExternalPosition, OrderDesk, OrderOutcome, OrderRecord, OrderRules,
     OrderWarning, Skipped,
@@ -62,6 +62,43 @@ fn an_order_that_turns_up_after_its_position_was_taken_over_is_booked_once() {
         assert!((cash - wanted).abs() < 1e-6, "as if nothing had been lost: {cash}, {wanted}");
         assert_eq!(lost.replayed(), lost.desk);
     }
+}
+
+#[test]
+fn what_is_taken_over_is_held_against_the_order_that_nobody_knows_of_and_not_a_refused_one() {
+    let (mut known, mut lost) = (World::new(adopting()), World::new(adopting()));
+    for world in [&mut known, &mut lost] {
+        world.deliver();
+        trade(world, true, false);
+    }
+    trade(&mut known, false, false);
+    lost.next_bar();
+    (lost.sim.is_up, lost.sim.hides) = (false, true);
+    lost.sim.faults.push_back(SubmitFault::LostAfter);
+    lost.decide(false);
+    fill_newest(&mut lost);
+    while !lost.has_closed(&OrderOutcome::GivenUp) {
+        lost.pass(250, 250);
+    }
+    // The next bar sells once more what is not there any more, and is refused.
+    lost.next_bar();
+    lost.sim.price = 41_000.0;
+    lost.decide(false);
+    lost.pass(200_000, 250);
+    let refused =
+        |it: &OrderRecord| matches!(it, OrderRecord::Closed { outcome: OrderOutcome::Refused(_), .. });
+    assert!(
+        lost.journal.iter().any(refused) && lost.has_booked(BookingKind::External),
+        "{:#?}",
+        lost.warnings
+    );
+    lost.sim.hides = false;
+    lost.restart(None).unwrap();
+    lost.pass(60_000, 250);
+    assert!(lost.has_booked(BookingKind::Reversal), "it turned up");
+    let (cash, wanted) = (lost.ledger.cash(), known.ledger.cash());
+    assert!((cash - wanted).abs() < 1e-6, "as if nothing had been lost: {cash}, {wanted}");
+    assert_eq!(lost.replayed(), lost.desk);
 }
 
 #[test]
@@ -165,6 +202,43 @@ fn without_any_cash_nothing_is_bought_until_there_is_some() {
     world.pass(2_000, 50);
     world.next_bar();
     assert!(matches!(world.decide(true), Some(DecisionFate::Sent(_))));
+}
+
+#[test]
+fn a_purchase_that_is_cut_below_the_minimum_is_short_of_cash_and_not_too_small() {
+    let mut world = World::new(rules());
+    world.sim.cash = 3_000.0;
+    world.deliver();
+    world.decide(true);
+    world.pass(2_000, 50);
+    world.next_bar();
+    // What is left of 4,000 is too little for the venue.
+    world.sim.faults.push_back(SubmitFault::Refused(RejectReason::BelowMinimum));
+    assert!(matches!(world.decide(true), Some(DecisionFate::Sent(_))));
+    world.pass(2_000, 50);
+    let is_small = |it: &OrderRecord| matches!(it, OrderRecord::TooSmall { .. });
+    assert!(!world.journal.iter().any(is_small), "4,000 are not too small");
+    let cut = world.warnings.iter().find_map(|it| match it {
+        OrderWarning::CutShort { wanted, spendable, .. } => Some((*wanted, *spendable)),
+        _ => None,
+    });
+    assert_eq!(cut, Some((4_000.0, 3_000.0)));
+    world.sim.cash = 10_000.0;
+    world.next_bar();
+    assert!(matches!(world.decide(true), Some(DecisionFate::Sent(_))), "it is tried again");
+
+    // No order can be made of it: the same, without the venue.
+    let mut world = World::new(rules());
+    world.sim.cash = 10.0;
+    world.deliver();
+    world.decide(true);
+    world.pass(2_000, 50);
+    world.next_bar();
+    let Some(DecisionFate::Skipped(skipped)) = world.decide(true) else { panic!("an order of 10 dollars") };
+    assert_eq!(skipped, Skipped::NoCash { wanted: 4_000.0, spendable: 10.0 });
+    assert!(!world.journal.iter().any(is_small));
+    let text = skipped.to_string();
+    assert!(text.contains("4000.00") && text.contains("10.00"), "{text}");
 }
 
 const MOST: f64 = 1_500.0;

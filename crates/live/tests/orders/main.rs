@@ -10,5 +10,7 @@ mod kills;
 mod properties;
 mod sim;
 mod stops;
+#[path = "../venue/streams.rs"]
+mod streams;
 mod trader;
 mod world;

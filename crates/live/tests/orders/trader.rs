@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use walkforward_alpaca::{AlpacaVenue, Keys, RetryPolicy, StreamSettings, Timeouts, TradingConfig};
+use walkforward_alpaca::{AlpacaVenue, Keys, RetryPolicy, Timeouts, TradingConfig};
 use walkforward_core::{Cash, ManualClock, OrderSize, Price, Quantity, Side, Timestamp};
 use walkforward_durable::{AppendLog, LogLimits, LogReader};
 use walkforward_engine::Ledger;
@@ -16,6 +16,7 @@ use walkforward_live::{
 };
 use walkforward_testing::FakeAlpaca;
 
+use crate::streams::short_times;
 use crate::world::{BAR_MS, approve, begin, grid, rules};
 
 const LIMITS: LogLimits = LogLimits { max_record_bytes: 1 << 20, max_file_bytes: 1 << 28 };
@@ -46,16 +47,7 @@ pub(crate) fn venue(fake: &FakeAlpaca) -> Arc<AlpacaVenue> {
     let keys = Keys { id: FakeAlpaca::KEY_ID.into(), secret: FakeAlpaca::SECRET.into() };
     let mut config = TradingConfig::paper("BTC/USD".parse().unwrap(), keys);
     (config.rest_url, config.stream_url) = (fake.rest_url(), fake.updates_url());
-    config.stream = StreamSettings {
-        ready: ms(3_000),
-        ping_every: ms(50),
-        pong_wait: ms(400),
-        silence: None,
-        base_wait: ms(4),
-        max_wait: ms(40),
-        stable_after: ms(1_000),
-        ..StreamSettings::default()
-    };
+    config.stream = short_times();
     config.timeouts = Timeouts { connect: ms(2_000), read: ms(500), total: ms(500) };
     config.retry = RetryPolicy { max_attempts: 3, ..config.retry };
     config.requests_per_minute = 10_000;
@@ -153,7 +145,7 @@ impl Trader {
         let (warnings, restrictions) = (Vec::new(), Vec::new());
         let books = Books { log, ledger, warnings, restrictions, again: None };
         let venue = venue(fake);
-        desk.mark(Price::new(40_000.0).unwrap());
+        desk.mark(Price::new(40_000.0).unwrap(), Timestamp::EPOCH);
         let stock = loop {
             if let Ok(stock) = take_stock(&*venue, &desk.unfinished()).await {
                 break stock;

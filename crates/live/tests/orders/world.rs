@@ -230,7 +230,7 @@ impl World {
                 self.ledger.apply_fill(&booking.fill).unwrap();
             }
         }
-        self.desk.mark(Price::new(self.sim.price).unwrap());
+        self.desk.mark(Price::new(self.sim.price).unwrap(), self.sim.now);
         let stock = self.sim.stock(&self.desk.unfinished());
         let mut acts = Vec::new();
         let verdict = self.desk.reconcile(&stock, self.sim.now, &mut acts);

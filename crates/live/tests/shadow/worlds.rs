@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use walkforward_core::{
-    AbsentMeans, ActionMap, Activation, Bar, BarSeries, Dataset, FeatureKind, FeatureSpec, GapKind,
-    MarketCalendar, MarketRules, ModelId, ModelRef, NetworkSpec, Normaliser, PolicySpec, Probe,
-    QualityFigures, QualityReport, RunId, Timeframe, Timestamp, Window,
+    AbsentMeans, ActionMap, Bar, BarSeries, Dataset, FeatureKind, FeatureSpec, GapKind, MarketCalendar,
+    MarketRules, ModelId, ModelRef, PolicySpec, QualityFigures, QualityReport, RunId, Timeframe, Timestamp,
+    Window,
 };
 use walkforward_engine::SessionConfig;
 use walkforward_live::{Shadow, ShadowBar, ShadowModel};
+
+use crate::common::spec_looking_back;
 
 pub(crate) const LOOKBACK: usize = 3;
 /// Bars that a shadow of the tests keeps before a day.
@@ -39,26 +41,7 @@ pub(crate) fn features() -> FeatureSpec {
 }
 
 fn spec(actions: ActionMap) -> PolicySpec {
-    let features = features();
-    let width = features.width();
-    PolicySpec {
-        schema: PolicySpec::SCHEMA,
-        symbol: "BTC/USD".parse().unwrap(),
-        timeframe: Timeframe::HOUR,
-        network: NetworkSpec::Mlp {
-            inputs: LOOKBACK * width + PolicySpec::PORTFOLIO_INPUTS,
-            hidden: vec![],
-            outputs: actions.len(),
-            activation: Activation::Tanh,
-        },
-        sessions: false,
-        features,
-        normaliser: Normaliser { mean: vec![0.05; width], std: vec![0.7; width], clip: 5.0 },
-        lookback: LOOKBACK,
-        actions,
-        used_until: at(0),
-        probe: Probe { observations: vec![], outputs: vec![], tolerance: 0.0 },
-    }
+    PolicySpec { used_until: at(0), ..spec_looking_back(features(), actions, LOOKBACK) }
 }
 
 /// A folder with models.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
 use walkforward_core::{Clock, Order, Quantity, Side};
 use walkforward_durable::{AppendLog, LogLimits};
 use walkforward_live::{
@@ -82,11 +83,17 @@ fn assert_sound(place: &Place, fake: &FakeAlpaca) {
     assert!(report.is_identical(), "{report:#?}");
 }
 
+/// A service, and a trader's place at it.
+fn at_the_service() -> (TempDir, Service, Place) {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::new(3);
+    let place = Place::new(folder.path(), &service.fake);
+    (folder, service, place)
+}
+
 #[test]
 fn a_sale_that_turns_up_after_its_position_was_taken_over_leaves_a_journal_that_starts() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::new(3);
-    let place = Place::new(folder.path(), &service.fake);
+    let (_folder, mut service, place) = at_the_service();
     let running = adopting(&place, &service);
     service.pass(1, false, holds_something);
     // The sale arrives and fills; its answer is lost, the stream is down, and nobody finds it for a while.
@@ -112,9 +119,7 @@ fn a_sale_that_turns_up_after_its_position_was_taken_over_leaves_a_journal_that_
 
 #[test]
 fn a_journal_with_a_sale_that_the_ledger_refused_starts_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::new(3);
-    let place = Place::new(folder.path(), &service.fake);
+    let (_folder, mut service, place) = at_the_service();
     let running = plain(&place, &service);
     service.pass(1, false, holds_something);
     running.stop().unwrap();
@@ -136,9 +141,7 @@ fn a_journal_with_a_sale_that_the_ledger_refused_starts_again() {
 
 #[test]
 fn refused_starts_leave_no_segment() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::new(3);
-    let place = Place::new(folder.path(), &service.fake);
+    let (_folder, mut service, place) = at_the_service();
     let keep = |options: &mut TraderOptions| options.bounds.keep_segments = 3;
     let running = start(&place, &service, |_| {}, keep);
     service.pass(1, false, holds_something);
@@ -157,9 +160,7 @@ fn refused_starts_leave_no_segment() {
 
 #[test]
 fn a_journal_does_not_go_on_in_another_account() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::new(3);
-    let place = Place::new(folder.path(), &service.fake);
+    let (_folder, mut service, place) = at_the_service();
     let running = plain(&place, &service);
     service.pass(1, false, |fake| !fake.orders().is_empty());
     running.stop().unwrap();
@@ -174,9 +175,7 @@ fn a_journal_does_not_go_on_in_another_account() {
 
 #[test]
 fn a_ledger_with_more_cash_than_the_account_does_not_start_and_one_with_a_position_is_capped() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::new(3);
-    let place = Place::new(folder.path(), &service.fake);
+    let (_folder, mut service, place) = at_the_service();
     let rich = |cash: f64| move |options: &mut TraderOptions| options.session.initial_cash = cash;
     let error = refused(start(&place, &service, |_| {}, rich(10_100.0)));
     assert!(error.contains("10100.00: deposit the difference"), "{error}");
@@ -210,13 +209,13 @@ fn append(path: &Path, record: OrderRecord) {
 
 #[test]
 fn a_further_attempt_after_a_restart_is_what_its_bar_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut service = Service::new(3);
-    let place = Place::new(folder.path(), &service.fake);
+    let (_folder, mut service, place) = at_the_service();
     let running = plain(&place, &service);
     service.pass(1, false, holds_something);
     running.stop().unwrap();
-    plain(&place, &service).stop().unwrap();
+    let running = plain(&place, &service);
+    service.pass(0, false, |_| segments(&place).len() == 2);
+    running.stop().unwrap();
     let intent = orders(&place).into_iter().find_map(|record| match record {
         OrderRecord::Intent(intent) => Some(*intent),
         _ => None,

@@ -1,12 +1,15 @@
 //! Getting out: at once, whatever is on its way, and not with the next bar.
 
 use walkforward_core::Quantity;
-use walkforward_live::{Behaviour, Command, TraderHandle, TraderOptions, TradingMode, recover};
+use walkforward_live::{
+    Behaviour, Command, DriverMode, EventRecord, ExternalPosition, JournalRecord, TraderHandle,
+    TraderOptions, TradingMode, VenueAccess, read_journal, recover,
+};
 use walkforward_testing::{FakeAlpaca, FillMode, RestFault, Route};
 
 use crate::audit::audit;
 use crate::world::{Place, Service, quarter, quarters_before};
-use crate::{Running, start_trader};
+use crate::{Running, events, start_trader};
 
 /// Minutes within which a position is closed; a bar takes fifteen.
 const AT_ONCE: i64 = 4;
@@ -146,4 +149,52 @@ fn nothing_leaves_once_the_session_was_asked_to_stop_and_what_is_said_then_holds
     assert!(service.fake.orders().is_empty(), "{:?}", service.fake.orders());
     let mode = recover(&place.journal()).unwrap().unwrap().desk.risk().mode();
     assert_eq!(told.is_ok(), mode == TradingMode::Halted, "what was taken holds, what was not is said");
+}
+
+/// How often the last bar was gone for again.
+fn tries(place: &Place) -> usize {
+    let records = read_journal(&place.journal()).unwrap();
+    records.filter(|record| matches!(record, Ok(JournalRecord::Again(_)))).count()
+}
+
+fn told(place: &Place, what: &str) -> usize {
+    let is_it =
+        |event: &EventRecord| matches!(event, EventRecord::Warning { reason } if reason.contains(what));
+    events(place).iter().filter(|event| is_it(event)).count()
+}
+
+#[test]
+fn a_rest_that_the_venue_calls_too_small_is_told_once_and_let_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(35);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = start(&place, &service, |_| {});
+    service.pass(0, false, |fake| fake.holdings().position > dust());
+    let refusal = RestFault::error(403, 40_310_000, "cost basis must be >= minimal amount of order 10");
+    service.fake.fail(Route::Submit, refusal, 1);
+    flatten(&running.handle);
+    service.pass(14, false, |_| told(&place, "was refused") > 0);
+    running.stop().unwrap();
+    assert_eq!(service.fake.orders().len(), 1, "the purchase alone");
+    assert_eq!((tries(&place), told(&place, "is not closed")), (1, 1));
+    audit(&place, &service.fake);
+}
+
+#[test]
+fn an_observer_is_not_asked_to_close_a_position_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(37);
+    let place = Place::new(folder.path(), &service.fake);
+    service.fake.place_external(walkforward_core::Side::Buy, "0.01", "by-hand");
+    let clock: std::sync::Arc<dyn walkforward_core::Clock> = std::sync::Arc::new(service.clock);
+    let access =
+        VenueAccess { mode: DriverMode::Observe, external: ExternalPosition::Adopt, ..place.access(&clock) };
+    let running = start_trader(place.trader_at(service.clock, &place.buyer(), access, |options| {
+        (options.timeframe, options.warm_up) = (quarter(), quarters_before());
+    }));
+    flatten(&running.handle);
+    service.pass(14, false, |_| told(&place, "is not closed") > 0);
+    running.stop().unwrap();
+    assert_eq!(service.fake.orders().len(), 1, "that of somebody else");
+    assert_eq!((tries(&place), told(&place, "is not closed")), (0, 1));
 }

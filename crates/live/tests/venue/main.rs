@@ -7,6 +7,10 @@ mod closing;
 #[path = "../live/common.rs"]
 #[allow(dead_code, reason = "of what the tests of the trader share, a part")]
 mod common;
+mod fees;
+mod leftovers;
+mod refusals;
+mod streams;
 mod tools;
 #[allow(dead_code, reason = "shared with the program that is killed")]
 mod world;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use walkforward_alpaca::{
     AlpacaBackfill, AlpacaClient, AlpacaConfig, AlpacaFeed, AlpacaVenue, FeedConfig, Keys, RetryPolicy,
-    StreamSettings, Timeouts, TradingConfig,
+    Timeouts, TradingConfig,
 };
 use walkforward_core::{Bar, CancelToken, Clock, ModelRef, PolicySpec, Side, Timeframe, Timestamp};
 use walkforward_engine::SessionConfig;
@@ -18,6 +18,7 @@ use walkforward_live::{
 use walkforward_testing::{FakeAlpaca, FillMode, Random, RestFault, Route, StreamKind};
 
 use crate::common::{Champion, features, spec, write_inclined_model, write_model};
+use crate::streams::short_times;
 
 /// So many times as fast as the machine's clock.
 const SPEED: i64 = 240;
@@ -31,6 +32,8 @@ pub(crate) struct FastClock {
     /// When it began by the machine's clock, milliseconds after 1970.
     pub(crate) begin_ms: i64,
     started: Instant,
+    /// The moment at which it stands; none while it runs.
+    stands_at: Option<Timestamp>,
 }
 
 impl FastClock {
@@ -39,7 +42,12 @@ impl FastClock {
     }
 
     pub(crate) fn since(begin_ms: i64) -> Self {
-        Self { begin_ms, started: Instant::now() }
+        Self { begin_ms, started: Instant::now(), stands_at: None }
+    }
+
+    /// A clock that says `now`, however slow the machine is. Waits end all the same.
+    pub(crate) fn standing_at(now: Timestamp) -> Self {
+        Self { stands_at: Some(now), ..Self::beginning_now() }
     }
 
     /// How long the machine takes for `ms` of this clock.
@@ -55,7 +63,7 @@ fn machine_ms() -> i64 {
 #[async_trait]
 impl Clock for FastClock {
     fn now(&self) -> Timestamp {
-        at(0).plus_millis((machine_ms() - self.begin_ms) * SPEED)
+        self.stands_at.unwrap_or_else(|| at(0).plus_millis((machine_ms() - self.begin_ms) * SPEED))
     }
 
     fn monotonic(&self) -> Duration {
@@ -127,23 +135,9 @@ impl Place {
         Keys { id: FakeAlpaca::KEY_ID.into(), secret: FakeAlpaca::SECRET.into() }
     }
 
-    fn stream() -> StreamSettings {
-        let ms = Duration::from_millis;
-        StreamSettings {
-            ready: ms(3_000),
-            ping_every: ms(50),
-            pong_wait: ms(400),
-            silence: None,
-            base_wait: ms(4),
-            max_wait: ms(40),
-            stable_after: ms(1_000),
-            ..StreamSettings::default()
-        }
-    }
-
     fn feed(&self) -> AlpacaFeed {
         let mut config = FeedConfig::crypto("BTC/USD".parse().unwrap(), Self::keys());
-        (config.url, config.stream) = (self.market.clone(), Self::stream());
+        (config.url, config.stream) = (self.market.clone(), short_times());
         AlpacaFeed::new(config).unwrap()
     }
 
@@ -157,7 +151,7 @@ impl Place {
     pub(crate) fn venue(&self, clock: &Arc<dyn Clock>) -> AlpacaVenue {
         let mut config = TradingConfig::paper("BTC/USD".parse().unwrap(), Self::keys());
         (config.rest_url, config.stream_url) = (self.rest.clone(), self.updates.clone());
-        config.stream = Self::stream();
+        config.stream = short_times();
         let (short, long) = (Duration::from_millis(500), Duration::from_millis(2_000));
         config.timeouts = Timeouts { connect: long, read: short, total: short };
         config.retry = RetryPolicy { max_attempts: 3, ..config.retry };

@@ -13,6 +13,7 @@ mod fixture;
 mod guarded;
 mod held;
 mod live;
+mod live_retention;
 mod machine;
 mod migrations;
 mod owner;

@@ -1,13 +1,13 @@
 //! What the venue's answers mean.
 
 use walkforward_core::{
-    Cash, ClientOrderId, Fill, OrderSize, OrderState, OrderStatus, Quantity, Rejection, Side, SubmitError,
-    Timestamp, VenueAccount, VenueError, VenueFill, VenueUpdate,
+    ApprovedOrder, ClientOrderId, Fill, OrderSize, OrderState, OrderStatus, Quantity, RejectReason,
+    Rejection, Side, SubmitError, Timestamp, VenueError, VenueFill, VenueUpdate,
 };
 
 use super::pursue::{Question, Sureness};
-use super::{MAX_WAIT_MS, OrderDesk, has_come, has_passed};
-use crate::orders::entry::Part;
+use super::{MAX_HALVINGS, MAX_WAIT_MS, OrderDesk, has_come, has_passed};
+use crate::orders::entry::{OrderEntry, Part};
 use crate::orders::fees::{fill_of, trade};
 use crate::orders::{
     Booking, BookingKind, OrderAct, OrderIntent, OrderOutcome, OrderPurpose, OrderRecord, OrderWarning,
@@ -77,11 +77,33 @@ impl OrderDesk {
     ) {
         let pursuit = self.hand.pursuits.of(id);
         if !pursuit.was_in_doubt {
-            return self.close(id, OrderOutcome::Refused(rejection), now, acts);
+            let (approved, is_too_large) = (pursuit.approved, rejection.reason == RejectReason::AboveMaximum);
+            let refused = self.state.open(id).cloned();
+            self.close(id, OrderOutcome::Refused(rejection), now, acts);
+            if let (Some(entry), Some(approved), true) = (refused, approved, is_too_large) {
+                self.sell_less_at_once(&entry, approved, now, acts);
+            }
+            return;
         }
         // An earlier try may have been taken, and be the very reason why this one is refused.
         pursuit.refusal = Some(rejection);
         self.doubt(id, 0, now);
+    }
+
+    /// The venue finds a part of a sale too large, at a price that nobody here knows: the next one is for half of it.
+    fn sell_less_at_once(
+        &mut self,
+        refused: &OrderEntry,
+        approved: ApprovedOrder,
+        now: Timestamp,
+        acts: &mut Vec<OrderAct>,
+    ) {
+        let intent = &refused.intent;
+        let is_sale = intent.purpose == OrderPurpose::Decision && intent.order.side == Side::Sell;
+        let is_worth_it = self.hand.halvings < MAX_HALVINGS && !has_come(intent.expires_at, now);
+        if is_sale && is_worth_it && !refused.is_canceling && self.state.waiting().is_none() {
+            self.try_again(intent, approved, now, acts);
+        }
     }
 
     /// An order was looked up.
@@ -363,30 +385,6 @@ impl OrderDesk {
                 self.rules.instrument.sells(wanted - intent.sold - filled)
             }
             _ => false,
-        }
-    }
-
-    /// The account was asked for, because it did not have what an order wanted.
-    pub(super) fn account_told(
-        &mut self,
-        result: Result<VenueAccount, VenueError>,
-        now: Timestamp,
-        acts: &mut Vec<OrderAct>,
-    ) {
-        let Ok(account) = result else { return };
-        if let Some(words) = &account.blocked {
-            let reason = format!("the venue has blocked the account: {words}");
-            acts.push(OrderAct::Restrict(Restriction::new(TradingMode::Halted, &reason, now, false)));
-        } else if self.hand.is_cash_asked {
-            self.cash_is_short(account.spendable, acts);
-        }
-    }
-
-    /// The account has less than the ledger counts with: from now on no purchase is for more than it may spend.
-    pub(crate) fn cash_is_short(&mut self, spendable: Cash, acts: &mut Vec<OrderAct>) {
-        (self.hand.spendable, self.hand.is_cash_asked) = (Some(spendable), true);
-        if !std::mem::replace(&mut self.hand.is_short_told, true) {
-            acts.push(OrderAct::Warn(OrderWarning::CashShort { spendable: spendable.get() }));
         }
     }
 }

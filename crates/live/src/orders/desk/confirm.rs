@@ -137,7 +137,7 @@ impl OrderDesk {
         now: Timestamp,
         acts: &mut Vec<OrderAct>,
     ) -> bool {
-        let price = self.state.last_price.or(self.hand.price);
+        let price = self.state.last_price.or(self.price());
         let fill = price.and_then(|price| correction(difference, price, now));
         let Some(fill) = fill.filter(|fill| self.state.takes(fill)) else { return false };
         let (kind, is_fee_estimated) = (BookingKind::FeeCorrection, false);
@@ -187,7 +187,7 @@ impl OrderDesk {
         acts: &mut Vec<OrderAct>,
     ) -> bool {
         let ledger = self.state.position;
-        let price: Option<Price> = self.hand.price.or(self.state.last_price).or(venue.average_entry);
+        let price: Option<Price> = self.price().or(self.state.last_price).or(venue.average_entry);
         let may_adopt = self.rules.external == ExternalPosition::Adopt && venue.quantity >= Quantity::ZERO;
         let fill = price.filter(|_| may_adopt).and_then(|price| trade(venue.quantity - ledger, price, now));
         let Some(fill) = fill else { return false };

@@ -1,8 +1,7 @@
 //! From a decision to an order that leaves.
 
 use walkforward_core::{
-    ApprovedOrder, Cash, ClientOrderId, OrderSize, Price, Quantity, Side, Timestamp, VenueOrder,
-    VenueOrderError,
+    ApprovedOrder, Cash, ClientOrderId, OrderSize, Price, Quantity, Timestamp, VenueOrder, VenueOrderError,
 };
 
 use super::pursue::Pursuit;
@@ -55,8 +54,12 @@ pub enum Skipped {
     #[error(transparent)]
     Size(#[from] VenueOrderError),
     /// The account has no cash for an order.
-    #[error("the account may spend {spendable:.2}: too little for an order; deposit what it lacks")]
+    #[error(
+        "the order is for {wanted:.2}, the account may spend {spendable:.2}: too little for an order; deposit what it lacks"
+    )]
     NoCash {
+        /// What was decided.
+        wanted: f64,
         /// What it may spend.
         spendable: f64,
     },
@@ -77,7 +80,11 @@ impl OrderDesk {
         now: Timestamp,
         acts: &mut Vec<OrderAct>,
     ) -> DecisionFate {
-        self.hand.price = Some(decision.price);
+        // What the market has done since the bar is known better.
+        self.mark(decision.price, decision.approved.order().decided_at);
+        if self.state.bar.is_none_or(|last| last.open != decision.bar_open) {
+            self.hand.halvings = 0;
+        }
         let id = match self.admit(&decision, now, acts) {
             Ok(id) => id,
             Err(skipped) => {
@@ -147,22 +154,24 @@ impl OrderDesk {
             OrderSize::Notional(cash) => (cash.get(), self.state.small_purchase),
             OrderSize::Quantity(quantity) => (quantity.units(), self.state.small_sale),
         };
-        if known.is_some_and(|known| amount <= known) {
+        if known.is_some_and(|known| amount <= known && !self.hand.are_rules_new) {
             return Err(Skipped::Dust);
         }
         let instrument = self.bounds();
-        if let Some(spendable) = self.hand.spendable.filter(|_| order.side == Side::Buy)
-            && spendable <= instrument.minimum_notional.unwrap_or(Cash::ZERO)
+        let least = instrument.minimum_notional.unwrap_or(Cash::ZERO);
+        if let OrderSize::Notional(wanted) = order.size
+            && let Some(spendable) = self.hand.spendable.filter(|spendable| *spendable <= least)
+            && wanted > least
         {
             acts.push(OrderAct::AskAccount);
-            return Err(Skipped::NoCash { spendable: spendable.get() });
+            return Err(Skipped::NoCash { wanted: wanted.get(), spendable: spendable.get() });
         }
         let id = self.next_id(decision.bar_open, OrderPurpose::Decision)?;
         let Err(error) = VenueOrder::market(id.clone(), &decision.approved, &instrument) else {
             return Ok(id);
         };
         if is_below(&error, instrument.minimum_notional.map(|cash| cash.get())) {
-            self.note(OrderRecord::TooSmall { side: order.side, amount, at: now }, acts);
+            self.too_small(order.side, amount, now, acts);
         }
         Err(error.into())
     }

@@ -154,11 +154,12 @@ impl OrderDesk {
         can_be_made && !entry.is_canceling && !has_come(entry.intent.expires_at, now)
     }
 
-    /// Hands the order in. The first time that it leaves is written down before.
+    /// Hands the order in. That it leaves, and with which size, is written down before.
     pub(super) fn hand_in(&mut self, id: &ClientOrderId, now: Timestamp, acts: &mut Vec<OrderAct>) {
         let Some(order) = self.venue_order(id) else { return };
-        if self.state.open(id).is_some_and(OrderEntry::is_waiting) {
-            self.note(OrderRecord::Sent { id: id.clone(), at: now }, acts);
+        let size = Some(order.size());
+        if self.state.open(id).is_some_and(|entry| entry.handed_in != size) {
+            self.note(OrderRecord::Sent { id: id.clone(), at: now, size }, acts);
         }
         self.tell_cap(id, &order, acts);
         let pursuit = self.hand.pursuits.of(id);
@@ -189,9 +190,11 @@ impl OrderDesk {
     fn most_to_sell(&self, entry: &OrderEntry) -> Option<Quantity> {
         let intent = &entry.intent;
         let OrderSize::Quantity(wanted) = intent.order.size else { return None };
-        let price = self.hand.price.filter(|price| *price > intent.price).unwrap_or(intent.price);
-        let left = wanted - intent.sold;
-        Some(self.rules.instrument.most_at(price).map_or(left, |most| most.min(left)))
+        let price = self.price().filter(|price| *price > intent.price).unwrap_or(intent.price);
+        let (left, instrument) = (wanted - intent.sold, &self.rules.instrument);
+        let most = instrument.most_at(price).map_or(left, |most| most.min(left));
+        let halved = Quantity::from_nanos(most.nanos() >> self.hand.halvings);
+        Some(if instrument.sells(halved) { halved } else { most })
     }
 
     /// Tells a person, once, that the venue's bound makes an order smaller.

@@ -1,0 +1,90 @@
+//! The kill switch: SIGUSR1 halts the session.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use walkforward::failure::chain;
+use walkforward::signals::HaltRequests;
+use walkforward_core::TradingMode;
+use walkforward_durable::Files;
+use walkforward_live::{Command, LiveError, Recovered, TraderHandle, halt_session, recover};
+
+/// The reason of a halt by the kill switch.
+const SIGNAL: &str = "SIGUSR1";
+
+/// Halts the session on SIGUSR1, as long as its process lives.
+pub(crate) struct KillSwitch {
+    requests: HaltRequests,
+    journal: PathBuf,
+    /// None before there is a session.
+    handle: Option<TraderHandle>,
+    /// Whether a session is to be halted that did not say no.
+    is_asked: bool,
+    has_ended: bool,
+}
+
+impl KillSwitch {
+    /// The switch of the session in `journal`, which does not exist yet.
+    pub(crate) fn new(requests: HaltRequests, journal: &Path) -> Self {
+        Self { requests, journal: journal.to_owned(), handle: None, is_asked: false, has_ended: false }
+    }
+
+    /// The session exists: what was asked before holds for it.
+    pub(crate) fn reaches(&mut self, handle: TraderHandle) {
+        self.handle = Some(handle);
+        if std::mem::take(&mut self.is_asked) {
+            self.halt();
+        }
+    }
+
+    /// Halts it each time, and never ends. Cancel safe.
+    pub(crate) async fn watch(&mut self) -> Infallible {
+        loop {
+            self.requests.next().await;
+            self.halt();
+        }
+    }
+
+    fn halt(&mut self) {
+        let command = || Command::Halt { reason: SIGNAL.to_owned(), flatten: false };
+        match &self.handle {
+            _ if self.has_ended => self.halt_by_file(),
+            None => self.is_asked = true,
+            Some(handle) => match handle.command(command()) {
+                Ok(()) => self.is_asked = true,
+                Err(_) => self.halt_by_file(),
+            },
+        }
+    }
+
+    /// What the session does not take, its folder says: it is read as soon as it can be, or by the next start.
+    fn halt_by_file(&self) {
+        let halted = Files::default()
+            .create_dir_all_durable(&self.journal)
+            .map_err(LiveError::from)
+            .and_then(|()| halt_session(&self.journal, SIGNAL, false));
+        match halted {
+            Ok(()) => {
+                tracing::warn!("SIGUSR1: a file in the journal's folder halts the session, or its next start")
+            }
+            Err(error) => tracing::error!(error = chain(&error), "SIGUSR1 did not halt the session"),
+        }
+    }
+
+    /// The session has ended, or there never was one. A halt that it could not journal any more, because it failed or had
+    /// not begun, its folder says.
+    pub(crate) async fn end(&mut self, has_failed: bool) {
+        while tokio::time::timeout(Duration::ZERO, self.requests.next()).await.is_ok() {
+            self.halt();
+        }
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let is_halted = |recovered: Recovered| recovered.desk.risk().mode() == TradingMode::Halted;
+        let is_in_doubt = self.is_asked && (has_failed || self.handle.is_none());
+        if is_in_doubt && !recover(&self.journal).ok().flatten().is_some_and(is_halted) {
+            self.halt_by_file();
+        }
+    }
+}
