@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("launcher", &["core", "durable", "engine"]),
     ("orchestrator", &["core", "store"]),
     ("live", &["core", "durable", "engine", "policy", "stats", "store"]),
+    ("server", &["core", "orchestrator", "store"]),
     ("testing", &["core"]),
 ];
 
@@ -35,6 +36,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("parquet", &["etl"]),
     ("rustls", &["alpaca"]),
     ("tokio-tungstenite", &["alpaca", "testing"]),
+    ("axum", &["server"]),
+    ("utoipa", &["server"]),
     ("arc-swap", &["live"]),
     ("metrics", &["live"]),
     ("metrics-exporter-prometheus", &["walkforward"]),
@@ -61,6 +64,7 @@ const WITHOUT_CANDLE: &[&str] = &[
     "simulation",
     "launcher",
     "orchestrator",
+    "server",
     "testing",
 ];
 

@@ -17,8 +17,8 @@ use crate::settings::{Origin, SETTINGS, Setting, Settings};
 /// Section of the settings that say where things lie.
 const FOLDERS: &str = "paths.";
 /// Settings that say how a process runs, not what a training is.
-const OF_THE_PROCESS: [&str; 5] =
-    ["paths.", "live.", "retention.", "schedule.mode", "schedule.interval_minutes"];
+const OF_THE_PROCESS: [&str; 6] =
+    ["paths.", "live.", "api.", "retention.", "schedule.mode", "schedule.interval_minutes"];
 /// The line is a part of the record.
 const LINE: &str = "line.name";
 /// What a dataset configuration calls `source_type`.

@@ -19,11 +19,16 @@ use crate::home::{Home, Reach};
 use crate::run::conclude;
 use crate::stoppable::stop_requested;
 
+mod api;
 mod desk;
 mod events;
+mod operator;
+mod sessions;
+mod tokens;
 mod trainings;
 mod upkeep;
 
+use api::{ApiConfig, Listening};
 use desk::ServerDesk;
 pub(crate) use desk::failure;
 use events::{Follower, Wake};
@@ -58,12 +63,13 @@ pub(crate) fn command() -> Command {
 /// Serves until a signal. A second server in the same folder is skipped.
 pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), Failure> {
     let home = Home::open(settings, output)?;
+    let api = ApiConfig::from_settings(settings)?;
     let Some(lock) = lock(&home)? else { return Ok(()) };
     let at_once = matches.get_one::<u64>(MAX_CONCURRENT).copied().unwrap_or(1);
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
     let at_once = usize::try_from(at_once).unwrap_or(1);
-    let result = runtime.block_on(serve(&home, Arc::new(lock), at_once));
+    let result = runtime.block_on(serve(&home, &api, Arc::new(lock), at_once));
     runtime.shutdown_background();
     result
 }
@@ -83,7 +89,7 @@ fn lock(home: &Home) -> Result<Option<RunLock>, Failure> {
     conclude(Err(RunError::Busy(held)), None, home.output).map(|()| None)
 }
 
-async fn serve(home: &Home, lock: Arc<RunLock>, at_once: usize) -> Result<(), Failure> {
+async fn serve(home: &Home, api: &ApiConfig, lock: Arc<RunLock>, at_once: usize) -> Result<(), Failure> {
     let stop = stop_requested()?;
     let upkeep = Upkeep::new(home)?;
     let listener = Listener::bind(&home.socket())?;
@@ -114,13 +120,15 @@ async fn serve(home: &Home, lock: Arc<RunLock>, at_once: usize) -> Result<(), Fa
         ..SchedulerOptions::default()
     };
     let (service, scheduler) = SchedulerService::new(parts, options);
-    let desk = ServerDesk::new(home, scheduler.clone(), Arc::clone(&trainings));
-    let listening = tokio::spawn(listener.serve(Arc::new(desk)));
+    let desk = Arc::new(ServerDesk::new(home, scheduler.clone(), Arc::clone(&trainings)));
+    let page = Listening::start(home, api, &desk, scheduler.clone()).await?;
+    let listening = tokio::spawn(listener.serve(desk));
     let asked = async {
         stop.await;
         trainings.cancel_all();
     };
     let (ended, ()) = tokio::join!(service.run(asked), start_waiting(home, &scheduler));
+    page.end().await;
     listening.abort();
     let _ = listening.await;
     trainings.stop(STOP_GRACE).await;

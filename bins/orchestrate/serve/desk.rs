@@ -6,15 +6,31 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use walkforward::failure::{Failure, STAGE_FAILED};
 use walkforward::frozen::FrozenSettings;
-use walkforward::scheduling::{Planner, Recipe};
+use walkforward::scheduling::{Planner, Recipe, WantedSchedule};
 use walkforward_orchestrator::{ScheduleView, Scheduler, SchedulerError};
 use walkforward_store::{
-    DatasetConfigId, ExperimentId, NewExperiment, PackId, ScheduleId, Store, StoreError,
+    DatasetConfigId, ExperimentId, NewExperiment, PackId, ScheduleId, ScheduleRecord, Store, StoreError,
 };
 
 use super::trainings::{Trainings, ending};
 use crate::control::{Answer, Desk, Request};
 use crate::home::Home;
+
+/// Why a training does not begin.
+pub(super) enum LaunchError {
+    /// There is one of this id.
+    Exists(String),
+    /// No slot is free, or its line is not.
+    NoSlot(SchedulerError),
+    /// It can't be planned or recorded.
+    Unusable(Failure),
+}
+
+impl From<Failure> for LaunchError {
+    fn from(failure: Failure) -> Self {
+        Self::Unusable(failure)
+    }
+}
 
 /// The server's hands.
 pub(super) struct ServerDesk {
@@ -27,6 +43,24 @@ pub(super) struct ServerDesk {
 impl ServerDesk {
     pub(super) fn new(home: &Home, scheduler: Scheduler, trainings: Arc<Trainings>) -> Self {
         Self { store: Arc::clone(&home.store), planner: home.planner(), scheduler, trainings }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn trainings(&self) -> &Trainings {
+        &self.trainings
+    }
+
+    /// Checks everything that a cycle would need, makes the schedule and starts it.
+    pub(super) async fn make_schedule(&self, wanted: WantedSchedule) -> Result<ScheduleRecord, Failure> {
+        let refuse = |error: StoreError| Failure::from(&error);
+        let schedule = wanted.check(&self.planner).await?;
+        let record = self.store.create_schedule(&schedule).map_err(refuse)?;
+        self.known(&record.id).await.map_err(|error| failure(&error))?;
+        self.scheduler.start(&record.id).await.map_err(|error| failure(&error))?;
+        self.store.schedule(&record.id).map_err(refuse)
     }
 
     async fn carry_out(&self, request: Request) -> Result<Value, Failure> {
@@ -79,7 +113,7 @@ impl ServerDesk {
     }
 
     /// Takes in a schedule that a command has made since the server started.
-    async fn known(&self, id: &ScheduleId) -> Result<(), SchedulerError> {
+    pub(super) async fn known(&self, id: &ScheduleId) -> Result<(), SchedulerError> {
         if self.scheduler.status(id).is_ok() {
             return Ok(());
         }
@@ -94,14 +128,27 @@ impl ServerDesk {
         }
     }
 
-    /// Begins a training on a free slot, if its line is free too. The answer comes when it is planned; the experiment's row says how it goes.
     async fn run_experiment(&self, experiment: NewExperiment) -> Result<Value, Failure> {
         let id = experiment.id.clone();
+        match self.launch(experiment).await {
+            Ok(()) => Ok(json!({ "experiment": id })),
+            Err(LaunchError::Exists(why)) => Err(Failure::input(why)),
+            Err(LaunchError::NoSlot(error)) => Err(failure(&error)),
+            Err(LaunchError::Unusable(failure)) => Err(failure),
+        }
+    }
+
+    /// Begins a training on a free slot, if its line is free too. The answer comes when it is planned; the experiment's
+    /// row says how it goes.
+    pub(super) async fn launch(&self, experiment: NewExperiment) -> Result<(), LaunchError> {
+        let id = experiment.id.clone();
         if self.store.experiment(&id).is_ok() {
-            return Err(Failure::input(format!("there is an experiment '{id}' already: choose another id")));
+            return Err(LaunchError::Exists(format!(
+                "there is an experiment '{id}' already: choose another id"
+            )));
         }
         let slot = self.scheduler.reserve(&experiment.line, &format!("experiment '{id}'")).await;
-        let slot = slot.map_err(|error| failure(&error))?;
+        let slot = slot.map_err(LaunchError::NoSlot)?;
         let (planner, recipe) = (self.planner.clone(), recipe_of(&experiment)?);
         let planned = tokio::task::spawn_blocking(move || planner.experiment(&recipe)).await;
         let plan = planned.unwrap_or_else(|error| Err(Failure::stage(error.to_string())))?;
@@ -112,13 +159,13 @@ impl ServerDesk {
                 tracing::error!(%error, "the end of an experiment could not be announced");
             }
         });
-        begun.map_err(Failure::input)?;
+        begun.map_err(LaunchError::Exists)?;
         let started = self.store.record_event("experiment_started", &json!({ "experiment_id": id }));
         started.map_err(|error| Failure::from(&error))?;
-        Ok(json!({ "experiment": id }))
+        Ok(())
     }
 
-    fn cancel_experiment(&self, id: &ExperimentId) -> Result<Value, Failure> {
+    pub(super) fn cancel_experiment(&self, id: &ExperimentId) -> Result<Value, Failure> {
         if self.trainings.cancel(id) {
             return Ok(json!({ "experiment": id }));
         }

@@ -1,0 +1,171 @@
+//! Listens, serves, and ends.
+
+pub(crate) mod limits;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::{App, Inner, guard, nowhere, wrong_method};
+use crate::browser::{Hosts, MAX_HOSTS};
+use crate::problem::Problem;
+use crate::{ServerParts, Tokens, routes};
+use limits::Limiter;
+
+/// Longest body of a request, bytes: the longest record of an experiment fits.
+const MAX_BODY_BYTES: usize = 256 << 10;
+/// Connections at once. Who comes when there are so many waits.
+const MAX_CONNECTIONS: usize = 2_048;
+/// A request whose head takes longer is given up.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// Between two tries to accept while the system has no file handles left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a server is reached.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Names that it is reached by besides loopback's and its address, as behind a proxy; at most 16.
+    pub hosts: Vec<String>,
+    /// What those who ask have to show. None lets everybody on this machine do everything; only on loopback.
+    pub tokens: Option<Tokens>,
+    /// How long requests and connections get to end after the stop.
+    pub stop_grace: Duration,
+}
+
+/// Why a server can't listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Everybody could do everything.
+    #[error(
+        "{address} can be reached from other machines: that needs tokens; listen on 127.0.0.1, or set api.auth = true"
+    )]
+    Open {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// Too many names.
+    #[error("{found} hosts are named, at most {MAX_HOSTS} can be")]
+    TooManyHosts {
+        /// How many there were.
+        found: usize,
+    },
+    /// The system refuses.
+    #[error("{address} can't be listened on: {source}; choose another address or port with --listen")]
+    Listen {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// A server that listens and does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    stop_grace: Duration,
+}
+
+impl Server {
+    /// Listens.
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub async fn bind(options: ServerOptions, parts: ServerParts) -> Result<Self, BindError> {
+        let ServerOptions { listen: address, hosts, tokens, stop_grace } = options;
+        if tokens.is_none() && !address.ip().is_loopback() {
+            return Err(BindError::Open { address });
+        }
+        if hosts.len() > MAX_HOSTS {
+            return Err(BindError::TooManyHosts { found: hosts.len() });
+        }
+        let refuse = |source| BindError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(refuse)?;
+        let address = listener.local_addr().map_err(refuse)?;
+        let limiter = Limiter::new(Arc::clone(&parts.clock));
+        let app = App::new(Inner { parts, tokens, hosts: Hosts::of(address, &hosts), limiter });
+        Ok(Self { listener, address, router: router(app), stop_grace })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop`, then lets those that are being answered end.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let (connections, graceful) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), GracefulShutdown::new());
+        tokio::pin!(stop);
+        loop {
+            let next = tokio::select! {
+                next = accept(&self.listener, &connections) => next,
+                () = &mut stop => break,
+            };
+            let Some((stream, permit)) = next else { continue };
+            serve(stream, permit, &self.router, &graceful);
+        }
+        drop(self.listener);
+        if tokio::time::timeout(self.stop_grace, graceful.shutdown()).await.is_err() {
+            tracing::info!("connections that did not end in time are closed");
+        }
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(connections).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, permit)),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be taken");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, router: &Router, graceful: &GracefulShutdown) {
+    // Small answers go out at once.
+    let _ = stream.set_nodelay(true);
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    let service = TowerToHyperService::new(router.clone());
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection broke off");
+        }
+        drop(permit);
+    });
+}
+
+/// All routes, behind what every request passes.
+fn router(app: App) -> Router {
+    let (router, _) = routes::all().split_for_parts();
+    router
+        .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            axum::response::IntoResponse::into_response(Problem::internal(&"a route panicked"))
+        }))
+        .layer(from_fn_with_state(app.clone(), guard))
+        .with_state(app)
+}
