@@ -90,22 +90,31 @@ fn a_start_that_waits_for_its_venue_is_stopped_by_whoever_asks() {
     }
 }
 
-#[test]
-fn a_signal_to_halt_that_comes_before_the_session_holds_for_it_or_for_the_next_one() {
-    let (world, fake) = (World::new(), FakeAlpaca::in_background("BTC/USD"));
-    let begin = Timeframe::MINUTE.floor(now());
+/// A service that has the minutes before now.
+fn service() -> FakeAlpaca {
+    let (fake, begin) = (FakeAlpaca::in_background("BTC/USD"), Timeframe::MINUTE.floor(now()));
     for number in -30..0 {
         fake.lose_bar(minute(begin.plus_millis(number * MINUTE_MS)));
     }
-    let asked = |wait: Duration| {
-        fake.heal();
-        fake.fail(Route::Bars, RestFault::Slow(wait), MANY);
-        let before = fake.count(Route::Bars);
-        let child = command(&world, &fake, &["--journal", "journal"]).spawn().unwrap();
-        wait_until("the question for bars", || fake.count(Route::Bars) > before);
-        signal(&child, Signal::USR1);
-        child
-    };
+    fake
+}
+
+/// A trader that is told to halt while it waits so long for the bars before its session, which is a new one.
+fn halted_at_its_start(world: &World, fake: &FakeAlpaca, wait: Duration) -> Child {
+    fake.heal();
+    fake.fail(Route::Bars, RestFault::Slow(wait), MANY);
+    let before = fake.count(Route::Bars);
+    let mut command = command(world, fake, &["--journal", "journal"]);
+    let child = command.env("WALKFORWARD_CONTINUE", "false").spawn().unwrap();
+    wait_until("the question for bars", || fake.count(Route::Bars) > before);
+    signal(&child, Signal::USR1);
+    child
+}
+
+#[test]
+fn a_signal_to_halt_that_comes_before_the_session_holds_for_it_or_for_the_next_one() {
+    let (world, fake) = (World::new(), service());
+    let asked = |wait: Duration| halted_at_its_start(&world, &fake, wait);
     // Nobody answers: the session never exists.
     let child = asked(Duration::from_secs(3_600));
     signal(&child, Signal::TERM);
@@ -132,6 +141,40 @@ fn a_signal_to_halt_that_comes_before_the_session_holds_for_it_or_for_the_next_o
     signal(&child, Signal::TERM);
     expect_no_bar(&ended(child));
     assert!(world.path("account/halt").exists(), "the next start reads it");
+}
+
+#[test]
+fn a_pause_does_not_stand_for_a_halt_that_was_not_journalled() {
+    let (world, fake) = (World::new(), service());
+    let child = command(&world, &fake, &["--journal", "journal"]).spawn().unwrap();
+    wait_until("the session's begin", || status(&world)["through"] == "socket");
+    assert_eq!(tell(&world, &["pause", "--reason", "a test"])["status"]["mode"], "halted");
+    signal(&child, Signal::TERM);
+    assert!(ended(child).status.success());
+    let child = halted_at_its_start(&world, &fake, Duration::from_secs(3_600));
+    signal(&child, Signal::TERM);
+    expect_no_bar(&ended(child));
+    assert!(world.path("journal/halt").exists(), "a pause ends without an acknowledgement");
+}
+
+#[test]
+fn a_halt_that_was_acknowledged_does_not_come_back_when_the_session_fails() {
+    let world = World::new();
+    world.promote();
+    let mut command: Command = world.command("live-trader");
+    command.args(["--speed", "720000", "--bars", "100000", "--journal", "journal", "--json"]);
+    command.env("WALKFORWARD_SEGMENT_MIB", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_until("the session's begin", || status(&world)["through"] == "socket");
+    signal(&child, Signal::USR1);
+    wait_until("the halt", || is_halted(&world));
+    tell(&world, &["resume", "--ack", "a test"]);
+    // The next file of the journal has no place.
+    std::fs::rename(world.path("journal"), world.path("moved")).unwrap();
+    wait_until("the end", || child.try_wait().unwrap().is_some());
+    let output = ended(child);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(!world.path("journal/halt").exists(), "nobody asks for a halt any more");
 }
 
 #[test]

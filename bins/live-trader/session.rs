@@ -37,7 +37,7 @@ pub(crate) fn run(config: &LiveConfig, output: Output, process: Process) -> Resu
     let mut switch = KillSwitch::new(halts, &config.journal);
     let ended = runtime.block_on(async {
         let ended = session(config, output, &ending, &mut switch).await;
-        switch.end(ended.is_err()).await;
+        switch.end().await;
         ended
     });
     // Whoever still works in it was waited for, as long as that may take.
@@ -85,7 +85,7 @@ async fn session(
     let listening = Listening::start(trader.handle(), config.data_dir.clone(), config.journal.clone());
     switch.reaches(trader.handle());
     let ended = trade(trader, ending.cancel(), shown, switch).await;
-    switch.end(ended.is_err()).await;
+    switch.end().await;
     // Behind the journal's last record, and side by side.
     let ends = ending.wait_for(async { tokio::join!(listening.end(), followers.end()) });
     tokio::select! {

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::oneshot::Receiver;
 use walkforward::failure::chain;
 use walkforward::signals::HaltRequests;
-use walkforward_core::TradingMode;
+use walkforward_core::{ControlCommand, ControlError, Reason, SessionStatus};
 use walkforward_durable::Files;
-use walkforward_live::{Command, LiveError, Recovered, TraderHandle, halt_session, recover};
+use walkforward_live::{LiveError, TraderHandle, halt_session};
 
 /// The reason of a halt by the kill switch.
 const SIGNAL: &str = "SIGUSR1";
@@ -19,21 +20,24 @@ pub(crate) struct KillSwitch {
     journal: PathBuf,
     /// None before there is a session.
     handle: Option<TraderHandle>,
-    /// Whether a session is to be halted that did not say no.
-    is_asked: bool,
+    /// Whether a session is to be halted that there is not yet.
+    is_early: bool,
+    /// The answer to the last halt, which comes when the journal has it. Those before it were taken earlier.
+    answer: Option<Receiver<Result<SessionStatus, ControlError>>>,
     has_ended: bool,
 }
 
 impl KillSwitch {
     /// The switch of the session in `journal`, which does not exist yet.
     pub(crate) fn new(requests: HaltRequests, journal: &Path) -> Self {
-        Self { requests, journal: journal.to_owned(), handle: None, is_asked: false, has_ended: false }
+        let journal = journal.to_owned();
+        Self { requests, journal, handle: None, is_early: false, answer: None, has_ended: false }
     }
 
     /// The session exists: what was asked before holds for it.
     pub(crate) fn reaches(&mut self, handle: TraderHandle) {
         self.handle = Some(handle);
-        if std::mem::take(&mut self.is_asked) {
+        if std::mem::take(&mut self.is_early) {
             self.halt();
         }
     }
@@ -47,12 +51,12 @@ impl KillSwitch {
     }
 
     fn halt(&mut self) {
-        let command = || Command::Halt { reason: SIGNAL.to_owned(), flatten: false };
+        let command = || ControlCommand::Kill { reason: Reason::cut(SIGNAL), flatten: false };
         match &self.handle {
             _ if self.has_ended => self.halt_by_file(),
-            None => self.is_asked = true,
-            Some(handle) => match handle.command(command()) {
-                Ok(()) => self.is_asked = true,
+            None => self.is_early = true,
+            Some(handle) => match handle.send(command()) {
+                Ok(answer) => self.answer = Some(answer),
                 Err(_) => self.halt_by_file(),
             },
         }
@@ -73,17 +77,17 @@ impl KillSwitch {
     }
 
     /// The session has ended, or there never was one. A halt that it could not journal any more, because it failed or had
-    /// not begun, its folder says.
-    pub(crate) async fn end(&mut self, has_failed: bool) {
+    /// not begun, its folder says; one that it has journalled may have been acknowledged since.
+    pub(crate) async fn end(&mut self) {
         while tokio::time::timeout(Duration::ZERO, self.requests.next()).await.is_ok() {
             self.halt();
         }
         if std::mem::replace(&mut self.has_ended, true) {
             return;
         }
-        let is_halted = |recovered: Recovered| recovered.desk.risk().mode() == TradingMode::Halted;
-        let is_in_doubt = self.is_asked && (has_failed || self.handle.is_none());
-        if is_in_doubt && !recover(&self.journal).ok().flatten().is_some_and(is_halted) {
+        // Whatever else halts the session now: a pause ends without an acknowledgement, and a new session knows of nothing.
+        let is_open = |mut answer: Receiver<_>| !matches!(answer.try_recv(), Ok(Ok(_)));
+        if self.is_early || self.answer.take().is_some_and(is_open) {
             self.halt_by_file();
         }
     }

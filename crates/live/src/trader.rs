@@ -3,6 +3,7 @@
 mod commands;
 mod end;
 mod run;
+mod silence;
 mod start;
 mod step;
 mod waiting;

@@ -8,7 +8,7 @@ use walkforward_core::{
     ControlCommand, ControlError, ErrorKind, SessionControl, SessionEvents, SessionStatus,
 };
 
-use crate::{Command, Notice, TraderHandle};
+use crate::{Command, CommandRefused, Notice, TraderHandle};
 
 /// How long an answer is waited for: the bar loop waits for a venue, a hole or the disk for less.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -31,6 +31,18 @@ fn gone(reason: &str) -> ControlError {
     ControlError::Gone { reason: reason.to_owned() }
 }
 
+impl TraderHandle {
+    /// Tells the session something and does not wait: the answer comes when the journal has the command on the disk, and
+    /// never where the session ends before.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn send(&self, command: ControlCommand) -> Result<oneshot::Receiver<Reply>, CommandRefused> {
+        let (sender, answer) = oneshot::channel();
+        self.tell(Told::Asked(command, sender)).map(|()| answer)
+    }
+}
+
 #[async_trait]
 impl SessionControl for TraderHandle {
     async fn ask(&self, command: ControlCommand) -> Result<SessionStatus, ControlError> {
@@ -40,8 +52,7 @@ impl SessionControl for TraderHandle {
                 return Err(gone("nobody looks for models: it has ended, or loads one for long"));
             }
         }
-        let (sender, answer) = oneshot::channel();
-        self.tell(Told::Asked(command, sender)).map_err(|refused| ControlError::Refused {
+        let answer = self.send(command).map_err(|refused| ControlError::Refused {
             kind: ErrorKind::Retry,
             reason: refused.to_string(),
         })?;

@@ -28,9 +28,6 @@ use confirm::PositionWatch;
 pub use decide::{DecisionFate, OrderDecision, Skipped};
 use pursue::Pursuits;
 
-/// Times that a part of a sale is halved at most because the venue finds it too large.
-pub(super) const MAX_HALVINGS: u32 = 8;
-
 /// Decides what leaves for the venue, and books what comes of it.
 ///
 /// Serialised, it is all that a crash must not take: questions under way are not part of it, because after a start
@@ -50,8 +47,8 @@ pub(super) struct AtHand {
     pub(super) position: PositionWatch,
     /// Newest price of the market, and when it was one.
     price: Option<(Price, Timestamp)>,
-    /// How often the parts of the bar's sale were halved: the venue has refused them as too large.
-    pub(super) halvings: u32,
+    /// The most that a part of the bar's sale is for, where the venue has found one too large: half of that.
+    pub(super) most_sold: Option<Quantity>,
     are_updates_up: bool,
     /// No stop is handed in before this.
     stop_due: Option<Timestamp>,
@@ -370,7 +367,7 @@ impl OrderDesk {
                 None
             }
             RejectReason::AboveMaximum if intent.order.side == Side::Sell => {
-                self.hand.halvings = (self.hand.halvings + 1).min(MAX_HALVINGS);
+                self.above_maximum(entry);
                 None
             }
             // To get out is still worth a try.
@@ -384,6 +381,14 @@ impl OrderDesk {
             acts.push(OrderAct::Restrict(Restriction::new(mode, &warning.to_string(), now, false)));
         }
         acts.push(OrderAct::Warn(warning));
+    }
+
+    /// The venue takes no sale as large as this one was: the price has moved by more than is known here.
+    fn above_maximum(&mut self, entry: &OrderEntry) {
+        if let Some(OrderSize::Quantity(part)) = entry.handed_in {
+            let half = Quantity::from_nanos(part.nanos() / 2);
+            self.hand.most_sold = Some(half).filter(|half| self.rules.instrument.sells(*half));
+        }
     }
 
     /// The venue takes no order as small as this one was.

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Interval;
 use walkforward_core::{Bar, CancelToken, Clock, FeedEvent, MarketFeed, Timestamp};
 
+use super::silence::{Data, Silence};
 use super::step::Step;
 use super::{EndRules, TraderStatus};
 use crate::bar_loop::{BarLoop, FeedState, Moment};
@@ -39,8 +40,7 @@ pub(super) struct Runner {
     pub(super) step: Step,
     pub(super) end: EndRules,
     pub(super) clock: Arc<dyn Clock>,
-    /// When the process began to trade.
-    pub(super) begun_at: Timestamp,
+    pub(super) silence: Silence,
 }
 
 impl Runner {
@@ -124,6 +124,10 @@ impl Runner {
             };
             if let Some(answer) = answer {
                 let (span, now) = (answer.span, self.now());
+                let ends = answer.bars.iter().flatten().map(|bar| bar.close_time(self.intake.base()));
+                if let Some(newest) = ends.max() {
+                    self.silence.hear(newest, self.clock.monotonic());
+                }
                 if let Some(reason) = self.intake.take_answer(answer, now) {
                     tracing::warn!(%span, reason, "missing bars did not come");
                     self.bar_loop.event(EventRecord::NotFetched { span, reason }, now)?;
@@ -201,6 +205,10 @@ impl Runner {
             self.bar_loop.recorder.meter().metrics().feed_up(true);
         }
         let taken = self.intake.push(bar, now, &mut self.bar_loop.summary)?;
+        if !matches!(taken, Taken::OffGrid | Taken::Future) {
+            // Late ones too show that it speaks.
+            self.silence.hear(bar.close_time(self.intake.base()), self.clock.monotonic());
+        }
         if taken == Taken::New {
             self.bar_loop.mark_price(bar.close(), bar.close_time(self.intake.base()));
         }
@@ -272,14 +280,12 @@ impl Runner {
     /// Says what is done about data that are stale.
     fn watch_data(&mut self, now: Timestamp) -> Result<(), LiveError> {
         let watch = self.bar_loop.watch;
-        // What was silent while nobody ran says nothing about the feed.
-        let heard_at = self.intake.newest_end().map(|end| end.max(self.begun_at));
-        let silence_ms = heard_at.map_or(0, |heard_at| now.millis_since(heard_at));
-        let longest_ms = i64::from(watch.stale_after_bars).saturating_mul(self.intake.base().millis());
-        let behaviour = (silence_ms >= longest_ms).then_some(watch.on_stale);
-        let reason = || match behaviour {
-            Some(_) => format!("no bar has come for {} s", silence_ms / 1_000),
-            None => "bars come again".to_owned(),
+        let data = self.silence.look(watch.stale_after_bars, now, self.clock.monotonic());
+        let held = self.bar_loop.desk.risk().conditions().behaviour(ConditionSource::Data);
+        let behaviour = data.behaviour(held, watch.on_stale);
+        let reason = || match data {
+            Data::Stale { ms, .. } => format!("no bar of the last {} s has come", ms / 1_000),
+            Data::Fresh | Data::Unknown => "bars come again".to_owned(),
         };
         self.bar_loop.condition(ConditionSource::Data, behaviour, reason, now)
     }

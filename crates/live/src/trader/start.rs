@@ -10,6 +10,7 @@ use walkforward_engine::EngineError;
 
 use super::Trader;
 use super::run::{Runner, TICK};
+use super::silence::Silence;
 use super::step::Step;
 use super::waiting::{Executes, Left, Starting, executing};
 use crate::bar_loop::{BarLoop, Executing, FeedState, Retry};
@@ -113,7 +114,7 @@ pub(super) async fn start(mut trader: Trader) -> Result<Started, LiveError> {
         speed: options.speed,
         commands: trader.commands.1,
         cancel: cancel.clone(),
-        begun_at: clock.now(),
+        silence: Silence::begin(feed.base(), clock.monotonic()),
         tick: ticks(),
         status: trader.status,
         step: Step::new(trader.step, bars, trader.looks.0),

@@ -1,7 +1,9 @@
 //! A market that is traded by the clock: minutes that come, do not come, come twice or too late.
 
+mod silence;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::common::{Champion, Workplace, features, paper, spec, write_inclined_m
 
 const MINUTE_MS: i64 = 60_000;
 const QUARTER: i64 = 15;
+/// What happens at all has happened by then, on any machine.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 fn at(minute: i64) -> Timestamp {
     crate::common::at(0).plus_millis(minute * MINUTE_MS)
@@ -47,6 +51,33 @@ impl Clock for SteppedClock {
 
     async fn sleep_until(&self, deadline: Timestamp) {
         let _ = self.0.subscribe().wait_for(|now| *now >= deadline).await;
+    }
+}
+
+/// A clock whose time of day is wrong by so many milliseconds.
+struct SetClock {
+    right: Arc<SteppedClock>,
+    wrong_ms: AtomicI64,
+}
+
+impl SetClock {
+    fn wrong_ms(&self) -> i64 {
+        self.wrong_ms.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        self.right.now().plus_millis(self.wrong_ms())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.right.monotonic()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        self.right.sleep_until(deadline.plus_millis(-self.wrong_ms())).await;
     }
 }
 
@@ -100,6 +131,8 @@ impl ChampionSource for Confirming {
 struct Market {
     place: Workplace,
     clock: Arc<SteppedClock>,
+    /// What the trader takes for the time.
+    day: Arc<SetClock>,
     confirmed: Arc<Mutex<Option<Confirmed>>>,
     feed: mpsc::Sender<FeedEvent>,
     history: Arc<History>,
@@ -123,6 +156,18 @@ impl Market {
         next: i64,
         change: impl FnOnce(&mut TraderOptions),
     ) -> Self {
+        Self::start_at(place, (clock, 0), history, next, change).await
+    }
+
+    /// Starts while the time of day is wrong by so many milliseconds.
+    async fn start_at(
+        place: Workplace,
+        (clock, wrong_ms): (Arc<SteppedClock>, i64),
+        history: Arc<History>,
+        next: i64,
+        change: impl FnOnce(&mut TraderOptions),
+    ) -> Self {
+        let day = Arc::new(SetClock { right: Arc::clone(&clock), wrong_ms: AtomicI64::new(wrong_ms) });
         // Long whatever the market does, from the sixth bar on.
         let quarters = walkforward_core::PolicySpec {
             timeframe: Timeframe::from_minutes(QUARTER as u32).unwrap(),
@@ -140,7 +185,7 @@ impl Market {
             backfill: Some(backfill),
             execution: paper().into(),
             champion: Box::new(Confirming(Champion::of(&model), Arc::clone(&confirmed))),
-            clock: Arc::<SteppedClock>::clone(&clock),
+            clock: Arc::<SetClock>::clone(&day),
         };
         let trader = Trader::new(options, ports, CancelToken::default()).unwrap();
         let handle = trader.handle();
@@ -148,7 +193,7 @@ impl Market {
         while handle.status().equity == 0.0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Self { place, clock, confirmed, feed, history, handle, running, next }
+        Self { place, clock, day, confirmed, feed, history, handle, running, next }
     }
 
     fn set(&self, now: Timestamp) {
@@ -182,6 +227,47 @@ impl Market {
         self.quiet().await;
     }
 
+    /// The time of day is wrong by so many minutes from now on.
+    fn set_wrong(&self, minutes: i64) {
+        self.day.wrong_ms.store(minutes * MINUTE_MS, Ordering::SeqCst);
+    }
+
+    /// What the session has done about its data so far.
+    fn told_of_data(&self) -> Vec<Option<Behaviour>> {
+        told_of_data(&self.place)
+    }
+
+    /// Waits until that is this.
+    async fn until_told(&self, expected: &[Option<Behaviour>]) {
+        let told = async {
+            while self.told_of_data() != expected {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(LONGEST_WAIT, told).await;
+        assert!(in_time.is_ok(), "{:?}", self.told_of_data());
+    }
+
+    /// Lets minutes pass in which nothing comes, until something has happened.
+    async fn silent_until(&mut self, is_there: impl Fn(&Self) -> bool) {
+        let there = async {
+            while !is_there(self) {
+                self.next += 1;
+                self.settle(5_000).await;
+            }
+        };
+        let in_time = tokio::time::timeout(LONGEST_WAIT, there).await;
+        assert!(in_time.is_ok(), "{:?}", self.told_of_data());
+    }
+
+    /// Ends it, and begins it anew in its journal.
+    async fn restart(self, change: impl FnOnce(&mut TraderOptions)) -> Self {
+        let Self { place, clock, history, next, handle, running, feed: _feed, .. } = self;
+        handle.stop();
+        running.await.unwrap().unwrap();
+        Self::start(place, clock, history, next, change).await
+    }
+
     async fn quiet(&self) {
         // Longer than anything that the trader does by itself.
         tokio::time::sleep(Duration::from_millis(15)).await;
@@ -195,6 +281,14 @@ impl Market {
         assert!(report.is_identical(), "{report:?}");
         (self.place, summary)
     }
+}
+
+fn told_of_data(place: &Workplace) -> Vec<Option<Behaviour>> {
+    let told = |event| match event {
+        EventRecord::Condition { source: ConditionSource::Data, behaviour, .. } => Some(behaviour),
+        _ => None,
+    };
+    place.events().into_iter().filter_map(told).collect()
 }
 
 fn is_whole(bar: &BarRecord) -> bool {
@@ -324,15 +418,7 @@ async fn without_data_the_session_may_only_reduce_until_data_come_again() {
     assert_eq!(market.handle.status().mode, TradingMode::Active);
     let (place, summary) = market.stop().await;
     assert_eq!((summary.bars, summary.missing_bars), (4, 2));
-    let told: Vec<Option<Behaviour>> = place
-        .events()
-        .into_iter()
-        .filter_map(|event| match event {
-            EventRecord::Condition { source: ConditionSource::Data, behaviour, .. } => Some(behaviour),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(told, [Some(Behaviour::ReduceOnly), None]);
+    assert_eq!(told_of_data(&place), [Some(Behaviour::ReduceOnly), None]);
 }
 
 #[tokio::test]

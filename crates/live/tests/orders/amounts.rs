@@ -1,13 +1,13 @@
 //! How much leaves and how much is booked: orders that turn up late, too little cash, orders above the venue's bound.
 
-use walkforward_core::{Cash, OrderSize, Quantity, RejectReason};
+use walkforward_core::{Cash, OrderSize, Price, Quantity, RejectReason, Side};
 use walkforward_live::{
-    Booking, BookingKind, DecisionFate, ExternalPosition, OrderDesk, OrderOutcome, OrderRecord, OrderRules,
-    OrderWarning, Skipped,
+    Booking, BookingKind, DecisionFate, ExternalPosition, OrderDecision, OrderDesk, OrderOutcome,
+    OrderRecord, OrderRules, OrderWarning, Skipped,
 };
 
 use crate::sim::SubmitFault;
-use crate::world::{World, grid, rules, with_stop};
+use crate::world::{World, approve, grid, rules, with_stop};
 
 fn adopting() -> OrderRules {
     OrderRules { external: ExternalPosition::Adopt, ..rules() }
@@ -307,6 +307,117 @@ fn a_part_of_a_sale_that_is_open_when_the_trader_dies_does_not_sell_twice() {
     let sold = world.sim.orders[1..].iter().fold(Quantity::ZERO, |sum, order| sum + order.filled);
     assert!(sold <= bought && world.sim.position >= Quantity::ZERO, "{sold} of {bought}");
     assert_eq!(world.ledger.position(), world.sim.position);
+}
+
+/// Wants out at the price of the bar's close, again and again, until nothing is left; how many tries.
+fn close_at_the_bars_price(world: &mut World, closed_at: Price) -> usize {
+    for tries in 1..8 {
+        let held = world.ledger.position();
+        let size = OrderSize::Quantity(held);
+        let approved = approve(Side::Sell, size, world.bar, world.ledger.cash(), held);
+        let decision = OrderDecision { approved, bar_open: world.bar, price: closed_at, is_urgent: true };
+        let mut acts = Vec::new();
+        world.desk.decide(decision, world.sim.now, &mut acts);
+        world.carry(acts);
+        for _ in 0..24 {
+            world.pass(500, 50);
+            for at in world.sim.fillable() {
+                world.sim.fill(at, 1.0);
+            }
+        }
+        world.pass(500, 50);
+        if world.sim.position.is_zero() {
+            return tries;
+        }
+    }
+    panic!("{} is left: {:#?}", world.sim.position, world.warnings);
+}
+
+/// Holds what is worth more than the bound, of a bar that closed at the price that is given.
+fn above_the_bound() -> (World, Price) {
+    let mut world = bounded(rules());
+    world.decide(true);
+    fill_newest(&mut world);
+    world.sim.price *= 4.0;
+    world.next_bar();
+    world.pass(2_000, 50);
+    let closed_at = Price::new(world.sim.price).unwrap();
+    (world, closed_at)
+}
+
+fn too_large(world: &World) -> usize {
+    let is_it = |it: &&OrderWarning| matches!(it, OrderWarning::Refused { rejection, .. } if rejection.reason == RejectReason::AboveMaximum);
+    world.warnings.iter().filter(is_it).count()
+}
+
+#[test]
+fn a_sale_after_a_rise_since_the_bar_leaves_in_parts_of_todays_price() {
+    let (mut world, closed_at) = above_the_bound();
+    world.sim.price *= 1.05;
+    world.desk.mark(Price::new(world.sim.price).unwrap(), world.bar.plus_millis(1));
+    assert_eq!(close_at_the_bars_price(&mut world, closed_at), 1);
+    assert_eq!(too_large(&world), 0, "{:#?}", world.warnings);
+    // A price of before is none of now.
+    world.desk.mark(closed_at, world.bar);
+    assert_eq!(world.replayed(), world.desk);
+}
+
+#[test]
+fn parts_of_a_sale_that_the_venue_finds_too_large_are_halved_at_once() {
+    for rise in [1.05, 3.0] {
+        let (mut world, closed_at) = above_the_bound();
+        world.sim.price *= rise;
+        assert_eq!(close_at_the_bars_price(&mut world, closed_at), 1, "within the bar's own sale");
+        assert!((1..4).contains(&too_large(&world)), "{:#?}", world.warnings);
+        assert_eq!(world.ledger.position(), Quantity::ZERO);
+        assert_eq!(world.replayed(), world.desk);
+    }
+}
+
+#[test]
+fn a_venue_that_finds_every_sale_too_large_is_not_asked_for_ever() {
+    let (mut world, _) = above_the_bound();
+    let refuse = SubmitFault::Refused(RejectReason::AboveMaximum);
+    world.sim.faults.extend(std::iter::repeat_n(refuse, 100));
+    world.decide(false);
+    world.pass(60_000, 250);
+    assert!((2..20).contains(&too_large(&world)), "halves to the least that it takes: {}", too_large(&world));
+    world.sim.faults.clear();
+    world.next_bar();
+    world.decide(false);
+    for _ in 0..12 {
+        world.pass(500, 50);
+        for at in world.sim.fillable() {
+            world.sim.fill(at, 1.0);
+        }
+    }
+    world.pass(500, 50);
+    assert_eq!(world.sim.position, Quantity::ZERO, "the next bar begins anew");
+}
+
+#[test]
+fn what_the_venue_found_too_small_is_what_left_and_not_what_was_decided() {
+    let small = |world: &World| {
+        let amount = |it: &OrderRecord| match it {
+            OrderRecord::TooSmall { amount, .. } => Some(*amount),
+            _ => None,
+        };
+        world.journal.iter().filter_map(amount).collect::<Vec<_>>()
+    };
+    let mut world = bounded(rules());
+    world.sim.faults.push_back(SubmitFault::Refused(RejectReason::BelowMinimum));
+    world.decide(true);
+    world.pass(2_000, 50);
+    assert_eq!(small(&world), [MOST], "4,000 were decided");
+    world.next_bar();
+    assert!(matches!(world.decide(true), Some(DecisionFate::Sent(_))), "4,000 are not too small");
+
+    let (mut world, _) = above_the_bound();
+    world.sim.faults.push_back(SubmitFault::Refused(RejectReason::BelowMinimum));
+    world.decide(false);
+    world.pass(2_000, 50);
+    let (small, held) = (small(&world)[0], world.ledger.position().units());
+    assert!(small < 0.5 * held, "a part of {held} was too small, not all of it: {small}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use walkforward_live::{
     Booking, BookingKind, Command, EventRecord, ExternalPosition, JournalRecord, OrderIntent, OrderPurpose,
     OrderRecord, TraderOptions, VenueAccess, order_id, read_journal, recover, verify_journal,
 };
-use walkforward_testing::{FakeAlpaca, RestFault, Route, StreamKind};
+use walkforward_testing::{FakeAlpaca, FillMode, RestFault, Route, StreamKind};
 
 use crate::world::{Place, Service, quarter, quarters_before};
 use crate::{Running, events, start_trader};
@@ -197,6 +197,59 @@ fn a_ledger_with_more_cash_than_the_account_does_not_start_and_one_with_a_positi
     );
     assert!(told, "somebody is told");
     assert_sound(&place, &service.fake);
+}
+
+/// Takes what follows on the first record that `is_last` off the journal's only segment: the process died there.
+fn die_after(place: &Place, is_last: impl Fn(&OrderRecord) -> bool) {
+    let (path, mut kept) = (segments(place).remove(0), Vec::new());
+    for record in records(place) {
+        let is_end = matches!(&record, JournalRecord::Order(order) if is_last(order));
+        kept.push(record);
+        if is_end {
+            break;
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+    let limits = LogLimits { max_record_bytes: 1 << 24, max_file_bytes: 1 << 30 };
+    let mut log = AppendLog::open(&path, limits).unwrap().0;
+    kept.iter().for_each(|record| log.append(record).unwrap());
+    log.sync().unwrap();
+}
+
+/// Orders that have not ended.
+fn open(fake: &FakeAlpaca) -> usize {
+    fake.orders().iter().filter(|order| !order.is_final()).count()
+}
+
+#[test]
+fn an_open_purchase_is_looked_after_though_the_account_is_short_of_cash() {
+    let (_folder, mut service, place) = at_the_service();
+    service.fake.deposit("390000");
+    service.fake.set_fill_mode(FillMode::Manual);
+    let rich = |options: &mut TraderOptions| options.session.initial_cash = 300_000.0;
+    let running = start(&place, &service, |_| {}, rich);
+    let is_placed = |record: &OrderRecord| matches!(record, OrderRecord::Placed { .. });
+    service.pass(0, false, |fake| !fake.orders().is_empty() && orders(&place).iter().any(is_placed));
+    service.fake.fail(Route::Cancel, RestFault::LoseRequest, 10_000);
+    running.stop().unwrap();
+    service.fake.heal();
+    die_after(&place, is_placed);
+    assert_eq!(open(&service.fake), 1, "a purchase for 200,000, of which nothing has filled");
+    // 50,000 less than the ledger's 300,000, though the order was decided for more than it left with.
+    service.fake.deposit("-150000");
+    let running = start(&place, &service, |_| {}, rich);
+    let is_told = || {
+        let is_it = |event: &EventRecord| matches!(event, EventRecord::Warning { reason } if reason.contains("the account may spend"));
+        events(&place).iter().any(is_it)
+    };
+    service.fake.block_until("the session says that cash is short", |_| is_told());
+    running.handle.command(Command::Halt { reason: "a test".to_owned(), flatten: false }).unwrap();
+    service.pass(0, false, |fake| open(fake) == 0);
+    running.stop().unwrap();
+    assert_sound(&place, &service.fake);
+    // Nothing is on its way any more: now nobody has to be there.
+    let error = refused(start(&place, &service, |_| {}, rich));
+    assert!(error.contains("300000.00: deposit the difference"), "{error}");
 }
 
 /// Adds `record` to the end of the segment at `path`.

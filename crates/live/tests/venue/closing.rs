@@ -1,9 +1,9 @@
 //! Getting out: at once, whatever is on its way, and not with the next bar.
 
-use walkforward_core::Quantity;
+use walkforward_core::{Quantity, Side};
 use walkforward_live::{
     Behaviour, Command, DriverMode, EventRecord, ExternalPosition, JournalRecord, TraderHandle,
-    TraderOptions, TradingMode, VenueAccess, read_journal, recover,
+    TraderOptions, TradingMode, VenueAccess, read_journal, recover, verify_journal,
 };
 use walkforward_testing::{FakeAlpaca, FillMode, RestFault, Route};
 
@@ -132,6 +132,63 @@ fn a_sale_that_is_refused_is_tried_again() {
     assert!(minutes <= AT_ONCE, "{minutes}");
     running.stop().unwrap();
     audit(&place, &service.fake);
+}
+
+/// Tries to close a position, those that were counted as orders and those that were not.
+fn counted(place: &Place) -> (usize, usize) {
+    let of = |record| match record {
+        Ok(JournalRecord::Bar(bar) | JournalRecord::Again(bar)) => {
+            bar.order.map(|order| (order, bar.is_retry))
+        }
+        _ => None,
+    };
+    let sales = read_journal(&place.journal()).unwrap().filter_map(of);
+    let sales: Vec<bool> =
+        sales.filter(|(it, _)| it.side == Side::Sell).map(|(_, is_retry)| is_retry).collect();
+    let retries = sales.iter().filter(|is_retry| **is_retry).count();
+    (sales.len() - retries, retries)
+}
+
+#[test]
+fn a_bars_closing_sale_is_one_order_of_the_hour_however_often_it_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(39);
+    let place = Place::new(folder.path(), &service.fake);
+    let running = start(&place, &service, |options| options.limits.max_orders_per_hour = Some(20));
+    service.pass(0, false, |fake| fake.holdings().position > dust());
+    service.fake.fail(Route::Submit, RestFault::error(422, 42_210_000, "a reason of the venue's"), 5);
+    flatten(&running.handle);
+    until_flat(&mut service);
+    running.stop().unwrap();
+    let (first, retries) = counted(&place);
+    assert_eq!(first + retries, 6, "five refusals");
+    // More than one only where a bar has ended meanwhile.
+    assert!(retries > 0, "{first} {retries}");
+    let recovered = recover(&place.journal()).unwrap().unwrap();
+    let last = recovered.last_bar.unwrap();
+    let orders = recovered.desk.risk().orders_within_hour(last.plus_millis(quarter().millis()));
+    assert!((1..=1 + first).contains(&orders), "{orders} of a purchase and {first} sales");
+    let report = verify_journal(&place.journal(), &place.models_dir()).unwrap();
+    assert!(report.is_identical(), "{report:#?}");
+}
+
+#[test]
+fn a_position_above_the_bound_is_closed_at_once_though_the_price_has_risen_since_the_bar() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(41);
+    service.fake.deposit("400000");
+    let place = Place::new(folder.path(), &service.fake);
+    let running = start(&place, &service, |options| options.session.initial_cash = 300_000.0);
+    service.pass(32, false, |fake| fake.holdings().position.units() > 7.0);
+    service.lift = 1.06;
+    service.pass(2, false, |_| true);
+    flatten(&running.handle);
+    let minutes = until_flat(&mut service);
+    running.stop().unwrap();
+    assert!(minutes <= AT_ONCE, "{minutes}");
+    assert_eq!(told(&place, "must be <="), 0, "no part was too large");
+    let report = verify_journal(&place.journal(), &place.models_dir()).unwrap();
+    assert!(report.is_identical(), "{report:#?}");
 }
 
 #[test]

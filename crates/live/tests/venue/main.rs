@@ -9,6 +9,7 @@ mod closing;
 mod common;
 mod fees;
 mod leftovers;
+mod older;
 mod refusals;
 mod streams;
 mod tools;

@@ -108,6 +108,11 @@ pub(crate) fn minute(number: i64) -> Bar {
     .unwrap()
 }
 
+fn lifted(bar: Bar, by: f64) -> Bar {
+    let (open, high, low, close) = (by * bar.open(), by * bar.high(), by * bar.low(), by * bar.close());
+    Bar::new(bar.open_time(), open, high, low, close, bar.volume()).unwrap()
+}
+
 /// Where everything is.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
@@ -242,6 +247,8 @@ pub(crate) struct Service {
     pub(crate) next: i64,
     /// Whether the stream gives nothing.
     pub(crate) is_silent: bool,
+    /// So many times as high as otherwise are the prices.
+    pub(crate) lift: f64,
 }
 
 impl Service {
@@ -250,13 +257,14 @@ impl Service {
         for number in -WARM_UP..0 {
             fake.lose_bar(minute(number));
         }
-        Self { fake, clock: FastClock::beginning_now(), random: Random::new(seed), next: 0, is_silent: false }
+        let (clock, random) = (FastClock::beginning_now(), Random::new(seed));
+        Self { fake, clock, random, next: 0, is_silent: false, lift: 1.0 }
     }
 
     /// Lets all minutes close that have ended by now.
     pub(crate) fn go_on(&mut self, is_rough: bool) {
         while at(self.next + 1) <= self.clock.now() {
-            let bar = minute(self.next);
+            let bar = lifted(minute(self.next), self.lift);
             self.fake.set_now(at(self.next + 1));
             match self.is_silent || is_rough && self.random.below(5) == 0 {
                 true => self.fake.lose_bar(bar),

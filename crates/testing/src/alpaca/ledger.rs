@@ -179,6 +179,13 @@ impl Ledger {
         open_sales.fold(self.position, |left, order| left - order.left(self.price))
     }
 
+    /// Dollars that no open purchase holds back.
+    pub(super) fn spendable(&self) -> Quantity {
+        let purchases = self.orders.iter().filter(|it| it.side == Side::Buy && !it.is_final());
+        let left = purchases.fold(self.cash, |left, order| left - times(order.left(self.price), self.price));
+        left.max(Quantity::ZERO)
+    }
+
     pub(super) fn find(&self, client_id: &str) -> Option<usize> {
         self.orders.iter().position(|order| order.client_id == client_id)
     }

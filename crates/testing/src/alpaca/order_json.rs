@@ -78,7 +78,7 @@ pub(super) fn account(ledger: &Ledger) -> Value {
     let equity = ledger.cash.units() + ledger.position.units() * ledger.price.units();
     json!({"id": ledger.account_id, "status": "ACTIVE", "crypto_status": "ACTIVE", "currency": "USD",
         "cash": text(ledger.cash), "equity": format!("{equity:.4}"), "buying_power": text(ledger.cash),
-        "non_marginable_buying_power": text(ledger.cash), "trading_blocked": ledger.is_blocked,
+        "non_marginable_buying_power": text(ledger.spendable()), "trading_blocked": ledger.is_blocked,
         "account_blocked": false, "trade_suspended_by_user": false})
 }
 

@@ -6,7 +6,7 @@ use walkforward_core::{
 };
 
 use super::pursue::{Question, Sureness};
-use super::{MAX_HALVINGS, MAX_WAIT_MS, OrderDesk, has_come, has_passed};
+use super::{MAX_WAIT_MS, OrderDesk, has_come, has_passed};
 use crate::orders::entry::{OrderEntry, Part};
 use crate::orders::fees::{fill_of, trade};
 use crate::orders::{
@@ -100,8 +100,13 @@ impl OrderDesk {
     ) {
         let intent = &refused.intent;
         let is_sale = intent.purpose == OrderPurpose::Decision && intent.order.side == Side::Sell;
-        let is_worth_it = self.hand.halvings < MAX_HALVINGS && !has_come(intent.expires_at, now);
-        if is_sale && is_worth_it && !refused.is_canceling && self.state.waiting().is_none() {
+        let has_time = intent.attempt + 1 < MAX_PARTS && !has_come(intent.expires_at, now);
+        if is_sale
+            && has_time
+            && self.hand.most_sold.is_some()
+            && !refused.is_canceling
+            && self.state.waiting().is_none()
+        {
             self.try_again(intent, approved, now, acts);
         }
     }

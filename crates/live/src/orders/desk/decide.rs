@@ -83,7 +83,7 @@ impl OrderDesk {
         // What the market has done since the bar is known better.
         self.mark(decision.price, decision.approved.order().decided_at);
         if self.state.bar.is_none_or(|last| last.open != decision.bar_open) {
-            self.hand.halvings = 0;
+            self.hand.most_sold = None;
         }
         let id = match self.admit(&decision, now, acts) {
             Ok(id) => id,

@@ -192,9 +192,8 @@ impl OrderDesk {
         let OrderSize::Quantity(wanted) = intent.order.size else { return None };
         let price = self.price().filter(|price| *price > intent.price).unwrap_or(intent.price);
         let (left, instrument) = (wanted - intent.sold, &self.rules.instrument);
-        let most = instrument.most_at(price).map_or(left, |most| most.min(left));
-        let halved = Quantity::from_nanos(most.nanos() >> self.hand.halvings);
-        Some(if instrument.sells(halved) { halved } else { most })
+        let bounds = [instrument.most_at(price), self.hand.most_sold].into_iter().flatten();
+        Some(bounds.fold(left, Quantity::min))
     }
 
     /// Tells a person, once, that the venue's bound makes an order smaller.
