@@ -160,6 +160,20 @@ fn a_trader_that_dies_behind_its_order_finds_it_again_and_no_second_one_trades()
         told.contains("orders at alpaca-paper"),
         "a session with an account does not go on on paper: {told}"
     );
+
+    // A champion comes that an account does not trade: what is open is looked after all the same.
+    let made_up = world.once(&["--timeframe", "1m"], GOOD_METRICS).expect_code(0).json();
+    assert_eq!(made_up["outcome"], "promoted", "{made_up}");
+    let child = start(&world, &fake);
+    let is_refusal = |event: &Value| event.to_string().contains("was trained on made-up bars");
+    let refused = || records(&world, "event").iter().any(is_refusal);
+    go_on(&fake, &mut next, "the refusal of the champion", refused);
+    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["position"], serde_json::to_value(fake.holdings().position).unwrap(), "{summary}");
+    assert_eq!(summary["no_model_bars"], summary["bars"], "{summary}");
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod support;
 
 mod architecture;
+mod audit_command;
 mod backup_command;
 mod bad_input;
 mod code_version;

@@ -5,16 +5,54 @@ use std::path::PathBuf;
 use walkforward::failure::{Failure, chain};
 use walkforward::live::LiveConfig;
 use walkforward_core::{ModelId, ModelRef, Timeframe};
-use walkforward_live::{ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion};
+use walkforward_live::{ChampionError, ChampionLook, ChampionSource, Confirmed, LineChampion, Recovered};
 use walkforward_policy::load;
 use walkforward_store::{Pointer, PointerReader};
 
-/// The champion, if there is one. A pointer that can't be trusted stops a session before it starts; later on, the old
-/// model would trade on.
+/// The line's champion at the start of a session.
+pub(crate) enum AtStart {
+    /// It may trade.
+    Usable(Box<(Pointer, ModelRef)>),
+    /// There is none.
+    None,
+    /// It can't be used, and what the journal has left open needs somebody who looks after it all the same.
+    Unusable,
+}
+
+impl AtStart {
+    /// The champion that may trade.
+    pub(crate) fn usable(&self) -> Option<&(Pointer, ModelRef)> {
+        match self {
+            Self::Usable(champion) => Some(champion),
+            Self::None | Self::Unusable => None,
+        }
+    }
+}
+
+/// The champion, if there is one. One that can't be used stops a session before it starts, unless it goes on from `before`
+/// with a position or an order: it then has no model until one can be used, and does what is declared for that.
 pub(crate) fn champion(
     config: &LiveConfig,
     pointer: &PointerReader,
-) -> Result<Option<(Pointer, ModelRef)>, Failure> {
+    before: Option<&Recovered>,
+) -> Result<AtStart, Failure> {
+    match usable(config, pointer) {
+        Ok(Some(champion)) => Ok(AtStart::Usable(Box::new(champion))),
+        Ok(None) => Ok(AtStart::None),
+        Err(failure) if before.is_some_and(has_something_open) => {
+            tracing::warn!(%failure, "the session goes on without a model");
+            Ok(AtStart::Unusable)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn has_something_open(before: &Recovered) -> bool {
+    let has_orders = before.orders.as_ref().is_some_and(|orders| !orders.unfinished().is_empty());
+    has_orders || !before.desk.session().position().is_zero()
+}
+
+fn usable(config: &LiveConfig, pointer: &PointerReader) -> Result<Option<(Pointer, ModelRef)>, Failure> {
     let champion = pointer.read().map_err(|error| Failure::from(&error))?;
     if let Some((_, model)) = &champion {
         load(&model.dir, &model.sha256).map_err(|error| Failure::input(chain(&error)))?;

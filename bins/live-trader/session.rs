@@ -8,7 +8,7 @@ use walkforward::clock::SystemClock;
 use walkforward::failure::{Failure, chain};
 use walkforward::live::LiveConfig;
 use walkforward::settings::Output;
-use walkforward_core::{CancelToken, Clock, ErrorKind, RunId};
+use walkforward_core::{CancelToken, Clock, ErrorKind, RunId, Timestamp};
 use walkforward_durable::Error as FilesError;
 use walkforward_live::{
     Execution, FeedTime, LiveError, Recovered, SessionSummary, Speed, Trader, TraderHandle, TraderOptions,
@@ -16,7 +16,7 @@ use walkforward_live::{
 };
 use walkforward_store::PointerReader;
 
-use crate::champion::{Champion, champion, check_market};
+use crate::champion::{AtStart, Champion, champion, check_market};
 use crate::control::Listening;
 use crate::ending::{Ending, Process};
 use crate::followers::Followers;
@@ -52,16 +52,13 @@ async fn session(
     switch: &mut KillSwitch,
 ) -> Result<SessionSummary, Failure> {
     let pointer = PointerReader::new(&config.models_dir, config.line.clone());
-    let champion = champion(config, &pointer)?;
-    if champion.is_none() {
-        print::no_champion(&pointer.path(), output)?;
-    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let before = if config.resume { recover(&config.journal).map_err(failure)? } else { None };
-    let bars = champion.as_ref().map(|(pointer, model)| ChampionBars {
-        timeframe: pointer.timeframe,
-        seen_until: model.lineage_until,
-    });
+    let champion = champion(config, &pointer, before.as_ref())?;
+    if matches!(champion, AtStart::None) {
+        print::no_champion(&pointer.path(), output)?;
+    }
+    let bars = bars_of(&champion, before.as_ref());
     let market = tokio::select! {
         biased;
         market = market(config, bars, before.as_ref(), &clock) => market?,
@@ -71,7 +68,7 @@ async fn session(
         }
         never = switch.watch() => match never {},
     };
-    if let Some((champion, _)) = &champion {
+    if let Some((champion, _)) = champion.usable() {
         check_market(champion, config, market.timeframe)?;
     }
     tell_of_resumption(before.as_ref(), output)?;
@@ -98,6 +95,21 @@ async fn session(
     }
     drop(locks);
     ended
+}
+
+/// What the bars are like: as the champion says, or else as the session before had them.
+fn bars_of(champion: &AtStart, before: Option<&Recovered>) -> Option<ChampionBars> {
+    match (champion, before) {
+        (AtStart::Usable(champion), _) => {
+            let (pointer, model) = &**champion;
+            Some(ChampionBars { timeframe: pointer.timeframe, seen_until: model.lineage_until })
+        }
+        (AtStart::Unusable, Some(before)) => Some(ChampionBars {
+            timeframe: before.header.timeframe,
+            seen_until: before.last_bar.unwrap_or(Timestamp::EPOCH),
+        }),
+        _ => None,
+    }
 }
 
 /// The session that `config` asks for, over `market`.

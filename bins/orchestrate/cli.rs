@@ -5,8 +5,8 @@ use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
 use crate::{
-    backup, data, datasets, demo, evaluate, evidence, experiments, gates, models, packs, replay, report,
-    schedules, selftest, serve, worker,
+    audit, backup, data, datasets, demo, evaluate, evidence, experiments, gates, models, packs, replay,
+    report, schedules, selftest, serve, worker,
 };
 
 /// The flag for one run.
@@ -68,6 +68,7 @@ pub(crate) fn command() -> Command {
                 .arg_required_else_help(true)
                 .subcommand(Command::new("show").about("Prints every setting with its value and origin")),
         )
+        .subcommand(audit::command())
         .subcommand(data::command())
         .subcommand(demo::command())
         .subcommand(models::command())

@@ -37,6 +37,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
         Some(("add", matches)) => add(settings, output, matches),
         Some(("remove", matches)) => {
             let (id, home) = (json_file::id::<DatasetConfigId>(matches)?, Home::open(settings, output)?);
+            home.write_down("datasets.remove", id.as_str(), "")?;
             home.store.delete_dataset_config(&id).map_err(refuse)?;
             home.print(|| json!({ "removed": id }), || format!("dataset configuration '{id}' removed\n"))
         }
@@ -57,6 +58,7 @@ fn add(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), 
     let (dataset, is_changed): (NewDatasetConfig, bool) = json_file::record(matches)?;
     check(settings, &dataset)?;
     let home = Home::open(settings, output)?;
+    home.write_down(if is_changed { "datasets.change" } else { "datasets.add" }, dataset.id.as_str(), "")?;
     let kept = match is_changed {
         true => home.store.update_dataset_config(&dataset),
         false => home.store.create_dataset_config(&dataset),
@@ -73,7 +75,7 @@ fn add(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), 
 }
 
 /// Its settings make sense together, with the defaults for all others.
-fn check(settings: &Settings, new: &NewDatasetConfig) -> Result<(), Failure> {
+pub(crate) fn check(settings: &Settings, new: &NewDatasetConfig) -> Result<(), Failure> {
     let now = walkforward::clock::SystemClock::start().now();
     let record = DatasetConfigRecord {
         id: new.id.clone(),

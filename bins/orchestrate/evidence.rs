@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command};
-use serde_json::json;
+use serde_json::{Value, json};
 use walkforward::failure::Failure;
 use walkforward::output::say;
 use walkforward::settings::{Output, Settings};
-use walkforward_core::{ArmId, LineName};
+use walkforward_core::{ArmId, LineName, Timestamp};
 use walkforward_durable::write_atomic;
 use walkforward_report::{
     ArmQuarantine, ArmReport, EvidenceReport, JudgedSnapshot, LineTests, evidence_html,
@@ -75,7 +75,7 @@ fn about(home: &Home, line: Option<&LineName>) -> Result<EvidenceReport, Failure
     let lines = home.store.lines_with_arms().map_err(refuse)?;
     let mut arms = Vec::new();
     for of in lines.iter().filter(|of| line.is_none_or(|line| line == *of)) {
-        arms.extend(arms_of(home, of).map_err(refuse)?);
+        arms.extend(arms_of(&home.store, of, home.clock.now()).map_err(refuse)?);
     }
     match line {
         Some(line) if arms.is_empty() => Err(without_arms(line, &lines)),
@@ -93,9 +93,13 @@ fn without_arms(line: &LineName, others: &[LineName]) -> Failure {
     ))
 }
 
-fn arms_of(home: &Home, line: &LineName) -> Result<Vec<ArmReport>, StoreError> {
-    let store = &home.store;
-    let spent = store.error_spent(line, home.clock.now())?;
+/// The arms of a line, for a program.
+pub(crate) fn arms_json(store: &Store, line: &LineName, now: Timestamp) -> Result<Vec<Value>, StoreError> {
+    Ok(arms_of(store, line, now)?.iter().map(print::json).collect())
+}
+
+fn arms_of(store: &Store, line: &LineName, now: Timestamp) -> Result<Vec<ArmReport>, StoreError> {
+    let spent = store.error_spent(line, now)?;
     let tests = LineTests { registered: spent.registered, anytime: spent.anytime };
     let champions_arm = match store.champion(line) {
         Ok(Some(champion)) => store.arm_of(&champion.record.model_id)?,

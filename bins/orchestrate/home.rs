@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use walkforward::clock::SystemClock;
 use walkforward::config::Folders;
 use walkforward::failure::Failure;
@@ -13,12 +13,16 @@ use walkforward::scheduling::Planner;
 use walkforward::settings::{Output, Settings};
 use walkforward::wiring;
 use walkforward_core::Clock;
-use walkforward_store::{RunLock, RunLockHeld, Store, StoreError};
+use walkforward_store::{NewAct, RunLock, RunLockHeld, Store, StoreError};
 
 use crate::control::{Client, SOCKET};
 
 /// How long a command waits for another one that holds the run lock for a moment.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// Who does what a command line asks for.
+const COMMAND: &str = "command";
+/// Characters of a subject that are kept: four bytes each fit.
+const SUBJECT_CHARS: usize = 50;
 const LOCK_LOOK: Duration = Duration::from_millis(50);
 
 /// Who may change schedules and train in a data folder.
@@ -81,6 +85,18 @@ impl Home {
                 Err(error) => return Err(Failure::from(&error)),
             }
         }
+    }
+
+    /// Writes down what somebody asks for, before it is done.
+    pub(crate) fn write_down(&self, act: &str, subject: &str, reason: &str) -> Result<(), Failure> {
+        let act = NewAct {
+            actor: COMMAND.to_owned(),
+            act: act.to_owned(),
+            subject: subject.chars().take(SUBJECT_CHARS).collect(),
+            reason: reason.to_owned(),
+            details: json!({}),
+        };
+        self.store.record_act(&act).map(drop).map_err(|error| Failure::from(&error))
     }
 
     /// Prints JSON for `--json`, words for people.

@@ -1,6 +1,7 @@
 //! `orchestrate`: trains, judges and promotes models, once or at an interval.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod backup;
 mod cli;
 mod config_show;
@@ -53,6 +54,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
     let settings = cli::settings(matches)?;
     match matches.subcommand() {
         Some(("config", _)) => config_show::print(&settings, matches.get_flag(cli::JSON)),
+        Some(("audit", inner)) => audit::run(&settings, cli::output(matches), inner),
         Some(("data", inner)) => data::run(&settings, cli::output(matches), inner),
         Some(("evaluate", inner)) => evaluate::run(&settings, cli::output(matches), inner),
         Some(("evidence", inner)) => evidence::run(&settings, cli::output(matches), inner),

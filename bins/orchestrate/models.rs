@@ -23,6 +23,8 @@ pub(crate) use prune::Removal;
 
 const MODEL: &str = "model";
 const REASON: &str = "reason";
+/// Subcommands that change something.
+const ACTS: [&str; 7] = ["pin", "unpin", "rollback", "approve", "reject", "release", "prune"];
 const TO: &str = "to";
 /// Columns of a line's name in a table of 80.
 const LINE_COLUMNS: usize = 12;
@@ -86,6 +88,10 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
     let home = Home::open(settings, output)?;
     let line: LineName = settings.require("line.name")?;
     let only = settings.is_set("line.name").then_some(&line);
+    if ACTS.contains(&name) {
+        let subject = given(inner, MODEL).unwrap_or(line.as_str());
+        home.write_down(&format!("models.{name}"), subject, given(inner, REASON).unwrap_or_default())?;
+    }
     match name {
         "list" => list::run(&home, only, inner),
         "compare" => compare::run(&home, inner),
@@ -110,6 +116,11 @@ fn model(home: &Home, line: &LineName, matches: &ArgMatches, name: &str) -> Resu
         .map_err(|failure| Failure::input(format!("{failure} (`orchestrate models list` shows all)")))?;
     home.store.model_summary(&id).map_err(refuse)?;
     Ok(id)
+}
+
+/// An argument that a subcommand may not have.
+fn given<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
+    matches.try_get_one::<String>(name).ok().flatten().map(String::as_str)
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {

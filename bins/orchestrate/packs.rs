@@ -33,6 +33,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
         Some(("add", matches)) => add(settings, output, matches),
         Some(("remove", matches)) => {
             let (id, home) = (json_file::id::<PackId>(matches)?, Home::open(settings, output)?);
+            home.write_down("packs.remove", id.as_str(), "")?;
             home.store.delete_pack(&id).map_err(refuse)?;
             home.print(|| json!({ "removed": id }), || format!("pack '{id}' removed\n"))
         }
@@ -53,6 +54,7 @@ fn add(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), 
     let (pack, is_changed): (NewPack, bool) = json_file::record(matches)?;
     check(settings, &pack)?;
     let home = Home::open(settings, output)?;
+    home.write_down(if is_changed { "packs.change" } else { "packs.add" }, pack.id.as_str(), "")?;
     let kept = match is_changed {
         true => home.store.update_pack(&pack),
         false => home.store.create_pack(&pack),
@@ -67,7 +69,7 @@ fn add(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), 
 }
 
 /// The trainer that the settings name takes the pack.
-fn check(settings: &Settings, pack: &NewPack) -> Result<(), Failure> {
+pub(crate) fn check(settings: &Settings, pack: &NewPack) -> Result<(), Failure> {
     let name = format!("pack '{}'", pack.id);
     let frozen = FrozenSettings { pack: pack.config.as_object().cloned(), ..settings.freeze()? };
     let layers = Layers { name: &name, frozen: &frozen, dataset: None, pack: None };

@@ -73,6 +73,7 @@ pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
 /// Sends a command where it is carried out, and prints the schedule as it then is.
 fn command_one(home: &Home, name: &str, id: ScheduleId) -> Result<(), Failure> {
     home.store.schedule(&id).map_err(|error| Failure::from(&error))?;
+    home.write_down(&format!("schedules.{name}"), id.as_str(), "")?;
     let note = match home.reach()? {
         Reach::Server(mut server) => {
             server.ask(&request(name, id.clone())?)?;

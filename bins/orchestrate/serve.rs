@@ -23,6 +23,8 @@ mod api;
 mod desk;
 mod events;
 mod operator;
+mod own_settings;
+mod paper;
 mod sessions;
 mod tokens;
 mod trainings;

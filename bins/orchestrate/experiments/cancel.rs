@@ -20,6 +20,7 @@ pub(super) fn run(home: &Home, id: &ExperimentId) -> Result<(), Failure> {
     if record.status.is_final() {
         return Err(Failure::input(format!("experiment '{id}' is {} already", record.status)));
     }
+    home.write_down("experiments.cancel", id.as_str(), "")?;
     match home.server()? {
         Some(mut server) => {
             server.ask(&Request::CancelExperiment { experiment: id.clone() })?;

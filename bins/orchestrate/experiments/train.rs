@@ -47,6 +47,7 @@ pub(super) fn command() -> Command {
 pub(super) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), Failure> {
     let home = Home::open(settings, output)?;
     let (experiment, plan) = wanted(&home, matches)?;
+    home.write_down("experiments.run", experiment.id.as_str(), "")?;
     match (home.reach()?, matches.get_flag(DETACH)) {
         (Reach::Server(server), is_detached) => hand_over(&home, server, experiment, is_detached),
         (_, true) => Err(Failure::input(

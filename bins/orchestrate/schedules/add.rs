@@ -6,7 +6,7 @@ use walkforward::failure::Failure;
 use walkforward::scheduling::{Recipe, WantedSchedule};
 use walkforward::settings::{Output, Settings};
 use walkforward_core::LineName;
-use walkforward_store::ScheduleId;
+use walkforward_store::{ScheduleId, ScheduleStatus};
 
 use super::{ID, id_argument, tell, timing};
 use crate::control::Request;
@@ -52,6 +52,7 @@ pub(super) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::stage(format!("the async runtime does not start: {error}")))?;
     let schedule = runtime.block_on(wanted.check(&planner))?;
+    home.write_down("schedules.add", schedule.id.as_str(), "")?;
     let record = home.store.create_schedule(&schedule).map_err(|error| Failure::from(&error))?;
     let server = home.server()?;
     let note = match (&server, wanted.start_with_server) {
@@ -61,10 +62,18 @@ pub(super) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> 
     };
     if let Some(mut server) = server {
         let schedule = record.id.clone();
-        server.ask(&match wanted.start_with_server {
+        let asked = server.ask(&match wanted.start_with_server {
             true => Request::Start { schedule },
             false => Request::Add { schedule },
-        })?;
+        });
+        // A server that has just begun has found and started it itself.
+        let is_active =
+            || home.store.schedule(&record.id).is_ok_and(|it| it.status == ScheduleStatus::Active);
+        if let Err(failure) = asked
+            && !(wanted.start_with_server && is_active())
+        {
+            return Err(failure);
+        }
     }
     let record = home.store.schedule(&record.id).map_err(|error| Failure::from(&error))?;
     let done = if note.is_none() { "added and started" } else { "added" };

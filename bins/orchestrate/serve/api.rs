@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ use crate::home::Home;
 
 /// The port that is listened on where nobody says another.
 const PORT: u16 = 8_750;
+/// Files that a server may need: connections, clients of the socket, bundles and journals.
+const FILES: u64 = 8_192;
 /// How long answers that are being given get to end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
@@ -64,13 +67,15 @@ impl Listening {
         desk: &Arc<ServerDesk>,
         scheduler: Scheduler,
     ) -> Result<Self, Failure> {
+        open_more_files();
         let kept = if config.auth { Some(tokens(&home.folders.data_dir)?) } else { None };
         let parts = ServerParts {
             store: Arc::clone(&home.store),
             scheduler,
             operator: Arc::new(ServerOperator::new(home, Arc::clone(desk))),
-            sessions: Arc::new(SocketSessions::new(home.folders.data_dir.clone())),
+            sessions: Arc::new(SocketSessions::new(home)),
             clock: Arc::clone(&home.clock),
+            hub: desk.trainings().hub().clone(),
         };
         let server = bind(config, kept.as_ref().map(|kept| kept.tokens.clone()), parts).await?;
         tell(home, server.address(), kept.as_ref());
@@ -86,6 +91,18 @@ impl Listening {
     pub(super) async fn end(self) {
         let _ = self.stop.send(());
         let _ = self.task.await;
+    }
+}
+
+/// Lets this process open as many files as its pages and clients may need, as far as the system allows that.
+fn open_more_files() {
+    let limits = getrlimit(Resource::Nofile);
+    let wanted = limits.maximum.map_or(FILES, |most| most.min(FILES));
+    if limits.current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limits });
+        if let Err(error) = raised {
+            tracing::info!(%error, "the process can't open more files than it could: fewer clients can connect");
+        }
     }
 }
 

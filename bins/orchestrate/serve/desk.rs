@@ -9,7 +9,8 @@ use walkforward::frozen::FrozenSettings;
 use walkforward::scheduling::{Planner, Recipe, WantedSchedule};
 use walkforward_orchestrator::{ScheduleView, Scheduler, SchedulerError};
 use walkforward_store::{
-    DatasetConfigId, ExperimentId, NewExperiment, PackId, ScheduleId, ScheduleRecord, Store, StoreError,
+    DatasetConfigId, ExperimentId, NewExperiment, PackId, ScheduleId, ScheduleRecord, ScheduleStatus, Store,
+    StoreError,
 };
 
 use super::trainings::{Trainings, ending};
@@ -59,7 +60,12 @@ impl ServerDesk {
         let schedule = wanted.check(&self.planner).await?;
         let record = self.store.create_schedule(&schedule).map_err(refuse)?;
         self.known(&record.id).await.map_err(|error| failure(&error))?;
-        self.scheduler.start(&record.id).await.map_err(|error| failure(&error))?;
+        let started = self.scheduler.start(&record.id).await;
+        // At its own start the server may have found and started it already.
+        let is_active = self.scheduler.status(&record.id).is_ok_and(|it| it.status == ScheduleStatus::Active);
+        if !is_active {
+            started.map_err(|error| failure(&error))?;
+        }
         self.store.schedule(&record.id).map_err(refuse)
     }
 

@@ -10,6 +10,7 @@ use walkforward::failure::Failure;
 use walkforward::output::say;
 use walkforward::settings::Output;
 use walkforward_core::Timestamp;
+use walkforward_server::Hub;
 use walkforward_store::{Event, Store};
 
 use crate::text::{bytes, minute};
@@ -23,13 +24,22 @@ const BATCH: u32 = 200;
 /// Width of the column of schedules.
 const NAME: usize = 14;
 
-/// Tells the follower that there is something new.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wake(Arc<Notify>);
+/// Tells the follower and the hub that there is something new.
+#[derive(Clone, Default)]
+pub(super) struct Wake {
+    follower: Arc<Notify>,
+    hub: Hub,
+}
 
 impl Wake {
     pub(super) fn wake(&self) {
-        self.0.notify_one();
+        self.follower.notify_one();
+        self.hub.wake();
+    }
+
+    /// Where those who listen are told.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 }
 
@@ -50,7 +60,7 @@ impl Follower {
             loop {
                 lines = lines.print_new().await?;
                 tokio::select! {
-                    () = woken.0.notified() => {}
+                    () = woken.follower.notified() => {}
                     () = tokio::time::sleep(LOOK) => {}
                     () = asked.notified() => return lines.print_new().await.map(drop),
                 }

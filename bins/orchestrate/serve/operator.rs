@@ -5,33 +5,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use walkforward::evidence::Preset;
 use walkforward::failure::{BAD_INPUT, Failure};
 use walkforward::frozen::FrozenSettings;
 use walkforward::scheduling::{Recipe, WantedSchedule};
-use walkforward::settings::Settings;
+use walkforward::settings::{Binary, Settings};
 use walkforward_core::{Clock, LineName, RunId};
 use walkforward_orchestrator::SchedulerError;
 use walkforward_orchestrator::recurrence::Recurrence;
 use walkforward_orchestrator::schedule::Timing;
-use walkforward_server::{LaunchTraining, NewContinuous, Operator, Refusal, RefusalKind, TrainingProgress};
-use walkforward_store::{ExperimentId, NewExperiment, ScheduleId, ScheduleRecord};
+use walkforward_server::{
+    Gates, LaunchTraining, NewContinuous, Operator, Refusal, RefusalKind, TrainingProgress,
+};
+use walkforward_store::{ExperimentId, NewDatasetConfig, NewExperiment, NewPack, ScheduleId, ScheduleRecord};
 
 use super::desk::{LaunchError, ServerDesk, failure};
+use super::own_settings::{keys_of, refuse_own_settings};
 use crate::home::Home;
+use crate::{datasets, evidence, packs};
 
-/// Settings that are made where the server runs, and nowhere else: they name folders, programs and places in the network.
-const OF_THE_SERVER: [&str; 10] = [
-    "paths.",
-    "line.",
-    "live.",
-    "api.",
-    "retention.",
-    "schedule.",
-    "training.launcher",
-    "training.command",
-    "alpaca.data_url",
-    "evaluation.",
-];
 /// Most settings of one request.
 const MAX_SETTINGS: usize = 128;
 
@@ -59,11 +51,7 @@ impl ServerOperator {
                 "settings: {found} are too many, at most {MAX_SETTINGS} can be given"
             )));
         }
-        if let Some(key) = asked.keys().find(|key| OF_THE_SERVER.iter().any(|start| key.starts_with(start))) {
-            return Err(unusable(format!(
-                "settings: '{key}' is set where the server runs, in its settings file or its environment"
-            )));
-        }
+        refuse_own_settings(asked.keys())?;
         let mut frozen = self.settings.freeze().map_err(refusal)?;
         frozen.settings.extend(asked);
         if !pack.is_empty() {
@@ -201,6 +189,40 @@ impl Operator for ServerOperator {
 
     fn running(&self) -> Vec<ExperimentId> {
         self.desk.trainings().running()
+    }
+
+    fn check_pack(&self, pack: &NewPack) -> Result<(), Refusal> {
+        packs::check(&self.settings, pack).map_err(refusal)
+    }
+
+    fn check_dataset(&self, dataset: &NewDatasetConfig) -> Result<(), Refusal> {
+        refuse_own_settings(keys_of(dataset).iter())?;
+        datasets::check(&self.settings, dataset).map_err(refusal)
+    }
+
+    fn gates(&self) -> Result<Gates, Refusal> {
+        let preset = self.settings.get::<Preset>("gate.preset").map_err(refusal)?;
+        let is_limit = |key: &str| {
+            (key.starts_with("gate.") || key.starts_with("evidence."))
+                && !matches!(key, "gate.preset" | "gate.auto_deploy")
+        };
+        let rows = self.settings.rows(Binary::Orchestrate).into_iter();
+        let limits = rows.filter(|(key, ..)| is_limit(key));
+        Ok(Gates {
+            // What schedules are judged by where nobody says otherwise.
+            preset: preset.unwrap_or(Preset::Evidence).to_string(),
+            auto_deploy: self.settings.require("gate.auto_deploy").map_err(refusal)?,
+            allow_reused_metrics: self
+                .settings
+                .require("evaluation.allow_reused_metrics")
+                .map_err(refusal)?,
+            limits: limits.filter_map(|(key, value, _)| Some((key.to_owned(), value?.to_owned()))).collect(),
+        })
+    }
+
+    fn evidence(&self, line: &LineName) -> Result<Vec<Value>, Refusal> {
+        let arms = evidence::arms_json(self.desk.store(), line, self.clock.now());
+        arms.map_err(|error| Refusal::new(RefusalKind::Internal, error.to_string()))
     }
 
     fn progress(&self, id: &ScheduleId) -> Option<TrainingProgress> {

@@ -1,12 +1,17 @@
 //! The traders of this machine, found by their sockets.
 
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Mutex;
 use walkforward_core::{SessionControl, SessionId};
 use walkforward_live::{ControlClient, socket_path};
-use walkforward_server::RunningSessions;
+use walkforward_server::{Refusal, RefusalKind, RunningSessions, StartPaper};
+
+use super::paper::PaperTrader;
+use crate::home::Home;
 
 /// Most sockets that are looked at.
 const MAX_SOCKETS: usize = 256;
@@ -14,29 +19,40 @@ const MAX_SOCKETS: usize = 256;
 /// Sessions whose sockets lie in a data folder.
 pub(super) struct SocketSessions {
     data_dir: PathBuf,
+    models_dir: PathBuf,
+    line: String,
+    /// One trader is started after another: the second one finds the first.
+    starting: Mutex<()>,
 }
 
 impl SocketSessions {
-    pub(super) fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir }
+    pub(super) fn new(home: &Home) -> Self {
+        let line = home.settings.require("line.name").unwrap_or_else(|_| "default".to_owned());
+        let (data_dir, models_dir) = (home.folders.data_dir.clone(), home.folders.models_dir.clone());
+        Self { data_dir, models_dir, line, starting: Mutex::default() }
     }
 
-    /// The names of the sockets that somebody may listen on. It blocks.
-    fn names(data_dir: &std::path::Path) -> Vec<SessionId> {
+    /// The names of the sockets on which somebody listens. It blocks.
+    fn names(data_dir: &Path) -> Vec<SessionId> {
         let Ok(entries) = std::fs::read_dir(data_dir.join("live")) else { return Vec::new() };
         let names = entries.flatten().filter_map(|entry| {
             let name = entry.file_name();
             name.to_str()?.strip_suffix(".sock")?.parse().ok()
         });
-        names.take(MAX_SOCKETS).collect()
+        let mut names: Vec<SessionId> =
+            names.take(MAX_SOCKETS).filter(|id| answers(&socket_path(data_dir, id))).collect();
+        names.sort();
+        names
     }
 
-    fn client(&self, id: &SessionId) -> Option<Arc<dyn SessionControl>> {
-        let path = socket_path(&self.data_dir, id);
-        // A process that was killed leaves a socket on which nobody listens.
-        std::os::unix::net::UnixStream::connect(&path).ok()?;
-        Some(Arc::new(ControlClient::new(&path)))
+    fn client(&self, id: &SessionId) -> Arc<dyn SessionControl> {
+        Arc::new(ControlClient::new(&socket_path(&self.data_dir, id)))
     }
+}
+
+/// Whether somebody listens on a socket: a process that was killed leaves one on which nobody does.
+pub(super) fn answers(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
 }
 
 #[async_trait]
@@ -44,13 +60,20 @@ impl RunningSessions for SocketSessions {
     async fn list(&self) -> Vec<(SessionId, Arc<dyn SessionControl>)> {
         let data_dir = self.data_dir.clone();
         let names = tokio::task::spawn_blocking(move || Self::names(&data_dir)).await.unwrap_or_default();
-        let found = names.into_iter().filter_map(|id| self.client(&id).map(|client| (id, client)));
-        let mut found: Vec<_> = found.collect();
-        found.sort_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
-        found
+        names.into_iter().map(|id| (id.clone(), self.client(&id))).collect()
     }
 
     async fn find(&self, id: &SessionId) -> Option<Arc<dyn SessionControl>> {
-        self.client(id)
+        let socket = socket_path(&self.data_dir, id);
+        let is_there = tokio::task::spawn_blocking(move || answers(&socket)).await.unwrap_or(false);
+        is_there.then(|| self.client(id))
+    }
+
+    async fn start(&self, wanted: StartPaper) -> Result<SessionId, Refusal> {
+        let trader = PaperTrader::new(&self.data_dir, &self.models_dir, &self.line, &wanted)?;
+        let Ok(_alone) = self.starting.try_lock() else {
+            return Err(Refusal::new(RefusalKind::Conflict, "a trader is being started: wait until it runs"));
+        };
+        trader.start().await
     }
 }

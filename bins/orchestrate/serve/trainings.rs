@@ -12,6 +12,7 @@ use walkforward_core::{CancelToken, NoProgress, ProgressUpdate};
 use walkforward_orchestrator::{
     ContinuousTrainer, CycleEnd, CyclePlan, CycleProgress, CycleRunner, CycleStart, RunError, RunReport, Slot,
 };
+use walkforward_server::Hub;
 use walkforward_store::{CycleStatus, ExperimentId, NewExperiment, ScheduleId};
 
 use super::events::Wake;
@@ -30,9 +31,9 @@ struct Experiment {
 }
 
 /// How far running cycles have come.
-#[derive(Debug, Default)]
 pub(super) struct Latest {
     cycles: Mutex<BTreeMap<ScheduleId, (u64, ProgressUpdate)>>,
+    hub: Hub,
 }
 
 impl Latest {
@@ -50,15 +51,22 @@ impl CycleProgress for Latest {
     fn report(&self, schedule: &ScheduleId, cycle: u64, update: &ProgressUpdate) {
         let mut cycles = self.cycles.lock().unwrap_or_else(PoisonError::into_inner);
         cycles.insert(schedule.clone(), (cycle, update.clone()));
+        drop(cycles);
+        self.hub.progress(schedule, cycle, update);
     }
 }
 
 impl Trainings {
     /// Trainings of the trainer that `make` makes.
     pub(super) fn new(wake: Wake, make: impl FnOnce(Arc<dyn CycleProgress>) -> ContinuousTrainer) -> Self {
-        let progress = Arc::new(Latest::default());
+        let progress = Arc::new(Latest { cycles: Mutex::default(), hub: wake.hub().clone() });
         let trainer = make(Arc::<Latest>::clone(&progress));
         Self { trainer, progress, experiments: Mutex::default(), wake }
+    }
+
+    /// Where those who listen are told.
+    pub(super) fn hub(&self) -> &Hub {
+        self.wake.hub()
     }
 
     /// How far running cycles have come.

@@ -176,7 +176,8 @@ impl BarLoop {
         let offered = self.slot.load()?;
         let SwapRule::WaitFlat { max_bars } = self.header.swap else { return None };
         let model = self.model.as_ref().filter(|model| model.model_version != offered.model_version)?;
-        let waits = !self.desk.session().position().is_zero() && self.waited < max_bars;
+        let is_held = !self.desk.session().position().is_zero();
+        let waits = is_held && self.waited < max_bars && !self.closes_for_next();
         waits.then(|| model.clone())
     }
 

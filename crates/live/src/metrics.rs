@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Gauge, NoopRecorder, Recorder};
-use walkforward_core::{Clock, TradingMode};
+use walkforward_core::{ClientOrderId, Clock, TradingMode};
 
 use crate::{BarRecord, BookingKind, Desk, EventRecord, JournalRecord, OrderOutcome, OrderRecord};
 
@@ -178,11 +178,16 @@ impl TraderMetrics {
     }
 }
 
+/// Orders under way whose names a meter remembers: more than a desk has open.
+const MAX_HANDED_IN: usize = 16;
+
 /// Counts a session's records and measures what they take.
 pub(crate) struct Meter {
     metrics: TraderMetrics,
     is_paper: bool,
     clock: Arc<dyn Clock>,
+    /// Orders that were counted as handed in and are not over.
+    handed_in: Vec<ClientOrderId>,
 }
 
 impl std::fmt::Debug for Meter {
@@ -194,7 +199,7 @@ impl std::fmt::Debug for Meter {
 impl Meter {
     /// A meter of a session whose fills are the engine's own, or a venue's.
     pub(crate) fn new(metrics: TraderMetrics, is_paper: bool, clock: Arc<dyn Clock>) -> Self {
-        Self { metrics, is_paper, clock }
+        Self { metrics, is_paper, clock, handed_in: Vec::with_capacity(MAX_HANDED_IN) }
     }
 
     /// Where the session's figures go.
@@ -203,8 +208,27 @@ impl Meter {
     }
 
     /// Counts what a record says.
-    pub(crate) fn count(&self, record: &JournalRecord) {
-        self.metrics.count(record, self.is_paper);
+    pub(crate) fn count(&mut self, record: &JournalRecord) {
+        if !self.is_repeated(record) {
+            self.metrics.count(record, self.is_paper);
+        }
+    }
+
+    /// Whether the record hands in once more, with another size, what is counted already.
+    fn is_repeated(&mut self, record: &JournalRecord) -> bool {
+        let JournalRecord::Order(order) = record else { return false };
+        match order.as_ref() {
+            OrderRecord::Sent { id, .. } if self.handed_in.contains(id) => return true,
+            OrderRecord::Sent { id, .. } => {
+                if self.handed_in.len() == MAX_HANDED_IN {
+                    self.handed_in.remove(0);
+                }
+                self.handed_in.push(id.clone());
+            }
+            OrderRecord::Closed { id, .. } => self.handed_in.retain(|other| other != id),
+            _ => {}
+        }
+        false
     }
 
     /// Brings the journal to the disk by `sync`, and notes how long that took.

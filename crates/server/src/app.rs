@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -54,9 +54,20 @@ impl App {
         asked.map_err(|error| Problem::internal(&error))?.map_err(Problem::from)
     }
 
-    fn scope(&self, parts: &Parts) -> Result<Scope, Problem> {
+    /// As [`read`](Self::read), for what is looked at and changed in one go, and may be refused in between.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = self.clone();
+        let worked = tokio::task::spawn_blocking(move || work(&app)).await;
+        worked.map_err(|error| Problem::internal(&error))?
+    }
+
+    /// What whoever sends these headers may do.
+    pub(crate) fn scope(&self, headers: &HeaderMap) -> Result<Scope, Problem> {
         let Some(tokens) = &self.tokens else { return Ok(Scope::Trade) };
-        tokens.scope_of(&parts.headers)
+        tokens.scope_of(headers)
     }
 }
 
@@ -70,7 +81,7 @@ impl FromRequestParts<App> for MayRead {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        require(app.scope(parts)?, Scope::Read).map(|()| Self)
+        require(app.scope(&parts.headers)?, Scope::Read).map(|()| Self)
     }
 }
 
@@ -78,7 +89,7 @@ impl FromRequestParts<App> for MayTrade {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        require(app.scope(parts)?, Scope::Trade).map(|()| Self)
+        require(app.scope(&parts.headers)?, Scope::Trade).map(|()| Self)
     }
 }
 

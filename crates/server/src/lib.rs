@@ -12,18 +12,23 @@
 
 mod access;
 mod app;
+mod audit;
 mod browser;
+mod dashboard;
 mod openapi;
 mod parts;
 mod problem;
 mod routes;
 mod server;
 mod views;
+mod ws;
 
 pub use access::{AccessToken, BadToken, Scope, Tokens};
+pub use dashboard::has_dashboard;
 pub use openapi::description;
 pub use parts::{
-    LaunchTraining, NewContinuous, Operator, Refusal, RefusalKind, RunningSessions, ServerParts,
-    TrainingProgress,
+    Gates, LaunchTraining, NewContinuous, Operator, Refusal, RefusalKind, RunningSessions, ServerParts,
+    StartPaper, TrainingProgress,
 };
 pub use server::{BindError, Server, ServerOptions};
+pub use ws::{Hub, HubOptions};

@@ -87,7 +87,27 @@ serve` prints a link with the token when it makes one, and keeps both in the fil
 
 /// The description of every route, as `/api/openapi.json` serves it.
 pub fn description() -> OpenApi {
-    all().split_for_parts().1
+    let mut described = all().split_for_parts().1;
+    for (path, item) in &mut described.paths.paths {
+        let operations = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(operation_id(method, path));
+            }
+        }
+    }
+    described
+}
+
+/// A name that no other operation has, as programs that are made from the description need one.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
 }
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -106,4 +126,27 @@ async fn openapi() -> impl IntoResponse {
     static TEXT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let text = TEXT.get_or_init(|| description().to_json().unwrap_or_default());
     ([(header::CONTENT_TYPE, "application/json")], text.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_has_a_name_of_its_own_and_every_reference_leads_somewhere() {
+        let text = serde_json::to_value(description()).unwrap();
+        let methods = text["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap());
+        let ids: Vec<&str> = methods.filter_map(|(_, route)| route["operationId"].as_str()).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+        let mut rest = vec![&text];
+        while let Some(value) = rest.pop() {
+            if let Some(reference) = value["$ref"].as_str() {
+                assert!(text.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+            }
+            rest.extend(value.as_object().into_iter().flat_map(serde_json::Map::values));
+            rest.extend(value.as_array().into_iter().flatten());
+        }
+    }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
-use walkforward_core::{Clock, ProgressUpdate, SessionControl, SessionId};
+use walkforward_core::{Clock, LineName, ProgressUpdate, SessionControl, SessionId};
 use walkforward_orchestrator::Scheduler;
-use walkforward_store::{ExperimentId, ScheduleId, ScheduleRecord, Store};
+use walkforward_store::{ExperimentId, NewDatasetConfig, NewPack, ScheduleId, ScheduleRecord, Store};
+
+use crate::Hub;
 
 /// What a server works with.
 #[derive(Clone)]
@@ -23,6 +26,8 @@ pub struct ServerParts {
     pub sessions: Arc<dyn RunningSessions>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// What is told to those who listen.
+    pub hub: Hub,
 }
 
 /// Why something was not done.
@@ -90,6 +95,31 @@ pub trait Operator: Send + Sync {
     /// Trainings without a schedule that run.
     fn running(&self) -> Vec<ExperimentId>;
 
+    /// Whether the trainer of the settings takes a pack. It blocks.
+    ///
+    /// # Errors
+    /// The first hyperparameter that it does not know or can't use.
+    fn check_pack(&self, pack: &NewPack) -> Result<(), Refusal>;
+
+    /// Whether a dataset configuration makes sense with the defaults for all else, and sets nothing that is the server's
+    /// own. It blocks.
+    ///
+    /// # Errors
+    /// The first setting that can't be used.
+    fn check_dataset(&self, dataset: &NewDatasetConfig) -> Result<(), Refusal>;
+
+    /// The rules by which models are judged, as the settings say.
+    ///
+    /// # Errors
+    /// A setting can't be read.
+    fn gates(&self) -> Result<Gates, Refusal>;
+
+    /// How far the evidence for each arm of a line has come, an object for each. It blocks.
+    ///
+    /// # Errors
+    /// The database or a record can't be read.
+    fn evidence(&self, line: &LineName) -> Result<Vec<Value>, Refusal>;
+
     /// How far the running cycle of a schedule has come; none where none runs, or has not said anything yet.
     fn progress(&self, id: &ScheduleId) -> Option<TrainingProgress>;
 }
@@ -102,6 +132,48 @@ pub trait RunningSessions: Send + Sync {
 
     /// One of them; none when it does not run.
     async fn find(&self, id: &SessionId) -> Option<Arc<dyn SessionControl>>;
+
+    /// Starts a trader on paper in a process of its own, which outlives this one; answers when it can be talked to.
+    ///
+    /// # Errors
+    /// A value can't be used, one runs there already, or it ended before it began: the refusal has its last words.
+    async fn start(&self, wanted: StartPaper) -> Result<SessionId, Refusal>;
+}
+
+/// A trader on paper that somebody wants. What is left out is as the server's settings say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartPaper {
+    /// Line whose champion trades; default: the server's.
+    #[schema(example = "default")]
+    pub line: Option<String>,
+    /// What is traded.
+    #[schema(example = "BTC/USD")]
+    pub symbol: Option<String>,
+    /// Where bars come from: `synthetic` for made-up ones, `alpaca` for those of now.
+    #[schema(example = "alpaca")]
+    pub source: Option<String>,
+    /// Length of a bar; default: the champion's.
+    #[schema(example = "1h")]
+    pub timeframe: Option<String>,
+    /// How much faster than the clock made-up bars come; `max` for as fast as they are decided.
+    #[schema(example = "3600")]
+    pub speed: Option<String>,
+}
+
+/// The rules by which models are judged.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Gates {
+    /// The rules of a schedule that sets none: `evidence` or `thresholds`.
+    #[schema(example = "evidence")]
+    pub preset: String,
+    /// Whether a model that may trade is promoted at once; with false it waits for an approval.
+    pub auto_deploy: bool,
+    /// Whether a metrics file may promote more than one model.
+    pub allow_reused_metrics: bool,
+    /// Every limit of both rules by its key in the settings file.
+    #[schema(example = json!({"gate.min_win_rate": "0.55"}))]
+    pub limits: BTreeMap<String, String>,
 }
 
 /// A schedule that somebody wants: the fields of a start of continuous training, and how it is called. What is left out

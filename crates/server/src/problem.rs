@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use walkforward_core::ErrorKind;
+use walkforward_core::{ControlError, ErrorKind};
 use walkforward_orchestrator::SchedulerError;
 use walkforward_store::StoreError;
 
@@ -135,13 +135,30 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::UnknownRow { .. }
-            | StoreError::UnknownModel { .. }
-            | StoreError::NoEarlierChampion { .. } => Self::unknown(error.to_string()),
-            StoreError::ReferencedRow { .. } | StoreError::PointerMoved { .. } => {
-                Self::conflict(error.to_string())
+            StoreError::UnknownRow { .. } => Self::unknown(error.to_string()),
+            StoreError::UnknownModel { id, .. } => {
+                Self::unknown(format!("there is no model {id}: GET /api/models lists them"))
             }
-            StoreError::RunLockHeld(_) | StoreError::LockHeld { .. } => Self::unavailable(error.to_string()),
+            StoreError::ReferencedRow { .. }
+            | StoreError::PointerMoved { .. }
+            | StoreError::NoEarlierChampion { .. }
+            | StoreError::OtherMarket { .. }
+            | StoreError::RefusedPromotion { .. } => Self::conflict(error.to_string()),
+            StoreError::RunLockHeld(_) => Self::unavailable(error.to_string()),
+            // What these say names places on the server's disk.
+            StoreError::LockHeld { .. }
+            | StoreError::Pointer { .. }
+            | StoreError::BadModel { .. }
+            | StoreError::ForeignModels { .. }
+            | StoreError::DatabaseNewer { .. }
+            | StoreError::DatabaseOlder { .. }
+            | StoreError::DatabaseCorrupt { .. }
+            | StoreError::Backup { .. } => {
+                tracing::warn!(%error, "a request could not be answered");
+                Self::unavailable(
+                    "a file of the server is in use or can't be trusted: its log says which, and why",
+                )
+            }
             _ => match error.kind() {
                 ErrorKind::BadInput => Self::unusable(error.to_string()),
                 ErrorKind::Retry | ErrorKind::Cancelled => {
@@ -150,6 +167,23 @@ impl From<StoreError> for Problem {
                 }
                 ErrorKind::Bug => Self::internal(&error),
             },
+        }
+    }
+}
+
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Refused { kind: ErrorKind::BadInput, reason } => Self::unusable(reason),
+            ControlError::Refused { kind: ErrorKind::Bug, reason } => Self::internal(&reason),
+            ControlError::Refused { reason, .. } => Self::conflict(reason),
+            ControlError::Gone { .. } => {
+                tracing::warn!(%error, "a session did not answer");
+                Self::unavailable(
+                    "the session does not answer; what was asked may or may not be done: look at it before you ask again",
+                )
+            }
+            ControlError::TooLong { .. } | ControlError::NoMessage { .. } => Self::internal(&error),
         }
     }
 }

@@ -13,22 +13,29 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::app::{App, Inner, guard, nowhere, wrong_method};
+use crate::app::{App, Inner, guard, wrong_method};
+use crate::audit::record;
 use crate::browser::{Hosts, MAX_HOSTS};
+use crate::dashboard::page;
 use crate::problem::Problem;
-use crate::{ServerParts, Tokens, routes};
+use crate::{ServerParts, Tokens, routes, ws};
 use limits::Limiter;
 
 /// Longest body of a request, bytes: the longest record of an experiment fits.
-const MAX_BODY_BYTES: usize = 256 << 10;
+pub(crate) const MAX_BODY_BYTES: usize = 256 << 10;
 /// Connections at once. Who comes when there are so many waits.
 const MAX_CONNECTIONS: usize = 2_048;
 /// A request whose head takes longer is given up.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// What the system keeps for a connection whose other end does not read, bytes; without a bound it takes megabytes, and a
+/// client of the WebSocket that stands still is noticed minutes later.
+const SEND_BUFFER_BYTES: u32 = 128 << 10;
+/// Connections that the system keeps while none can be taken.
+const MAX_UNACCEPTED: u32 = 1_024;
 /// Between two tries to accept while the system has no file handles left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -77,6 +84,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
+    app: App,
     stop_grace: Duration,
 }
 
@@ -94,11 +102,11 @@ impl Server {
             return Err(BindError::TooManyHosts { found: hosts.len() });
         }
         let refuse = |source| BindError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(refuse)?;
+        let listener = listen(address).map_err(refuse)?;
         let address = listener.local_addr().map_err(refuse)?;
         let limiter = Limiter::new(Arc::clone(&parts.clock));
         let app = App::new(Inner { parts, tokens, hosts: Hosts::of(address, &hosts), limiter });
-        Ok(Self { listener, address, router: router(app), stop_grace })
+        Ok(Self { listener, address, router: router(app.clone()), app, stop_grace })
     }
 
     /// Where it listens.
@@ -106,9 +114,10 @@ impl Server {
         self.address
     }
 
-    /// Answers until `stop`, then lets those that are being answered end.
+    /// Answers until `stop`, then lets those that are being answered end and sends those away who listen.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let (connections, graceful) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), GracefulShutdown::new());
+        let (hub, _telling) = (self.app.parts.hub.clone(), ws::start(&self.app.parts));
         tokio::pin!(stop);
         loop {
             let next = tokio::select! {
@@ -119,10 +128,22 @@ impl Server {
             serve(stream, permit, &self.router, &graceful);
         }
         drop(self.listener);
-        if tokio::time::timeout(self.stop_grace, graceful.shutdown()).await.is_err() {
+        hub.close();
+        let ended = async { tokio::join!(graceful.shutdown(), hub.emptied()) };
+        if tokio::time::timeout(self.stop_grace, ended).await.is_err() {
             tracing::info!("connections that did not end in time are closed");
         }
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart gets the port although connections of before are still being closed.
+    socket.set_reuseaddr(true)?;
+    // Connections have it from here.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(MAX_UNACCEPTED)
 }
 
 async fn accept(
@@ -160,9 +181,10 @@ fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, router: &Router, grace
 fn router(app: App) -> Router {
     let (router, _) = routes::all().split_for_parts();
     router
-        .fallback(nowhere)
+        .fallback(page)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), record))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             axum::response::IntoResponse::into_response(Problem::internal(&"a route panicked"))
         }))

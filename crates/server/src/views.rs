@@ -1,7 +1,19 @@
 //! What is told, as it is written: the records of the store in the form that clients rely on. Times are UTC, RFC 3339.
 
 mod cycle;
+mod experiment;
+mod line;
+mod live;
+mod live_rows;
+mod model;
+mod recipe;
 mod schedule;
 
-pub(crate) use cycle::CycleView;
+pub(crate) use cycle::{CycleView, VerdictView};
+pub(crate) use experiment::{ExperimentView, IterationView, TradeView};
+pub(crate) use line::{ChampionView, HeldView, LineView, PromotedView};
+pub(crate) use live::{SessionView, StatusView};
+pub(crate) use live_rows::{LiveBarView, LiveEventView, LiveFillView, LiveSwapView};
+pub(crate) use model::{ModelContext, ModelDetailView, ModelView, PromotionView};
+pub(crate) use recipe::{DatasetView, PackView};
 pub(crate) use schedule::ScheduleStatusView;

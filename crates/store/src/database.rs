@@ -37,6 +37,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/009_quarantine.sql")),
     M::up(include_str!("schema/010_live_sessions.sql")),
     M::up(include_str!("schema/011_tests_of_a_reign.sql")),
+    M::up(include_str!("schema/012_audit.sql")),
 ];
 
 /// The schema version of this program.

@@ -29,6 +29,12 @@ impl Store {
         self.database.write("record an event in", |tx| insert_event(tx, now, kind, payload))
     }
 
+    /// The number of the newest event; 0 before the first.
+    pub fn last_event(&self) -> Result<i64, StoreError> {
+        self.database
+            .read(|db| db.query_row("SELECT COALESCE(MAX(seq), 0) FROM events", [], |row| row.get(0)))
+    }
+
     /// At most `limit` events after number `seq`, in order.
     pub fn events_after(&self, seq: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.database.read(|db| {

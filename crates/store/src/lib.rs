@@ -24,6 +24,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod audit;
 mod backup;
 mod bundle_lock;
 mod confirmation;
@@ -62,6 +63,7 @@ mod stamp;
 mod store;
 mod words;
 
+pub use audit::{Act, AuditCheck, NewAct};
 pub use backup::{
     BackupFile, BackupManifest, BackupReport, BackupScope, MANIFEST_FILE, MAX_BACKUP_FILES, RestoreReport,
     read_manifest, restore, restore_with,

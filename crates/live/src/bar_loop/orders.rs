@@ -69,9 +69,11 @@ fn ends_by(command: &Command) -> Ends {
     }
 }
 
-/// Which orders of an earlier process a session under `risk` may not go on with, and under what was `asked` for since.
-fn forbidden(risk: &RiskDesk, asked: Option<&Command>) -> Option<Forbidden> {
-    let (asked_to_end, asked_why) = asked.map_or((Ends::Nothing, ""), |it| (ends_by(it), it.reason()));
+/// Which orders of an earlier process a session under `risk` may not go on with, and under all that was `asked` for since:
+/// what ends most holds, whatever was said before and after it.
+fn forbidden(risk: &RiskDesk, asked: &[Command]) -> Option<Forbidden> {
+    let strictest = asked.iter().rev().max_by_key(|command| ends_by(command));
+    let (asked_to_end, asked_why) = strictest.map_or((Ends::Nothing, ""), |it| (ends_by(it), it.reason()));
     let ends = ends(risk.mode(), risk.flattens()).max(asked_to_end);
     let restriction = risk.restriction().map(|it| it.reason.as_str());
     let condition = || risk.conditions().strictest().map(|it| it.reason.as_str());
@@ -216,7 +218,7 @@ impl BarLoop {
     pub(crate) fn reconcile(
         &mut self,
         stock: &Stock,
-        asked: Option<&Command>,
+        asked: &[Command],
         now: Timestamp,
     ) -> Result<(), LiveError> {
         let forbidden = forbidden(self.desk.risk(), asked);

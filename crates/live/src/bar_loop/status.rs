@@ -6,7 +6,7 @@ use walkforward_core::{IdError, LoadedModel, SessionStatus, Timestamp};
 
 use super::{BarLoop, Executing};
 use crate::control::{Standing, loaded_model};
-use crate::{DeployedPolicy, SessionCounts, SwapRule};
+use crate::{ConditionSource, DeployedPolicy, SessionCounts, SwapRule};
 
 /// Whether bars come, and since when none has.
 #[derive(Debug, Clone, Copy)]
@@ -41,12 +41,25 @@ impl BarLoop {
 
     /// The model that the next bar finds.
     fn next_model(&self) -> Option<LoadedModel> {
-        let offered = self.slot.load()?;
-        let next = self.current.as_ref().filter(|_| self.has_to_wait(&offered)).unwrap_or(&offered);
+        let next = self.next_policy()?;
         let confirmed = self.confirmed.borrow();
         let of_it = [confirmed.as_ref(), self.fresh.as_ref()].into_iter().flatten();
         let confirmed_at = of_it.filter(|it| it.model_id == next.model_id).map(|it| it.at).next();
-        Some(loaded_model(next, confirmed_at))
+        Some(loaded_model(&next, confirmed_at))
+    }
+
+    /// The policy that decides on the next bar, as far as that is known now.
+    pub(crate) fn next_policy(&self) -> Option<Arc<DeployedPolicy>> {
+        let offered = self.slot.load()?;
+        match self.has_to_wait(&offered) {
+            true => self.current.clone(),
+            false => Some(offered),
+        }
+    }
+
+    /// Whether the position is being closed for the model that comes: nobody waits for it to end by itself.
+    pub(super) fn closes_for_next(&self) -> bool {
+        self.desk.risk().conditions().get(ConditionSource::Swap).is_some()
     }
 
     /// Whether `offered` waits until the position of the model before has ended.
@@ -56,6 +69,7 @@ impl BarLoop {
         self.current.as_ref().is_some_and(is_other)
             && !self.desk.session().position().is_zero()
             && self.waited < max_bars
+            && !self.closes_for_next()
     }
 
     /// Orders that are on their way.

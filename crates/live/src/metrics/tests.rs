@@ -141,6 +141,29 @@ fn bars_and_events_are_counted_from_their_records() {
 }
 
 #[test]
+fn an_order_that_is_handed_in_again_with_another_size_is_one_order() {
+    let kept = Kept::default();
+    let clock = Arc::new(walkforward_core::ManualClock::at(Timestamp::EPOCH));
+    let mut meter = Meter::new(TraderMetrics::register(&kept), false, clock);
+    let sent = |id: &str, nanos| {
+        let size = Some(walkforward_core::OrderSize::Quantity(Quantity::from_nanos(nanos)));
+        order(OrderRecord::Sent { id: id.parse().unwrap(), at: Timestamp::EPOCH, size })
+    };
+    let over = |id: &str| {
+        let (outcome, cost) = (OrderOutcome::Filled, None);
+        order(OrderRecord::Closed { id: id.parse().unwrap(), outcome, cost, at: Timestamp::EPOCH })
+    };
+    for record in [sent("wf-01", 9), sent("wf-01", 8), sent("wf-02", 7), sent("wf-01", 6), over("wf-01")] {
+        meter.count(&record);
+    }
+    assert_eq!(kept.count("orders_total"), 2);
+    // However many there are, no more are remembered than may be under way.
+    (0..3 * MAX_HANDED_IN).for_each(|number| meter.count(&sent(&format!("wf-1{number}"), 5)));
+    assert_eq!(kept.count("orders_total"), 2 + 3 * MAX_HANDED_IN as u64);
+    assert_eq!(meter.handed_in.len(), MAX_HANDED_IN);
+}
+
+#[test]
 fn orders_at_a_venue_are_counted_there_and_not_at_their_bar() {
     let kept = Kept::default();
     let metrics = TraderMetrics::register(&kept);

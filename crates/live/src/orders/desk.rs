@@ -49,6 +49,10 @@ pub(super) struct AtHand {
     price: Option<(Price, Timestamp)>,
     /// The most that a part of the bar's sale is for, where the venue has found one too large: half of that.
     pub(super) most_sold: Option<Quantity>,
+    /// Parts of the decision that the venue has found too large.
+    pub(super) halvings: u32,
+    /// Whether the venue has taken a part since the last one that it found too large.
+    pub(super) is_part_taken: bool,
     are_updates_up: bool,
     /// No stop is handed in before this.
     stop_due: Option<Timestamp>,
@@ -354,6 +358,7 @@ impl OrderDesk {
         acts: &mut Vec<OrderAct>,
     ) {
         let intent = &entry.intent;
+        let is_stop = intent.purpose == OrderPurpose::Stop;
         let warning = OrderWarning::Refused { id: intent.id.clone(), rejection: rejection.clone() };
         let mode = match rejection.reason {
             RejectReason::InsufficientBalance => {
@@ -366,7 +371,7 @@ impl OrderDesk {
                 self.below_minimum(entry, now, acts);
                 None
             }
-            RejectReason::AboveMaximum if intent.order.side == Side::Sell => {
+            RejectReason::AboveMaximum if intent.order.side == Side::Sell && !is_stop => {
                 self.above_maximum(entry);
                 None
             }
@@ -385,6 +390,8 @@ impl OrderDesk {
 
     /// The venue takes no sale as large as this one was: the price has moved by more than is known here.
     fn above_maximum(&mut self, entry: &OrderEntry) {
+        self.hand.halvings += 1;
+        self.hand.is_part_taken = false;
         if let Some(OrderSize::Quantity(part)) = entry.handed_in {
             let half = Quantity::from_nanos(part.nanos() / 2);
             self.hand.most_sold = Some(half).filter(|half| self.rules.instrument.sells(*half));
@@ -393,6 +400,10 @@ impl OrderDesk {
 
     /// The venue takes no order as small as this one was.
     fn below_minimum(&mut self, entry: &OrderEntry, now: Timestamp, acts: &mut Vec<OrderAct>) {
+        if entry.intent.order.side == Side::Sell && entry.intent.purpose == OrderPurpose::Decision {
+            // Halved until it is too small, a part helps nobody: the next try is for all of it.
+            self.hand.most_sold = None;
+        }
         let (intent, instrument) = (&entry.intent, &self.rules.instrument);
         let amount = match (intent.order.size, entry.handed_in) {
             (OrderSize::Notional(wanted), Some(OrderSize::Notional(left))) => {

@@ -25,8 +25,8 @@ use crate::recorder::Recorder;
 use crate::watcher::{Accepts, LookRequests};
 use crate::{
     Assembly, ChampionSource, ClosedBar, Command, DecisionJournal, Desk, DeskCheckpoint, Due, Execution,
-    FeedTime, LiveError, ModelRefused, OrderDesk, PointerWatcher, PolicySlot, SessionCounts, SessionSummary,
-    Stock, TraderOptions, TraderPorts, WatchOutcome,
+    FeedTime, LiveError, ModelRefused, Notice, OrderDesk, PointerWatcher, PolicySlot, SessionCounts,
+    SessionSummary, Stock, TraderOptions, TraderPorts, WatchOutcome,
 };
 
 /// Refused models that wait to be journalled; each distinct failure comes once.
@@ -106,8 +106,7 @@ pub(super) async fn start(mut trader: Trader) -> Result<Started, LiveError> {
     };
     bar_loop.begin_segment(begin)?;
     let name = bar_loop.header.session_id().map_err(|error| LiveError::Name { error })?;
-    take_up(&mut bar_loop, stock.as_ref(), asked_for(&options.journal, &early).as_ref(), &mut watcher)
-        .await?;
+    take_up(&mut bar_loop, stock.as_ref(), &asked_for(&options.journal, &early), &mut watcher).await?;
     let mut runner = Runner {
         intake: intake(&options, feed.base(), backfill, &bar_loop)?,
         controls: Controls::new(&options.journal),
@@ -147,9 +146,9 @@ fn ticks() -> Interval {
     ticks
 }
 
-/// What somebody asked for while the session did not run or had not begun: by a file, or told since. It is journalled and
-/// has its effect when the session runs; until then no order goes against it.
-fn asked_for(folder: &Path, early: &[Told]) -> Option<Command> {
+/// All that somebody asked for while the session did not run or had not begun: by a file, or told since, by the watch too.
+/// It is journalled and has its effect when the session runs; until then no order goes against it.
+fn asked_for(folder: &Path, early: &[Told]) -> Vec<Command> {
     let told = |told: &Told| match told {
         Told::Command(command) => Some(command.clone()),
         Told::Asked(ControlCommand::Kill { reason, flatten }, _) => {
@@ -161,16 +160,20 @@ fn asked_for(folder: &Path, early: &[Told]) -> Option<Command> {
         Told::Asked(ControlCommand::ReduceOnly { reason }, _) => {
             Some(Command::ReduceOnly { reason: reason.clone().into() })
         }
+        Told::Notice(Notice::Stop { reason, .. }) => {
+            Some(Command::Halt { reason: reason.clone(), flatten: true })
+        }
+        Told::Notice(Notice::Restricted { reason }) => Some(Command::ReduceOnly { reason: reason.clone() }),
         Told::Asked(..) | Told::Notice(_) => None,
     };
-    Controls::new(folder).halt().or_else(|| early.iter().find_map(told))
+    Controls::new(folder).halt().into_iter().chain(early.iter().filter_map(told)).collect()
 }
 
 /// Takes up the orders that were left, and the model that trades. `asked` is what somebody asked for meanwhile.
 async fn take_up(
     bar_loop: &mut BarLoop,
     stock: Option<&Stock>,
-    asked: Option<&Command>,
+    asked: &[Command],
     watcher: &mut PointerWatcher,
 ) -> Result<(), LiveError> {
     let now = bar_loop.clock.now();
@@ -360,4 +363,30 @@ fn watcher(
     let (sender, refusals) = mpsc::channel(MAX_WAITING_REFUSALS);
     let watcher = PointerWatcher::new(champion, Arc::clone(slot), accepts, sender);
     (watcher.answering(looks), refusals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_was_told_counts_and_the_watch_too() {
+        let reason = || "a test".to_owned();
+        let model_id = "model-2024-01-01T00-00-00-000Z".parse().unwrap();
+        let early = [
+            Told::Command(Command::Resume { reason: reason() }),
+            Told::Notice(Notice::Lifted { reason: reason() }),
+            Told::Notice(Notice::Restricted { reason: reason() }),
+            Told::Notice(Notice::Stop { model_id, reason: reason() }),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        crate::halt_session(folder.path(), "a test", false).unwrap();
+        let expected = [
+            Command::Halt { reason: reason(), flatten: false },
+            Command::Resume { reason: reason() },
+            Command::ReduceOnly { reason: reason() },
+            Command::Halt { reason: reason(), flatten: true },
+        ];
+        assert_eq!(asked_for(folder.path(), &early), expected);
+    }
 }

@@ -1,5 +1,6 @@
 //! Keeping a replay in step with those who follow its journal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,7 +9,10 @@ use walkforward_store::JournalPosition;
 
 use super::run::Runner;
 use crate::journal::EventRecord;
-use crate::{Behaviour, Command, ConditionSource, FeedTime, LiveError, LookNow, Notice};
+use crate::{
+    Behaviour, Command, ConditionSource, DeployedPolicy, FeedTime, LiveError, LookNow, Notice, Restriction,
+    TradingMode,
+};
 
 /// Lets a replay at full speed wait for a follower: without it, the bars would be over before the follower has seen the
 /// first. A session by the clock never waits.
@@ -37,11 +41,13 @@ pub(super) struct Step {
     look_now: LookNow,
     /// A champion that was taken back and may still hold the slot.
     leaving: Option<ModelId>,
+    /// The last verdict that this process has stopped for: the model and the words.
+    stopped_for: Option<(ModelId, String)>,
 }
 
 impl Step {
     pub(super) fn new(with: Option<KeepStep>, bars: u64, look_now: LookNow) -> Self {
-        Self { with, met_at: bars, look_now, leaving: None }
+        Self { with, met_at: bars, look_now, leaving: None, stopped_for: None }
     }
 }
 
@@ -98,20 +104,63 @@ impl Runner {
         }
     }
 
-    /// Closes the position and halts because of a verdict on a champion, unless another model has taken its place.
+    /// Closes the position and halts because of a verdict on a champion, unless another model decides by then. One that only
+    /// waits for the champion's position to end takes over instead.
     fn stop(&mut self, model_id: ModelId, reason: &str) -> Result<(), LiveError> {
+        if self.is_stopped_for(&model_id, reason) {
+            return Ok(());
+        }
         let now = self.now();
-        if let Some(other) = self.bar_loop.slot.load().filter(|other| other.model_id != model_id) {
+        let is_other = |policy: &Arc<DeployedPolicy>| policy.model_id != model_id;
+        if let Some(other) = self.bar_loop.next_policy().filter(is_other) {
             let other = &other.model_id;
             let reason = format!("{model_id}: {reason}; nothing is done: {other} has taken its place");
             tracing::warn!(reason, "a verdict that comes too late");
             return self.bar_loop.event(EventRecord::Warning { reason }, now);
         }
-        let reason = format!("{reason}: the position is closed and the session halts");
+        let stopped_for = (model_id.clone(), reason.to_owned());
         // In this order: what the journal tells of the watch is not told again.
-        self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
+        let reason = match self.bar_loop.slot.load().filter(is_other) {
+            Some(next) => {
+                let reason = format!("{reason}: the position is closed, and {} takes over", next.model_id);
+                self.close_for_next(&reason)?;
+                reason
+            }
+            None => {
+                let reason = format!("{reason}: the position is closed and the session halts");
+                self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
+                reason
+            }
+        };
         self.bar_loop.event(EventRecord::Guard { model_id, reason }, now)?;
+        self.step.stopped_for = Some(stopped_for);
         self.bar_loop.recorder.sync()
+    }
+
+    /// Whether the session has stopped for this verdict already, and that still holds: a watch that reads bars from before
+    /// its notice was taken tells it again.
+    fn is_stopped_for(&self, model_id: &ModelId, reason: &str) -> bool {
+        let risk = self.bar_loop.desk.risk();
+        let is_halt = |it: &Restriction| it.mode == TradingMode::Halted && it.flatten;
+        let holds =
+            risk.restriction().is_some_and(is_halt) || risk.conditions().get(ConditionSource::Swap).is_some();
+        let is_it = |(model, words): &(ModelId, String)| model == model_id && words == reason;
+        holds && self.step.stopped_for.as_ref().is_some_and(is_it)
+    }
+
+    /// Closes the position of the model that decides, so that the one that waits for its end takes over.
+    fn close_for_next(&mut self, reason: &str) -> Result<(), LiveError> {
+        let now = self.now();
+        self.bar_loop.condition(
+            ConditionSource::Swap,
+            Some(Behaviour::Flatten),
+            || reason.to_owned(),
+            now,
+        )?;
+        self.bar_loop.recorder.sync()?;
+        self.bar_loop.enforce_mode(now)?;
+        self.status.send_replace(self.bar_loop.status());
+        Ok(())
     }
 
     /// Begins or ends what the watch holds the session back for, and brings that to the disk.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use walkforward_core::{LineName, ModelId, TradingMode};
 use walkforward_durable::{Files, PlannedFault};
-use walkforward_live::{JournalRecord, Notice, StoreAccess, WatchOptions, Watchman, acknowledge_session};
+use walkforward_live::{
+    EventRecord, JournalRecord, Notice, StampedEvent, StoreAccess, WatchOptions, Watchman,
+    acknowledge_session,
+};
 use walkforward_store::{PromotionKind, PromotionRequest};
 
 use crate::line::promoted;
@@ -60,6 +63,23 @@ async fn a_stop_stops_the_model_that_it_is_about_and_no_other() {
         let is_said = warnings(&world).iter().any(|words| words.contains("has taken its place"));
         assert_eq!(is_said, about == 0, "{:?}", warnings(&world));
     }
+}
+
+#[tokio::test]
+async fn a_stop_that_is_told_twice_is_one_halt() {
+    let world = World::new(&[(0, Habit::Holds), (1, Habit::Holds)]);
+    let told = vec![stop(&world.models[1]), stop(&world.models[1])];
+    trade_told(&world, 0..20, told).await;
+    let is_halt = |record: &JournalRecord| {
+        matches!(record, JournalRecord::Event(StampedEvent { event: EventRecord::Command { .. }, .. }))
+    };
+    let halts = world.records().iter().filter(|record| is_halt(record)).count();
+    assert_eq!((halts, world.guard_events().len()), (1, 1));
+    // After somebody has acknowledged it, it is told anew.
+    acknowledge_session(&world.journal(), "a test").unwrap();
+    let modes = trade_told(&world, 20..30, vec![stop(&world.models[1])]).await;
+    assert!(modes.iter().all(|mode| *mode == TradingMode::Halted), "{modes:?}");
+    assert_eq!(world.guard_events().len(), 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use walkforward_core::{ModelRef, Quantity, Side};
 use walkforward_live::{
-    BarRecord, Behaviour, EventRecord, NoChampion, SwapRule, TraderOptions, TradingMode, verify_journal,
+    BarRecord, Behaviour, EventRecord, NoChampion, Notice, SwapRule, TraderOptions, TradingMode,
+    verify_journal,
 };
 
 use crate::common::{
@@ -117,17 +118,37 @@ async fn go_on(
     bars: usize,
     events: Vec<(usize, Box<dyn FnMut() + Send>)>,
 ) {
+    go_on_told(place, champion, bars, events, vec![]).await;
+}
+
+/// The same, where the session is told `notices` before its first bar.
+async fn go_on_told(
+    place: &Workplace,
+    champion: &Champion,
+    bars: usize,
+    events: Vec<(usize, Box<dyn FnMut() + Send>)>,
+    notices: Vec<Notice>,
+) {
     let looks = Arc::new(AtomicU64::new(0));
     let feed = EventfulFeed { walk: Walk::new(4), bars, events, looks: Arc::clone(&looks) };
     let swap = SwapRule::WaitFlat { max_bars: 7 };
     let options = TraderOptions { swap, resume: true, ..place.options() };
     let source = Box::new(Counted(champion.clone(), looks));
-    place.trader(options, Box::new(feed), source).run().await.unwrap();
+    let trader = place.trader(options, Box::new(feed), source);
+    for notice in notices {
+        trader.handle().notify(notice).unwrap();
+    }
+    trader.run().await.unwrap();
 }
 
 /// A session whose model 2 waits for the position of model 1 when its process ends, four bars after it came.
 async fn waiting(place: &Workplace) -> Champion {
-    let (bull, bear) = (inclined(place, 1, 1_000.0), inclined(place, 2, -1_000.0));
+    waiting_for(place, -1_000.0).await
+}
+
+/// The same, where model 2 is `inclined` to one side.
+async fn waiting_for(place: &Workplace, inclination: f32) -> Champion {
+    let (bull, bear) = (inclined(place, 1, 1_000.0), inclined(place, 2, inclination));
     let champion = Champion::of(&bull);
     let moved = champion.clone();
     let event: Box<dyn FnMut() + Send> = Box::new(move || *moved.0.lock().unwrap() = Some(bear.clone()));
@@ -151,6 +172,37 @@ async fn a_model_that_waits_for_a_position_to_end_waits_on_after_restarts() {
     let waited: Vec<u32> = bars[MOVE_AT - 1..MOVE_AT + 8].iter().map(|bar| bar.waited).collect();
     assert_eq!(waited, [0, 1, 2, 3, 4, 5, 6, 7, 0]);
     assert!(verify_journal(&place.journal(), &place.models_dir()).unwrap().is_identical());
+}
+
+#[tokio::test]
+async fn a_verdict_on_a_model_that_another_one_waits_for_closes_the_position_and_hands_over() {
+    for dies_in_between in [false, true] {
+        let place = Workplace::new();
+        let champion = waiting_for(&place, 1_000.0).await;
+        let judged = place.bars()[0].model.clone().unwrap().model_id;
+        let stop = || Notice::Stop { model_id: judged.clone(), reason: "a test says so".to_owned() };
+        let first = if dies_in_between { MOVE_AT + 4 } else { BARS };
+        go_on_told(&place, &champion, first, vec![], vec![stop(), stop()]).await;
+        go_on(&place, &champion, BARS, vec![]).await;
+        let bars = place.bars();
+        let versions: Vec<u64> = bars.iter().map(version).collect();
+        assert_eq!(versions.iter().filter(|version| **version == 1).count(), MOVE_AT + 4, "{versions:?}");
+        let closing = &bars[MOVE_AT + 4];
+        assert_eq!((version(closing), closing.order.unwrap().side), (2, Side::Sell));
+        assert_eq!((closing.waited, closing.mode), (0, TradingMode::Halted));
+        let after = &bars[MOVE_AT + 5];
+        assert_eq!(
+            (after.position, after.order.unwrap().side),
+            (Quantity::ZERO, Side::Buy),
+            "the new one buys"
+        );
+        assert!(bars[MOVE_AT + 5..].iter().all(|bar| bar.mode == TradingMode::Active));
+        let guard = |event: &&EventRecord| matches!(event, EventRecord::Guard { model_id, .. } if *model_id == judged);
+        let events = place.events();
+        assert_eq!(events.iter().filter(guard).count(), 1, "{events:?}");
+        assert!(!events.iter().any(|event| matches!(event, EventRecord::Command { .. })), "it does not halt");
+        assert!(verify_journal(&place.journal(), &place.models_dir()).unwrap().is_identical());
+    }
 }
 
 #[tokio::test]

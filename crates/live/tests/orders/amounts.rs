@@ -1,6 +1,6 @@
 //! How much leaves and how much is booked: orders that turn up late, too little cash, orders above the venue's bound.
 
-use walkforward_core::{Cash, OrderSize, Price, Quantity, RejectReason, Side};
+use walkforward_core::{Cash, OrderSize, OrderStatus, Price, Quantity, RejectReason, Side};
 use walkforward_live::{
     Booking, BookingKind, DecisionFate, ExternalPosition, OrderDecision, OrderDesk, OrderOutcome,
     OrderRecord, OrderRules, OrderWarning, Skipped,
@@ -381,7 +381,7 @@ fn a_venue_that_finds_every_sale_too_large_is_not_asked_for_ever() {
     world.sim.faults.extend(std::iter::repeat_n(refuse, 100));
     world.decide(false);
     world.pass(60_000, 250);
-    assert!((2..20).contains(&too_large(&world)), "halves to the least that it takes: {}", too_large(&world));
+    assert_eq!(too_large(&world), 4, "three halvings at once, and no more");
     world.sim.faults.clear();
     world.next_bar();
     world.decide(false);
@@ -393,6 +393,83 @@ fn a_venue_that_finds_every_sale_too_large_is_not_asked_for_ever() {
     }
     world.pass(500, 50);
     assert_eq!(world.sim.position, Quantity::ZERO, "the next bar begins anew");
+}
+
+#[test]
+fn a_venue_whose_bound_is_far_below_the_known_one_buys_the_position_within_two_tries() {
+    let mut world = bounded(rules());
+    world.decide(true);
+    fill_newest(&mut world);
+    world.next_bar();
+    world.pass(2_000, 50);
+    // What is held is worth 1,500: that, 750, 375 and 187 are too large.
+    world.sim.maximum = Some(100.0);
+    let closed_at = Price::new(world.sim.price).unwrap();
+    assert_eq!(
+        close_at_the_bars_price(&mut world, closed_at),
+        2,
+        "the second try goes on where the first ended"
+    );
+    assert_eq!(too_large(&world), 4);
+    assert_eq!(world.replayed(), world.desk);
+}
+
+#[test]
+fn a_stop_between_two_tries_does_not_make_the_second_one_begin_anew() {
+    let mut world = bounded(with_stop());
+    world.decide(true);
+    fill_newest(&mut world);
+    world.next_bar();
+    world.pass(10_000, 50);
+    let is_open = |it: &&crate::sim::SimOrder| !it.status.is_final();
+    assert_eq!(world.sim.orders.iter().filter(is_open).count(), 1, "the stop is there");
+    let refuse = SubmitFault::Refused(RejectReason::AboveMaximum);
+    world.sim.faults.extend(std::iter::repeat_n(refuse, 4));
+    world.decide(false);
+    world.pass(40_000, 50);
+    assert_eq!(
+        (too_large(&world), world.sim.orders.iter().filter(is_open).count()),
+        (4, 1),
+        "it is there again"
+    );
+    let before = world.sim.orders.len();
+    let closed_at = Price::new(world.sim.price).unwrap();
+    close_at_the_bars_price(&mut world, closed_at);
+    let OrderSize::Quantity(part) = world.sim.orders[before].order.size() else { panic!("a sale") };
+    assert!(part.units() * world.sim.price < 0.1 * MOST, "{part}");
+}
+
+#[test]
+fn a_refusal_for_another_reason_does_not_leave_tiny_parts_to_the_next_try() {
+    let (mut world, closed_at) = above_the_bound();
+    // Neither word is about the size, and the second one shows it.
+    let reasons = [RejectReason::AboveMaximum, RejectReason::AboveMaximum, RejectReason::BelowMinimum];
+    world.sim.faults.extend(reasons.map(SubmitFault::Refused));
+    assert_eq!(close_at_the_bars_price(&mut world, closed_at), 2);
+    let worth = |order: &crate::sim::SimOrder| match order.order.size() {
+        OrderSize::Quantity(quantity) => quantity.units() * world.sim.price,
+        OrderSize::Notional(cash) => cash.get(),
+    };
+    assert!(worth(&world.sim.orders[1]) > 0.9 * MOST, "the whole of what one order may be worth");
+    assert_eq!(world.replayed(), world.desk);
+}
+
+#[test]
+fn after_parts_that_the_venue_has_taken_the_next_try_is_for_all_of_it() {
+    let (mut world, closed_at) = above_the_bound();
+    world.sim.faults.push_back(SubmitFault::Refused(RejectReason::AboveMaximum));
+    world.decide(false);
+    world.pass(1_000, 50);
+    let OrderSize::Quantity(half) = world.sim.orders[1].order.size() else { panic!("a sale") };
+    world.sim.end(1, OrderStatus::Canceled);
+    let mut acts = Vec::new();
+    world.desk.cancel(world.sim.now, &mut acts);
+    world.carry(acts);
+    world.pass(2_000, 50);
+    let before = world.sim.orders.len();
+    assert_eq!(close_at_the_bars_price(&mut world, closed_at), 1);
+    let OrderSize::Quantity(whole) = world.sim.orders[before].order.size() else { panic!("a sale") };
+    assert!(whole.units() > 1.9 * half.units(), "{whole} {half}");
 }
 
 #[test]

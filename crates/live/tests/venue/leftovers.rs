@@ -5,8 +5,8 @@ use std::path::Path;
 use walkforward_core::Timestamp;
 use walkforward_durable::{AppendLog, LogLimits};
 use walkforward_live::{
-    Command, EventRecord, JournalRecord, OrderIntent, OrderOutcome, OrderRecord, StampedEvent, VoidReason,
-    halt_session, read_journal,
+    Command, EventRecord, JournalRecord, OrderIntent, OrderOutcome, OrderRecord, StampedEvent, Trader,
+    VoidReason, halt_session, read_journal,
 };
 use walkforward_testing::{RestFault, Route};
 
@@ -24,9 +24,13 @@ enum Stop {
 }
 
 fn start(place: &Place, clock: FastClock) -> Running {
-    start_trader(place.trader_with(clock, &place.buyer(), None, |options| {
+    start_trader(trader(place, clock))
+}
+
+fn trader(place: &Place, clock: FastClock) -> Trader {
+    place.trader_with(clock, &place.buyer(), None, |options| {
         (options.timeframe, options.warm_up) = (quarter(), quarters_before());
-    }))
+    })
 }
 
 /// The journal as a process leaves it that dies when its purchase is written down and has not left.
@@ -101,6 +105,35 @@ fn a_purchase_that_waited_leaves_with_the_next_start_while_there_is_time() {
     service.fake.block_until("the purchase leaves", |fake| !fake.orders().is_empty());
     running.stop().unwrap();
     assert_eq!(service.fake.placed(intent.id.as_str()).1, 1);
+    audit(&place, &service.fake);
+}
+
+#[test]
+fn of_all_that_is_told_before_a_start_what_ends_most_holds_for_a_purchase_that_waited() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::new(37);
+    let place = Place::new(folder.path(), &service.fake);
+    let intent = die_before_the_purchase_leaves(&place, &mut service);
+    let handed_in = service.fake.count(Route::Submit);
+    let trader = trader(&place, FastClock::standing_at(intent.at.plus_millis(1_000)));
+    let handle = trader.handle();
+    for command in [
+        Command::Resume { reason: "somebody else".to_owned() },
+        Command::Pause { reason: "a test".to_owned() },
+        Command::ReduceOnly { reason: "somebody else".to_owned() },
+    ] {
+        handle.command(command).unwrap();
+    }
+    let running = start_trader(trader);
+    service.fake.block_until("the session has started", |_| handle.status().equity > 0.0);
+    running.stop().unwrap();
+    assert_eq!(service.fake.count(Route::Submit), handed_in, "nothing is handed in");
+    assert_eq!(outcome(&place, &intent), Some(OrderOutcome::Void(VoidReason::Withdrawn)));
+    let is_it = |event| {
+        matches!(event, EventRecord::Warning { reason }
+            if reason.contains("does not leave") && reason.contains("a test"))
+    };
+    assert!(events(&place).into_iter().any(is_it), "the reason is told");
     audit(&place, &service.fake);
 }
 

@@ -2,8 +2,9 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash64;
+use utoipa::IntoParams;
 
 use crate::problem::Problem;
 
@@ -27,6 +28,32 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| Problem::unusable(format!("{name}: {error}")))
+}
+
+/// A value of the address that may be left out.
+pub(super) fn parsed_if<T>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    text.map(|text| parsed(name, text)).transpose()
+}
+
+/// Whether a page of `rows` has all that it may have, so that there may be another.
+pub(super) fn is_full(rows: usize, limit: u32) -> bool {
+    rows as u64 == u64::from(limit)
+}
+
+/// Which rows of a list that grows at its end.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AfterQuery {
+    /// Only rows with a larger number; default: from the first.
+    pub(super) after: Option<u64>,
+    /// Most rows, 1 to 1000; default 50.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(super) limit: Option<u32>,
 }
 
 /// `body` as JSON with a tag of its content; nothing but the tag where the asker has it already.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use walkforward_store::{CycleRecord, ScheduleId, ScheduleRecord, Store};
+use walkforward_store::{CycleRecord, ScheduleId, ScheduleRecord, ScheduleStatus, Store};
 
 use super::query::{limit, parsed, tagged};
 use crate::NewContinuous;
@@ -148,7 +148,7 @@ async fn remove(
     tag = "schedules",
     params(
         ("id" = String, Path, description = "Id of the schedule"),
-        ("verb" = Verb, Path, description = "What to do")
+        ("verb" = inline(Verb), Path, description = "What to do")
     ),
     responses((status = 200, body = ScheduleStatusView), Problems, ChangeProblems),
     security(("token" = ["trade"]))
@@ -205,12 +205,18 @@ async fn cycle(
     Path((id, number)): Path<(String, u64)>,
 ) -> Result<Json<CycleView>, Problem> {
     let id: ScheduleId = parsed("id", &id)?;
-    let read = move |store: &Store| {
-        let cycle = store.cycle(&id, number)?;
+    let read = move |app: &App| {
+        let store = &app.parts.store;
+        let newest = store.cycles(&id, Some(number.saturating_add(1)), 1)?.pop();
+        let cycle = newest.filter(|cycle| cycle.number == number).ok_or_else(|| {
+            Problem::unknown(format!(
+                "schedule '{id}' has no cycle {number}: GET /api/schedules/{id}/cycles lists them"
+            ))
+        })?;
         let metrics = metrics_of(store, &cycle);
         Ok(CycleView::new(cycle, metrics))
     };
-    app.read(read).await.map(Json)
+    app.change(read).await.map(Json)
 }
 
 /// A schedule as its row, the scheduler and its running training say.
@@ -242,7 +248,9 @@ async fn know(app: &App, id: &ScheduleId) -> Result<(), Problem> {
         return Ok(());
     }
     let wanted = id.clone();
-    app.read(move |store| store.schedule(&wanted)).await?;
+    if app.read(move |store| store.schedule(&wanted)).await?.status == ScheduleStatus::Removed {
+        return Err(Problem::conflict(format!("schedule '{id}' was removed: only its history is left")));
+    }
     Ok(app.parts.operator.take_in(id).await?)
 }
 

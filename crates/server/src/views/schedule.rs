@@ -73,7 +73,7 @@ pub(crate) struct ScheduleStatusView {
 pub(crate) struct ProgressView {
     /// Number of the cycle.
     cycle_number: u64,
-    /// What it is at: `etl`, `training`, `evaluation` or `promotion`.
+    /// What it is at: `etl`, `train`, `evaluate` or `promote`.
     stage: String,
     /// Units of work done, of a training its iterations.
     iteration: u64,

@@ -8,6 +8,9 @@ use crate::{Store, StoreError};
 
 /// Rows that one transaction removes: a trader that carries its journal over does not wait longer than that takes.
 const BATCH: u64 = 2_000;
+/// Days after the last sign of life of a session that may still run: until then its rows stay.
+const QUIET_DAYS: i64 = 30;
+const DAY_MS: i64 = 86_400_000;
 /// Most sessions that one call purges.
 const MAX_PURGED: usize = 10_000;
 const TABLES: [&str; 4] = ["live_bars", "live_fills", "live_swaps", "live_events"];
@@ -23,7 +26,9 @@ pub struct PurgedSessions {
 
 impl Store {
     /// The sessions whose rows may go: of each line all that have ended but the newest `keep`, and all without an end but
-    /// the newest `keep`, so that no replay displaces a session that goes on. Nothing is changed.
+    /// the newest `keep`, so that no replay displaces a session that goes on. One that has not ended, or has an account, may
+    /// go on however many came after it: its rows stay while it holds a position, and until its start, its last bar and its
+    /// end are 30 days ago. Nothing is changed.
     ///
     /// # Errors
     /// The database can't be read.
@@ -65,12 +70,16 @@ impl Store {
 
     /// Oldest first.
     fn sessions_behind(&self, keep: usize) -> Result<Vec<SessionId>, StoreError> {
-        let sql = "SELECT id FROM (SELECT id, number, row_number() OVER \
+        let sql = "SELECT id FROM (SELECT *, row_number() OVER \
                    (PARTITION BY line, ended_at IS NULL ORDER BY number DESC) AS place FROM live_sessions) \
-                   WHERE place > ?1 ORDER BY number";
+                   WHERE place > ?1 AND NOT ((ended_at IS NULL OR venue <> 'paper') AND (position_nanos <> 0 \
+                   OR started_at >= ?2 OR coalesce(ended_at >= ?2, 0) OR coalesce(last_bar_ms >= ?3, 0))) \
+                   ORDER BY number";
+        let since = self.now().plus_millis(-QUIET_DAYS * DAY_MS);
         self.database.read(|db| {
             let keep = to_sql(u64::try_from(keep).unwrap_or(u64::MAX));
-            db.prepare_cached(sql)?.query_map([keep], |row| parse(row, 0))?.collect()
+            let values = params![keep, since.to_string(), since.as_millis()];
+            db.prepare_cached(sql)?.query_map(values, |row| parse(row, 0))?.collect()
         })
     }
 

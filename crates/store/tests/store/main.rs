@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod arms;
+mod audit;
 mod backup;
 mod confirmation;
 mod contracts;

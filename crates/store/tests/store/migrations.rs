@@ -18,7 +18,7 @@ const STEPS: [(&str, &str); 2] = [
 /// Takes away what version 9 and later ones have made.
 const LATER_THAN_8: &str =
     "DROP TABLE quarantine_releases; DROP TABLE guarded_rollbacks; DROP TABLE live_bars;
-     DROP TABLE live_fills; DROP TABLE live_swaps; DROP TABLE live_events; DROP TABLE live_sessions;";
+     DROP TABLE live_fills; DROP TABLE live_swaps; DROP TABLE live_events; DROP TABLE live_sessions; DROP TABLE audit;";
 const CHILD_DIR: &str = "WALKFORWARD_TEST_STORE";
 
 /// Turns the fixture's database into one of an earlier version with the same rows in its tables.
@@ -162,7 +162,7 @@ fn a_database_of_version_10_keeps_its_tests_in_the_reign_that_they_began_in() {
     let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
     let later = "2024-02-01T00:00:00.000Z";
     db.execute_batch(&format!(
-        "DROP TABLE anytime_tests;
+        "DROP TABLE audit; DROP TABLE anytime_tests;
          CREATE TABLE anytime_tests (number INTEGER PRIMARY KEY, arm TEXT NOT NULL REFERENCES arms (id),
           reference TEXT NOT NULL, rules TEXT NOT NULL, after TEXT, level REAL NOT NULL,
           enrolled_at TEXT NOT NULL, crossed_at TEXT, UNIQUE (arm, reference, rules)) STRICT;

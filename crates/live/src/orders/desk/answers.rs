@@ -16,6 +16,9 @@ use crate::{Restriction, TradingMode};
 
 /// Attempts of one decision: a venue that ends three orders in a row without a reason does so with the fourth.
 const MAX_ATTEMPTS: u32 = 3;
+/// Times that one decision's parts are halved and leave again at once, because the venue finds them too large. Then it takes
+/// another try, which has its pause.
+const MAX_HALVINGS: u32 = 3;
 /// Orders that one decision may be sold in.
 const MAX_PARTS: u32 = 64;
 
@@ -104,6 +107,7 @@ impl OrderDesk {
         if is_sale
             && has_time
             && self.hand.most_sold.is_some()
+            && self.hand.halvings <= MAX_HALVINGS
             && !refused.is_canceling
             && self.state.waiting().is_none()
         {
@@ -250,6 +254,8 @@ impl OrderDesk {
         }
         if entry.placed_at.is_none() {
             let was_over = entry.outcome.is_some();
+            let is_decision = entry.intent.purpose == OrderPurpose::Decision;
+            self.hand.is_part_taken |= is_decision && entry.intent.order.side == Side::Sell && !was_over;
             self.note(OrderRecord::Placed { id: id.clone(), at: now }, acts);
             // One that was thought not to be there is open again, and nobody wants it any more.
             if was_over && !state.status.is_final() {

@@ -82,9 +82,7 @@ impl OrderDesk {
     ) -> DecisionFate {
         // What the market has done since the bar is known better.
         self.mark(decision.price, decision.approved.order().decided_at);
-        if self.state.bar.is_none_or(|last| last.open != decision.bar_open) {
-            self.hand.most_sold = None;
-        }
+        let is_next_bar = self.state.bar.is_none_or(|last| last.open != decision.bar_open);
         let id = match self.admit(&decision, now, acts) {
             Ok(id) => id,
             Err(skipped) => {
@@ -93,6 +91,11 @@ impl OrderDesk {
             }
         };
         self.withdraw(VoidReason::Withdrawn, now, acts);
+        // A size that was taken was small enough at that price. One that was not is halved further by the next try.
+        if is_next_bar || self.hand.is_part_taken {
+            self.hand.most_sold = None;
+        }
+        self.hand.halvings = 0;
         let attempt = self.attempts(decision.bar_open, OrderPurpose::Decision);
         let intent = OrderIntent {
             id: id.clone(),
