@@ -66,7 +66,6 @@ pub(super) async fn start(mut trader: Trader) -> Result<Started, LiveError> {
     let begin = if resumed.is_some() { SegmentStart::Resumed } else { SegmentStart::New };
     let Begun { desk, model, last_bar, bars, waited, orders, counts } = begun(&options, resumed)?;
     model.iter().for_each(|model| slot.resume(model));
-    let last_closed = desk.history().last().copied().map(ClosedBar::of_history);
     let (mut watcher, refusals) = watcher(&options, champion, &slot, trader.looks.1);
     let left = Left { header: &header, desk: &desk, model: model.as_ref(), last_bar, bars, counts };
     let waiting = Starting { named: &trader.named, commands: &mut trader.commands.1, cancel: &cancel };
@@ -82,6 +81,7 @@ pub(super) async fn start(mut trader: Trader) -> Result<Started, LiveError> {
         execution,
         recorder: Recorder::new(journal, log, meter),
         summary: SessionSummary::of(desk.session()),
+        last_closed: desk.history().last().copied().map(ClosedBar::of_history),
         desk,
         refusals,
         clock: Arc::clone(&clock),
@@ -97,7 +97,6 @@ pub(super) async fn start(mut trader: Trader) -> Result<Started, LiveError> {
         last_bar,
         bars,
         missed: counts.missed,
-        last_closed,
         flat: Retry::default(),
         // What the process before had on its way is held against the mode that it left.
         has_less_to_do: true,
