@@ -2,11 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-/// A port of this machine that nobody listens on.
+/// Below those that the system gives to connections, so that nobody else comes to one between the question and its use.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A port of this machine that nobody listens on, another one each time.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static ASKED: AtomicU16 = AtomicU16::new(0);
+    let (count, first) = (PORTS.end - PORTS.start, std::process::id() % u32::from(PORTS.end - PORTS.start));
+    let port = || PORTS.start + (first as u16 + ASKED.fetch_add(1, Relaxed)) % count;
+    let mut asked = std::iter::repeat_with(port).take(usize::from(count));
+    asked.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port")
 }
 
 /// What is served at this port.

@@ -28,7 +28,7 @@ pub(crate) const LOCK_FILE: &str = ".lock";
 pub struct JournalBounds {
     /// Bytes after which a segment ends.
     pub segment_bytes: u64,
-    /// Segments that are kept, the newest ones.
+    /// Segments that are kept, the newest ones; one more while another begins.
     pub keep_segments: usize,
 }
 
