@@ -29,6 +29,7 @@ mod evaluate_command;
 mod evidence_command;
 mod experiments_command;
 mod gates_command;
+mod interface;
 mod interval_loop;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kill_steps;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bars_service;
 pub(crate) mod consistency;
+pub(crate) mod http;
 pub(crate) mod scrape;
 pub(crate) mod server;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
