@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("launcher", &["core", "durable", "engine"]),
     ("orchestrator", &["core", "store"]),
     ("live", &["core", "durable", "engine", "policy", "stats", "store"]),
+    ("mlflow", &["core", "durable", "store"]),
+    ("notify", &["core", "durable"]),
     ("server", &["core", "orchestrator", "store"]),
     ("testing", &["core"]),
 ];
@@ -32,18 +34,18 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("candle-core", &["policy", "trainer"]),
     ("ta-lib", &["engine"]),
-    ("reqwest", &["alpaca"]),
+    ("reqwest", &["alpaca", "mlflow", "notify"]),
     ("parquet", &["etl"]),
-    ("rustls", &["alpaca"]),
+    ("rustls", &["alpaca", "mlflow", "notify"]),
     ("tokio-tungstenite", &["alpaca", "testing"]),
     ("axum", &["server"]),
     ("utoipa", &["server"]),
     ("arc-swap", &["live"]),
     ("metrics", &["live"]),
     ("metrics-exporter-prometheus", &["walkforward"]),
-    ("notify", &["live"]),
+    ("notify of crates.io", &["live"]),
     ("croner", &["orchestrator"]),
-    ("chrono-tz", &["orchestrator"]),
+    ("chrono-tz", &["notify", "orchestrator"]),
     ("clap", &["walkforward"]),
     ("indicatif", &["walkforward"]),
     ("anyhow", &["walkforward"]),
@@ -63,6 +65,8 @@ const WITHOUT_CANDLE: &[&str] = &[
     "report",
     "simulation",
     "launcher",
+    "mlflow",
+    "notify",
     "orchestrator",
     "server",
     "testing",
@@ -72,9 +76,12 @@ fn metadata() -> Metadata {
     MetadataCommand::new().manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).exec().unwrap()
 }
 
-/// `walkforward-etl` is called `etl`; other packages keep their name.
+/// `walkforward-etl` is called `etl`; other packages keep their name, but for one that is called as one of ours.
 fn short(name: &str) -> &str {
-    name.strip_prefix("walkforward-").unwrap_or(name)
+    match name {
+        "notify" => "notify of crates.io",
+        _ => name.strip_prefix("walkforward-").unwrap_or(name),
+    }
 }
 
 /// Normal dependencies of every workspace package, by short name.

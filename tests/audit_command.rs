@@ -1,8 +1,11 @@
 //! `orchestrate audit`: who did what and why, and that nobody changed it behind.
 
 use rusqlite::Connection;
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::live_control::{signal, start, status, tell};
+use crate::live_trader::wait_until;
 use crate::support::World;
 
 fn acts(world: &World) -> Vec<Value> {
@@ -42,6 +45,52 @@ fn what_people_did_is_written_down_with_its_reason_also_what_was_refused() {
     assert_eq!(newer.lines().count(), 1);
     let listed = world.orchestrate(&["audit", "list", "--limit", "1"], &[]).expect_code(0).stdout;
     assert!(listed.contains("models.rollback") && !listed.contains("models.pin"), "{listed}");
+}
+
+/// Actor, act and reason of all acts.
+fn said(world: &World) -> Vec<[String; 3]> {
+    let word = |act: &Value, key: &str| act[key].as_str().unwrap().to_owned();
+    acts(world).iter().map(|act| ["actor", "act", "reason"].map(|key| word(act, key))).collect()
+}
+
+#[test]
+fn what_somebody_does_to_a_trader_is_among_the_acts_once_whichever_way_it_came() {
+    let world = World::new();
+    world.promote();
+    let child = start(&world, &["--quiet"]);
+    let session = status(&world)["status"]["session"].as_str().unwrap().to_owned();
+    tell(&world, &["pause", "--reason", "news"]);
+    tell(&world, &["resume"]);
+    signal(&child, Signal::USR1);
+    let is_halted = || status(&world)["status"]["mode"] == "halted";
+    wait_until("the halt by the signal", is_halted);
+    tell(&world, &["resume", "--ack", "a test of the switch"]);
+    std::fs::write(world.path("journal/halt"), "by hand").unwrap();
+    wait_until("the halt by the file", is_halted);
+    tell(&world, &["stop"]);
+    assert!(child.wait_with_output().unwrap().status.success());
+    // Nothing runs: what is asked for by a file is done by the next start.
+    tell(&world, &["resume", "--ack", "looked into it"]);
+    let child = start(&world, &["--quiet", "--continue"]);
+    tell(&world, &["kill", "--reason", "enough", "--flatten"]);
+    tell(&world, &["stop"]);
+    assert!(child.wait_with_output().unwrap().status.success());
+
+    let expected = [
+        ["trader:command", "session.pause", "news"],
+        ["trader:command", "session.resume", "somebody let the session go on"],
+        ["trader:signal", "session.halt", "SIGUSR1"],
+        ["trader:command", "session.acknowledge", "a test of the switch"],
+        ["trader:file", "session.halt", "by hand"],
+        ["trader:command", "session.stop", ""],
+        ["trader:file", "session.acknowledge", "looked into it"],
+        ["trader:command", "session.halt", "enough"],
+        ["trader:command", "session.stop", ""],
+    ];
+    assert_eq!(said(&world), expected);
+    assert!(acts(&world).iter().all(|act| act["subject"] == session.as_str()));
+    assert_eq!(acts(&world)[7]["details"]["flatten"], true);
+    world.orchestrate(&["audit", "verify"], &[]).expect_code(0);
 }
 
 #[test]

@@ -116,5 +116,9 @@ fn a_training_a_schedule_from_it_and_a_trader_that_changes_its_model_and_outlive
     assert_eq!(verb("resume", json!({ "acknowledge": "it was a test" }))["mode"], "active");
     verb("stop", json!({}));
     eventually("the trader's end", || !trader.is_there());
+    // The session's journal is carried over, and what came over the interface is there already.
+    let acts = api.get("/api/audit?limit=1000")["acts"].as_array().unwrap().clone();
+    assert_eq!(acts.iter().filter(|act| act["reason"] == "enough").count(), 1, "{acts:?}");
+    assert!(acts.iter().all(|act| act["actor"] == "interface:trade"), "{acts:?}");
     server.stop_well();
 }

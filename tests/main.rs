@@ -1,7 +1,7 @@
 //! End-to-end tests through the real binaries. In reading order: the shape of the code (`architecture`,
 //! `documents`), what a run promises (`contracts`, `settings`, `determinism`, `code_version`), real files and services (`shared_files`, `data_command`), what it
 //! refuses (`bad_input`, `disks`), what it survives (`crash`, `backup_command`), what it keeps (`models_command`, `compare_command`, `decisions`, `upkeep`), the loop (`interval_loop`), schedules and
-//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `kill_steps`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`, and watched and steered `live_control`, for long `live_soak`), that training, backtest and trader are one (`parity`), the worth of the rules (`gates_command`), how far evidence has come (`evidence_command`), the past (`replay_command`), the whole on made-up markets (`selftest`, `demo`).
+//! trainings of their own (`schedules_command`, `serve`, `serve_crash`, `kill_steps`, `experiments_command`), trainings in processes of their own (`workers`), the trader (`live_trader`, and watched and steered `live_control`, told of `notify_command`, for long `live_soak`), that training, backtest and trader are one (`parity`), the worth of the rules (`gates_command`), how far evidence has come (`evidence_command`), the past (`replay_command`), the whole on made-up markets (`selftest`, `demo`).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -42,6 +42,7 @@ mod live_trader;
 mod live_venue;
 mod live_watch;
 mod models_command;
+mod notify_command;
 mod parity;
 mod quarantine_command;
 mod replay_command;

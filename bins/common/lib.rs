@@ -12,6 +12,8 @@ pub mod frozen;
 pub mod launch;
 pub mod live;
 pub mod logging;
+pub mod mlflow;
+pub mod notify;
 pub mod output;
 pub mod pack;
 pub mod program;

@@ -71,14 +71,19 @@ impl UserProgram {
 
 /// The command's words: a JSON list of texts, or a text that is cut at its spaces.
 fn words(settings: &Settings) -> Result<Vec<String>, Failure> {
-    let text: String = settings.get(COMMAND)?.unwrap_or_default();
+    words_of(settings, COMMAND)
+}
+
+/// The words of the command that the setting `key` holds: a JSON list of texts, or a text that is cut at its spaces.
+pub(crate) fn words_of(settings: &Settings, key: &'static str) -> Result<Vec<String>, Failure> {
+    let text: String = settings.get(key)?.unwrap_or_default();
     if !text.trim_start().starts_with('[') {
         return Ok(text.split_whitespace().map(str::to_owned).collect());
     }
     serde_json::from_str(&text).map_err(|error| {
         let problem =
             format!("expected words, or a JSON list such as [\"python3\", \"my trainer.py\"]: {error}");
-        settings.refuse(COMMAND, &problem)
+        settings.refuse(key, &problem)
     })
 }
 

@@ -1,5 +1,6 @@
 //! Keys: they come from the environment alone and are shown nowhere.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,12 +14,30 @@ const PAIRS: [(&str, &str); 2] =
 /// The proxy for `https` services on other machines; its address may hold a password.
 const PROXIES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 
+/// Where notices and signs of life go, and what lets them in: whoever has one of these can write there.
+pub const NOTIFY: [&str; 8] = [
+    "WALKFORWARD_NOTIFY_SLACK_URL",
+    "WALKFORWARD_NOTIFY_DISCORD_URL",
+    "WALKFORWARD_NOTIFY_NTFY_URL",
+    "WALKFORWARD_NOTIFY_NTFY_TOKEN",
+    "WALKFORWARD_NOTIFY_WEBHOOK_URL",
+    "WALKFORWARD_NOTIFY_TELEGRAM_TOKEN",
+    "WALKFORWARD_HEARTBEAT_URL",
+    "WALKFORWARD_TRADER_HEARTBEAT_URL",
+];
+
+/// What lets into an MLflow server, under the names that MLflow's own clients read.
+pub const MLFLOW: [&str; 3] =
+    ["MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"];
+
 /// What the environment says that no log, file or answer may show.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     /// Id and secret of each of [`PAIRS`].
     keys: [(Option<SecretString>, Option<SecretString>); 2],
     proxy: Option<SecretString>,
+    /// Those of [`NOTIFY`] and [`MLFLOW`] that are set.
+    named: BTreeMap<&'static str, SecretString>,
 }
 
 impl Secrets {
@@ -32,7 +51,27 @@ impl Secrets {
         };
         let [first, second] = PAIRS.map(|(id, secret)| Ok::<_, Failure>((read(id)?, read(secret)?)));
         let [upper, lower] = PROXIES.map(read);
-        Ok(Self { keys: [first?, second?], proxy: upper?.or(lower?) })
+        let named = NOTIFY.into_iter().chain(MLFLOW);
+        let named = named.map(|name| Ok(read(name)?.map(|secret| (name, secret))));
+        let named: Vec<Option<_>> = named.collect::<Result<_, Failure>>()?;
+        let named = named.into_iter().flatten().collect();
+        Ok(Self { keys: [first?, second?], proxy: upper?.or(lower?), named })
+    }
+
+    /// The secret of [`NOTIFY`] with this name, if it is set.
+    pub fn notify(&self, name: &str) -> Option<&SecretString> {
+        self.named.get(name)
+    }
+
+    /// The secret of [`MLFLOW`] with this name, if it is set.
+    pub fn mlflow(&self, name: &str) -> Option<&SecretString> {
+        self.named.get(name)
+    }
+
+    /// The names of all variables that may hold a secret but for the proxy's, which programs need: nobody else gets them.
+    pub fn names() -> Vec<String> {
+        let keys = PAIRS.iter().flat_map(|(id, secret)| [*id, *secret]);
+        keys.chain(NOTIFY).chain(MLFLOW).map(str::to_owned).collect()
     }
 
     /// The keys of an Alpaca account, if there are any.
@@ -116,7 +155,11 @@ mod tests {
             ("APCA_API_KEY_ID", "hidden"),
             ("APCA_API_SECRET_KEY", "hidden"),
             ("HTTPS_PROXY", "http://user:hidden@proxy"),
+            ("WALKFORWARD_NOTIFY_SLACK_URL", "https://hooks.example.org/hidden"),
+            ("WALKFORWARD_HEARTBEAT_URL", " "),
         ]);
+        assert!(all.notify("WALKFORWARD_NOTIFY_SLACK_URL").is_some());
+        assert!(all.notify("WALKFORWARD_HEARTBEAT_URL").is_none());
         assert!(all.proxy().is_some());
         assert!(!format!("{all:?}").contains("hidden"));
     }

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use walkforward::failure::{Failure, chain};
 use walkforward::settings::Output;
 use walkforward_core::{
-    ControlCommand, ControlError, ErrorKind, Reason, SessionControl, SessionEvents, SessionStatus,
+    Asker, ControlCommand, ControlError, ErrorKind, Reason, SessionControl, SessionEvents, SessionStatus,
 };
 use walkforward_durable::read_bounded;
 use walkforward_live::{
@@ -129,7 +129,7 @@ async fn tell(verb: &str, command: ControlCommand, journal: &Path, output: Outpu
     if let ControlCommand::Kill { reason, flatten } = &command {
         return kill(&client, (reason, *flatten), journal, output).await;
     }
-    match client.ask(command).await {
+    match client.ask_as(Asker::Command, command).await {
         Ok(status) => say::told(&Told::answered(verb, status), output),
         Err(error) => Err(refused(&error)),
     }
@@ -144,7 +144,7 @@ async fn kill(
     output: Output,
 ) -> Result<(), Failure> {
     let command = ControlCommand::Kill { reason: reason.clone(), flatten };
-    let problem = match tokio::time::timeout(KILL_WAIT, client.ask(command)).await {
+    let problem = match tokio::time::timeout(KILL_WAIT, client.ask_as(Asker::Command, command)).await {
         Ok(Ok(status)) => return say::told(&Told::answered("kill", status), output),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("it has not answered for {} s", KILL_WAIT.as_secs()),

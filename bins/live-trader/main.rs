@@ -11,6 +11,7 @@ mod explain;
 mod followers;
 mod market;
 mod metrics;
+mod notices;
 mod print;
 mod session;
 mod switch;
@@ -23,6 +24,7 @@ use walkforward::config::folder;
 use walkforward::failure::Failure;
 use walkforward::live::LiveConfig;
 use walkforward::logging;
+use walkforward::notify::{NotifyConfig, Teller};
 use walkforward::output::finish;
 
 use ending::Process;
@@ -50,6 +52,9 @@ fn dispatch(matches: &clap::ArgMatches, process: Result<Process, Failure>) -> Re
         Some(("costs", flags)) => costs::run(&config, flags, cli::output(matches)),
         Some(("explain", flags)) => explain::run(&config, flags, cli::output(matches)),
         Some(("verify", _)) => session::verify(&config, cli::output(matches)),
-        _ => session::run(&config, cli::output(matches), process?),
+        _ => {
+            let notify = NotifyConfig::from_settings(&settings, Teller::Trader)?;
+            session::run(&config, &notify, cli::output(matches), process?)
+        }
     }
 }

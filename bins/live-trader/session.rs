@@ -7,6 +7,7 @@ use std::time::Duration;
 use walkforward::clock::SystemClock;
 use walkforward::failure::{Failure, chain};
 use walkforward::live::LiveConfig;
+use walkforward::notify::NotifyConfig;
 use walkforward::settings::Output;
 use walkforward_core::{CancelToken, Clock, ErrorKind, RunId, Timestamp};
 use walkforward_durable::Error as FilesError;
@@ -22,6 +23,7 @@ use crate::ending::{Ending, Process};
 use crate::followers::Followers;
 use crate::market::{ChampionBars, Market, market};
 use crate::metrics;
+use crate::notices::Notices;
 use crate::print;
 use crate::switch::KillSwitch;
 use crate::venue::{Account, account};
@@ -31,12 +33,17 @@ use crate::view;
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Trades until the bars end or a signal comes.
-pub(crate) fn run(config: &LiveConfig, output: Output, process: Process) -> Result<(), Failure> {
+pub(crate) fn run(
+    config: &LiveConfig,
+    notify: &NotifyConfig,
+    output: Output,
+    process: Process,
+) -> Result<(), Failure> {
     let Process { runtime, halts } = process;
     let ending = Ending::begin(&runtime)?;
     let mut switch = KillSwitch::new(halts, &config.journal);
     let ended = runtime.block_on(async {
-        let ended = session(config, output, &ending, &mut switch).await;
+        let ended = session(config, notify, output, &ending, &mut switch).await;
         switch.end().await;
         ended
     });
@@ -47,6 +54,7 @@ pub(crate) fn run(config: &LiveConfig, output: Output, process: Process) -> Resu
 
 async fn session(
     config: &LiveConfig,
+    notify: &NotifyConfig,
     output: Output,
     ending: &Ending,
     switch: &mut KillSwitch,
@@ -79,12 +87,13 @@ async fn session(
     let served = metrics::serve(config)?;
     let trader = trader(config, market, execution, &clock, ending)?.with_metrics(served.metrics.clone());
     let (trader, mut followers) = Followers::start(config, trader, &clock, &served.metrics);
+    let notices = Notices::start(config, notify, &trader.handle(), &clock)?;
     let listening = Listening::start(trader.handle(), config.data_dir.clone(), config.journal.clone());
     switch.reaches(trader.handle());
     let ended = trade(trader, ending.cancel(), shown, switch).await;
     switch.end().await;
     // Behind the journal's last record, and side by side.
-    let ends = ending.wait_for(async { tokio::join!(listening.end(), followers.end()) });
+    let ends = ending.wait_for(async { tokio::join!(listening.end(), followers.end(), notices.end()) });
     tokio::select! {
         _ = ends => {}
         never = switch.watch() => match never {},

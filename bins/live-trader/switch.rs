@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot::Receiver;
 use walkforward::failure::chain;
 use walkforward::signals::HaltRequests;
-use walkforward_core::{ControlCommand, ControlError, Reason, SessionStatus};
+use walkforward_core::{Asker, ControlCommand, ControlError, Reason, SessionStatus};
 use walkforward_durable::Files;
 use walkforward_live::{LiveError, TraderHandle, halt_session};
 
@@ -55,7 +55,7 @@ impl KillSwitch {
         match &self.handle {
             _ if self.has_ended => self.halt_by_file(),
             None => self.is_early = true,
-            Some(handle) => match handle.send(command()) {
+            Some(handle) => match handle.send_as(Asker::Signal, command()) {
                 Ok(answer) => self.answer = Some(answer),
                 Err(_) => self.halt_by_file(),
             },

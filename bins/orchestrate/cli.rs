@@ -5,8 +5,8 @@ use walkforward::failure::Failure;
 use walkforward::settings::{Binary, Output, Settings, arguments};
 
 use crate::{
-    audit, backup, data, datasets, demo, evaluate, evidence, experiments, gates, models, packs, replay,
-    report, schedules, selftest, serve, worker,
+    audit, backup, data, datasets, demo, evaluate, evidence, experiments, gates, models, notify, packs,
+    replay, report, schedules, selftest, serve, worker,
 };
 
 /// The flag for one run.
@@ -38,6 +38,7 @@ Examples:
   orchestrate models list                              models, their weights, which one trades
   orchestrate models prune --dry-run                   which weights retention would remove, and why not others
   orchestrate backup DIR                               a checksummed copy of everything while it runs
+  orchestrate notify test                              one notice to each place, and whether it arrived
   orchestrate config show                              every setting, its value and where it comes from
 
 A setting comes from its flag, else from its environment variable, else from the file given with --config, else
@@ -72,6 +73,7 @@ pub(crate) fn command() -> Command {
         .subcommand(data::command())
         .subcommand(demo::command())
         .subcommand(models::command())
+        .subcommand(notify::command())
         .subcommand(backup::backup_command())
         .subcommand(backup::restore_command())
         .subcommand(evaluate::command())

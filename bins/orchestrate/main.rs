@@ -17,6 +17,7 @@ mod gates;
 mod home;
 mod json_file;
 mod models;
+mod notify;
 mod packs;
 mod progress;
 mod references;
@@ -63,6 +64,7 @@ fn dispatch(matches: &clap::ArgMatches) -> Result<(), Failure> {
         Some(("gates", inner)) => gates::run(&settings, cli::output(matches), inner),
         Some(("experiments", inner)) => experiments::run(&settings, cli::output(matches), inner),
         Some(("models", inner)) => models::run(&settings, cli::output(matches), inner),
+        Some(("notify", inner)) => notify::run(&settings, cli::output(matches), inner),
         Some(("backup", inner)) => backup::backup(&settings, cli::output(matches), inner),
         Some(("restore", inner)) => backup::restore(&settings, cli::output(matches), inner),
         Some(("packs", inner)) => packs::run(&settings, cli::output(matches), inner),

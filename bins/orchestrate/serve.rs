@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use walkforward::failure::Failure;
+use walkforward::mlflow::tracking_server;
 use walkforward::scheduling::waits_for_server;
 use walkforward::settings::{Output, Settings};
 use walkforward_orchestrator::{
@@ -22,6 +23,8 @@ use crate::stoppable::stop_requested;
 mod api;
 mod desk;
 mod events;
+mod mirror;
+mod notices;
 mod operator;
 mod own_settings;
 mod paper;
@@ -34,6 +37,8 @@ use api::{ApiConfig, Listening};
 use desk::ServerDesk;
 pub(crate) use desk::failure;
 use events::{Follower, Wake};
+use mirror::Mirroring;
+use notices::Notices;
 use trainings::Trainings;
 use upkeep::Upkeep;
 
@@ -66,6 +71,7 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(settings: &Settings, output: Output, matches: &ArgMatches) -> Result<(), Failure> {
     let home = Home::open(settings, output)?;
     let api = ApiConfig::from_settings(settings)?;
+    tracking_server(settings)?;
     let Some(lock) = lock(&home)? else { return Ok(()) };
     let at_once = matches.get_one::<u64>(MAX_CONCURRENT).copied().unwrap_or(1);
     let runtime = tokio::runtime::Runtime::new()
@@ -94,12 +100,14 @@ fn lock(home: &Home) -> Result<Option<RunLock>, Failure> {
 async fn serve(home: &Home, api: &ApiConfig, lock: Arc<RunLock>, at_once: usize) -> Result<(), Failure> {
     let stop = stop_requested()?;
     let upkeep = Upkeep::new(home)?;
+    let notices = Notices::start(home)?;
     let listener = Listener::bind(&home.socket())?;
     let pid = std::process::id();
     let first = record(home, STARTED, &json!({ "pid": pid, "max_concurrent_trainings": at_once }))?;
     let wake = Wake::default();
     let follower = Follower::start(Arc::clone(&home.store), first, home.output, wake.clone());
     let _upkeep = upkeep.start();
+    let _mirroring = Mirroring::start(home)?;
     let trainings = Arc::new(Trainings::new(wake.clone(), |progress| {
         ContinuousTrainer::new(ContinuousParts {
             store: Arc::clone(&home.store),
@@ -135,6 +143,7 @@ async fn serve(home: &Home, api: &ApiConfig, lock: Arc<RunLock>, at_once: usize)
     let _ = listening.await;
     trainings.stop(STOP_GRACE).await;
     record(home, STOPPED, &json!({ "pid": pid }))?;
+    notices.end().await;
     follower.finish().await?;
     ended.map_err(|error| Failure::stage(error.to_string()))
 }

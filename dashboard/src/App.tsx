@@ -11,6 +11,7 @@ const ExperimentsPage = lazy(() => import("./pages/experiments"));
 const ExperimentPage = lazy(() => import("./pages/experiments/one"));
 const ModelsPage = lazy(() => import("./pages/models"));
 const ModelPage = lazy(() => import("./pages/models/one"));
+const AuditPage = lazy(() => import("./pages/audit"));
 const DataPage = lazy(() => import("./pages/data"));
 
 /** Every page; those that are not seen first are loaded when they are opened. */
@@ -30,7 +31,8 @@ export function App() {
           <Route path="/experiments/:id" component={ExperimentPage} />
           <Route path="/models" component={ModelsPage} />
           <Route path="/models/:id" component={ModelPage} />
-          <Route path="/data" component={DataPage} />
+          <Route path="/data/:id?" component={DataPage} />
+          <Route path="/audit" component={AuditPage} />
           <Route>
             <Empty title="There is no such page">The sidebar has all there are.</Empty>
           </Route>

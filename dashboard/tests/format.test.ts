@@ -61,7 +61,8 @@ describe("settings", () => {
 describe("names", () => {
   it("of metrics are words", () => {
     expect(words("maxDrawdown")).toBe("Max drawdown");
-    expect(words("approx_kl")).toBe("Approx kl");
+    expect(words("approx_kl")).toBe("Approx KL");
+    expect(words("pnlPerTrade")).toBe("PnL per trade");
   });
 
   it("that are too long are cut", () => {

@@ -136,11 +136,19 @@ describe("schedules", () => {
   });
 
   it("move by progress without a question", () => {
-    know(schedule("a"), schedule("b"));
+    know({ ...schedule("a"), running_cycle: 4 }, schedule("b"));
     const told = { cycle_number: 4, iteration: 3, total_iterations: 10, stage: "training" };
     heardContinuous({ type: "continuous_cycle_progress", schedule_id: "a", ...told });
     expect(known()[0]?.progress).toMatchObject({ iteration: 3, total_iterations: 10, stage: "training" });
-    expect([known()[0]?.running_cycle, known()[1]?.running_cycle, asked]).toEqual([4, undefined, []]);
+    expect([known()[1]?.progress, asked]).toEqual([undefined, []]);
+  });
+
+  it("don't run again because progress came behind the end of its cycle", async () => {
+    know(schedule("a"));
+    answers["GET /api/schedules"] = { body: { schedules: [schedule("a")] } };
+    heardContinuous({ type: "continuous_cycle_progress", schedule_id: "a", cycle_number: 4, iteration: 9 });
+    await vi.waitFor(() => expect(asked.map(({ url }) => url)).toEqual(["/api/schedules"]));
+    expect(known()[0]).toEqual(schedule("a"));
   });
 
   it("are asked for again after a state change, with the history that is shown", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { NONE } from "../src/lib/format";
-import { distance, local, moment, span, utc } from "../src/lib/time";
+import { distance, local, moment, recurrence, span, utc } from "../src/lib/time";
 
 describe("a moment", () => {
   // The suite runs in New York's zone, five hours behind UTC in winter.
@@ -18,6 +18,14 @@ describe("a moment", () => {
     const now = Date.parse("2026-01-01T12:00:00Z");
     expect(distance("2026-01-01T12:05:30Z", now)).toBe("in 5 min 30 s");
     expect(distance("2025-12-30T11:00:00Z", now)).toBe("2 d 1 h ago");
+  });
+});
+
+describe("a recurrence", () => {
+  it("of an interval is a length of time, and of a cron expression itself", () => {
+    expect(recurrence("every 0.016666666666666666m")).toBe("every 1 s");
+    expect([recurrence("every 6h"), recurrence("every 1.5d")]).toEqual(["every 6 h", "every 1 d 12 h"]);
+    expect([recurrence("0 */6 * * *"), recurrence(null)]).toEqual(["0 */6 * * *", NONE]);
   });
 });
 

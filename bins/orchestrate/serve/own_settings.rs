@@ -5,13 +5,15 @@ use walkforward_store::NewDatasetConfig;
 
 /// Settings that are made where the server runs, and nowhere else: they name files, folders,
 /// programs and places in the network.
-const OF_THE_SERVER: [&str; 12] = [
+const OF_THE_SERVER: [&str; 14] = [
     "data.path",
     "market.calendar",
     "paths.",
     "line.",
     "live.",
     "api.",
+    "notify.",
+    "mlflow.",
     "retention.",
     "schedule.",
     "training.launcher",
@@ -65,9 +67,15 @@ mod tests {
 
     #[test]
     fn folders_programs_and_the_server_s_own_ways_are_its_own() {
-        for key in
-            ["data.path", "paths.models_dir", "live.venue", "api.auth", "training.command", "line.name"]
-        {
+        for key in [
+            "data.path",
+            "paths.models_dir",
+            "live.venue",
+            "api.auth",
+            "notify.command",
+            "training.command",
+            "line.name",
+        ] {
             assert!(refuse_own_settings([key.to_owned()].iter()).is_err(), "{key}");
         }
         assert!(refuse_own_settings(["training.iterations".to_owned()].iter()).is_ok());

@@ -5,15 +5,17 @@
 //! is read or refused, whatever its bytes are.
 //!
 //! ```
-//! use walkforward_core::{ControlCommand, ControlRequest};
+//! use walkforward_core::{Asker, ControlCommand, ControlRequest};
 //!
-//! let request = ControlRequest { id: 7, command: ControlCommand::ReduceOnly { reason: "news".parse()? } };
+//! let command = ControlCommand::ReduceOnly { reason: "news".parse()? };
+//! let request = ControlRequest { id: 7, by: Asker::Command, command };
 //! let line = request.to_line()?;
-//! assert_eq!(line, b"{\"id\":7,\"command\":\"reduce_only\",\"reason\":\"news\"}\n");
+//! assert_eq!(line, b"{\"id\":7,\"by\":\"command\",\"command\":\"reduce_only\",\"reason\":\"news\"}\n");
 //! assert_eq!(ControlRequest::from_line(&line)?, request);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asker;
 mod command;
 mod event;
 mod line;
@@ -23,6 +25,7 @@ use async_trait::async_trait;
 
 use crate::ErrorKind;
 
+pub use asker::Asker;
 pub use command::{ControlCommand, Reason, ReasonError};
 pub use event::{NumberedEvent, SessionEvent};
 pub use line::{ControlReply, ControlRequest, MAX_CONTROL_LINE_BYTES};
@@ -70,6 +73,15 @@ pub trait SessionControl: Send + Sync {
     /// # Errors
     /// The session refuses or does not answer. Without an answer it may or may not have been done: ask for the status.
     async fn ask(&self, command: ControlCommand) -> Result<SessionStatus, ControlError>;
+
+    /// As [`ask`](Self::ask), and the session's journal keeps who it was, where the session can be told that.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    async fn ask_as(&self, by: Asker, command: ControlCommand) -> Result<SessionStatus, ControlError> {
+        let _ = by;
+        self.ask(command).await
+    }
 
     /// The session as it is, and what happens from then on: events with numbers above `after` where the session still has
     /// all of them, else those above [`SessionStatus::last_event`].

@@ -24,6 +24,7 @@ mod broker;
 mod calendar;
 mod clock;
 mod control;
+mod coverage;
 mod dataset;
 mod evaluation;
 mod features;
@@ -54,10 +55,11 @@ pub use broker::{Broker, BrokerError};
 pub use calendar::{CalendarError, MarketCalendar, SessionCalendar};
 pub use clock::{Clock, ManualClock};
 pub use control::{
-    ControlCommand, ControlError, ControlReply, ControlRequest, LoadedModel, MAX_CONTROL_LINE_BYTES,
+    Asker, ControlCommand, ControlError, ControlReply, ControlRequest, LoadedModel, MAX_CONTROL_LINE_BYTES,
     NumberedEvent, Reason, ReasonError, SessionControl, SessionEvent, SessionEvents, SessionRestriction,
     SessionStatus, TradingMode,
 };
+pub use coverage::{Coverage, CoverageStretch, Hole, MAX_COVERAGE_HOLES, MAX_COVERAGE_STRETCHES};
 pub use dataset::{Dataset, DatasetBuilder, DatasetRequest, GapKind};
 pub use evaluation::{
     EvaluationReport, EvaluationWarning, Evaluator, Execution, FillRule, MechanicalCheck, Metrics,

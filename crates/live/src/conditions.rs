@@ -196,7 +196,7 @@ pub(crate) fn apply_to_risk(risk: &mut RiskDesk, equity: f64, event: &EventRecor
             let reason = "the position of the model before is closed";
             (ConditionSource::Swap, Some(Condition::new(Behaviour::Flatten, reason, at)))
         }
-        EventRecord::Command { command } => match command {
+        EventRecord::Command { command, .. } => match command {
             Command::Halt { reason, flatten } => {
                 return risk.restrict(Restriction::new(TradingMode::Halted, reason, at, *flatten));
             }
@@ -238,13 +238,14 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    use walkforward_core::Asker;
     use walkforward_engine::SessionConfig;
 
     use super::*;
     use crate::SessionLimits;
 
     fn told(desk: &mut Desk, command: Command) -> TradingMode {
-        apply(desk, &EventRecord::Command { command }, Timestamp::EPOCH);
+        apply(desk, &EventRecord::Command { command, by: Asker::Program }, Timestamp::EPOCH);
         desk.risk().mode()
     }
 

@@ -85,10 +85,10 @@ pub use guard::{
     GuardSettings, GuardVerdict, ReplayFigures, RuleStanding, Watched,
 };
 pub use journal::{
-    BarRecord, Checkpoint, DecisionJournal, Difference, EventRecord, Followed, JOURNAL_LIMITS, JournalBounds,
-    JournalReader, JournalRecord, MAX_HISTORY_CHUNK, ModelStamp, PAPER, Recovered, Segment, SegmentHead,
-    SegmentHeader, SegmentStart, SessionCounts, SessionOrigin, StampedEvent, VerifyReport, read_journal,
-    recover, verify_journal, verify_journal_with,
+    Asked, BarRecord, Checkpoint, DecisionJournal, Difference, EventRecord, Followed, JOURNAL_LIMITS,
+    JournalBounds, JournalReader, JournalRecord, MAX_HISTORY_CHUNK, ModelStamp, PAPER, Recovered, Segment,
+    SegmentHead, SegmentHeader, SegmentStart, SessionCounts, SessionOrigin, StampedEvent, VerifyReport,
+    read_journal, recover, verify_journal, verify_journal_with,
 };
 pub use limits::{Admitted, GradeCaps, HeldBack, Restriction, RiskDesk, SessionLimits};
 pub use metrics::{DECISION_COMPUTE, DECISION_DELAY, FOLLOWERS, JOURNAL_SYNC, TraderMetrics};

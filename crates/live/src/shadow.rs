@@ -253,6 +253,11 @@ impl Shadow {
         self.last.iter().find(|bar| bar.role == role)
     }
 
+    /// What the last bar came to for this challenger.
+    pub fn last_of_challenger(&self, model_id: &ModelId) -> Option<&ShadowBar> {
+        self.last.iter().find(|bar| bar.role == ShadowRole::Challenger && bar.model_id == *model_id)
+    }
+
     /// Whether there is a model in this role.
     pub fn has(&self, role: ShadowRole) -> bool {
         self.find(|it| it.role == role).is_some()

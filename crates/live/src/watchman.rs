@@ -8,6 +8,7 @@
 //! why.
 
 mod act;
+mod beside;
 mod lookup;
 mod pending;
 mod rollback;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use walkforward_core::{LineName, ModelId, Timestamp};
 use walkforward_durable::Files;
-use walkforward_store::{JournalPosition, RollbackRequest};
+use walkforward_store::{JournalPosition, LiveWatch, RollbackRequest};
 
 use crate::follow::{Advance, FollowError, Follower, JournalTail, StoreAccess, Tailed, read_header};
 use crate::journal::{BarRecord, EventRecord, JournalRecord, SegmentHeader, StampedEvent};
@@ -83,6 +84,8 @@ pub struct Watchman {
     files: Files,
     report: watch::Sender<WatchReport>,
     told: BTreeSet<String>,
+    /// What the store last took of it.
+    shown: Option<LiveWatch>,
     /// Whether this process has held the session back.
     has_told_hold: bool,
     work: Option<Work>,
@@ -124,6 +127,7 @@ impl Watchman {
             files,
             report,
             told: BTreeSet::new(),
+            shown: None,
             has_told_hold: false,
             work: None,
         }
@@ -282,7 +286,7 @@ impl Watchman {
                 work.hears_of(model_id);
                 None
             }
-            EventRecord::Command { command: Command::Acknowledge { .. } } => work.acknowledged(event.at),
+            EventRecord::Command { command: Command::Acknowledge { .. }, .. } => work.acknowledged(event.at),
             _ => None,
         };
         if let Some(words) = words {
@@ -360,10 +364,19 @@ impl Watchman {
         Ok(())
     }
 
-    fn tell_where(&self) {
-        if let Some(session) = self.work.as_ref().and_then(|work| work.session.as_ref()) {
-            self.report.send_replace(session.report());
+    /// Says where it is: to this process, and in the store.
+    fn tell_where(&mut self) {
+        let Some(session) = self.work.as_ref().and_then(|work| work.session.as_ref()) else { return };
+        self.report.send_replace(session.report());
+        let watch = session.told();
+        // A start knows of no bar before the next one: what was told before is newer.
+        if watch.close.is_none() || self.shown.as_ref() == Some(&watch) {
+            return;
         }
+        // It is for people alone: where it can't be written now, the next look writes it.
+        let store = self.store.store().ok();
+        let is_shown = store.and_then(|store| store.tell_live_watch(&session.id, &watch).ok());
+        self.shown = Some(watch).filter(|_| is_shown == Some(true));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a run writes down about itself.
 
 use walkforward_core::{
-    Dataset, DatasetRequest, Evidence, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict,
+    Coverage, Dataset, DatasetRequest, Evidence, ModelId, Outcome, RunId, Timestamp, TrainingOutcome, Verdict,
 };
 use walkforward_store::{
     Champion, EtlRecord, EvaluationRecord, ModelRecord, ModelStatus, PromotionGate, Recipe, RunOutcome,
@@ -24,6 +24,7 @@ pub(crate) fn etl(run: &RunId, dataset: &Dataset, now: Timestamp) -> EtlRecord {
         hash: dataset.hash.clone(),
         as_of: dataset.as_of,
         split: dataset.split,
+        coverage: Some(Coverage::of(dataset)),
     }
 }
 

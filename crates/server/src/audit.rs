@@ -1,5 +1,7 @@
 //! Every act over the interface is written down before it is done: who, what, to what, why.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, header};
@@ -21,6 +23,10 @@ const ANYBODY: &str = "interface:anybody";
 const MAX_SUBJECT_BYTES: usize = 200;
 /// Longest body that is kept beside its act, bytes: the longest that a row takes, with what is around it.
 const MAX_KEPT_BYTES: usize = 60 << 10;
+/// A body that takes longer is given up.
+const BODY_WAIT: Duration = Duration::from_secs(20);
+/// What [`to_bytes`] says of a body above the limit: its error has no kind.
+const TOO_LONG: &str = "length limit";
 /// The act that says of an earlier one that it was not done.
 const REFUSED: &str = "refused";
 
@@ -39,6 +45,8 @@ pub(crate) async fn record(State(app): State<App>, request: Request, next: Next)
         Err(problem) => return problem.into_response(),
     };
     let response = next.run(request).await;
+    // What it recorded is told at once.
+    app.parts.hub.wake();
     if response.status().is_client_error() || response.status().is_server_error() {
         tell_refusal(&app, &act, response.status()).await;
     }
@@ -59,7 +67,14 @@ async fn asked(app: &App, request: Request) -> Result<(NewAct, Request), Problem
     if declared.is_some_and(|bytes: usize| bytes > MAX_BODY_BYTES) {
         return Err(too_large());
     }
-    let bytes = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| too_large())?;
+    let bytes = match tokio::time::timeout(BODY_WAIT, to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) if error.to_string().contains(TOO_LONG) => return Err(too_large()),
+        Ok(Err(_)) => return Err(Problem::malformed("the body broke off, or is not sent as HTTP wants it")),
+        Err(_) => {
+            return Err(Problem::slow(format!("the body did not come within {} s", BODY_WAIT.as_secs())));
+        }
+    };
     let said: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let path = parts.uri.path();

@@ -1,10 +1,12 @@
 //! The description of all routes, made from the routes themselves.
 
+mod names;
+
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::IntoResponses;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -49,6 +51,9 @@ pub(crate) enum Problems {
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "it is read by the description alone")]
 pub(crate) enum ChangeProblems {
+    /// The body did not come in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    Slow(#[to_schema] Problem),
     /// It can't be done as things are.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(#[to_schema] Problem),
@@ -98,6 +103,11 @@ pub fn description() -> OpenApi {
         for (method, operation) in operations {
             if let Some(operation) = operation {
                 operation.operation_id = Some(operation_id(method, path));
+                for parameter in operation.parameters.iter_mut().flatten() {
+                    if let RefOr::T(parameter) = parameter {
+                        names::constrain(path, parameter);
+                    }
+                }
             }
         }
     }

@@ -15,6 +15,9 @@ use crate::{Refusal, RefusalKind};
 /// The media type of a problem document.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
+/// Seconds after which the limits let some requests through again.
+const RETRY_AFTER_S: &str = "1";
+
 /// Why a request was not done. The media type is `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -60,6 +63,11 @@ impl Problem {
     pub(crate) fn wrong_method(detail: impl Into<String>) -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(status, "about:blank#method", "The method is not known here", detail)
+    }
+
+    /// 408: the request did not come to its end.
+    pub(crate) fn slow(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "about:blank#slow", "The request took too long", detail)
     }
 
     /// 409: it can't be done as things are.
@@ -125,8 +133,14 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+            }
+            _ => {}
         }
         response
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod continuous;
+mod data;
 mod datasets;
 mod events;
 mod experiments;
@@ -30,6 +31,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .merge(experiments::routes())
         .merge(packs::routes())
         .merge(datasets::routes())
+        .merge(data::routes())
         .merge(lines::routes())
         .merge(models::routes())
         .merge(live::routes())

@@ -1,5 +1,6 @@
 //! Listens, serves, and ends.
 
+mod compress;
 pub(crate) mod limits;
 
 use std::net::SocketAddr;
@@ -8,13 +9,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use axum::middleware::{from_fn_with_state, map_response};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::{App, Inner, guard, wrong_method};
@@ -28,8 +28,8 @@ use limits::Limiter;
 /// Longest body of a request, bytes: the longest record of an experiment fits.
 pub(crate) const MAX_BODY_BYTES: usize = 256 << 10;
 /// Connections at once. Who comes when there are so many waits.
-const MAX_CONNECTIONS: usize = 2_048;
-/// A request whose head takes longer is given up.
+const MAX_CONNECTIONS: u32 = 2_048;
+/// A request whose head takes longer is given up, and so is a connection that asks nothing for as long.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// What the system keeps for a connection whose other end does not read, bytes; without a bound it takes megabytes, and a
 /// client of the WebSocket that stands still is noticed minutes later.
@@ -116,7 +116,8 @@ impl Server {
 
     /// Answers until `stop`, then lets those that are being answered end and sends those away who listen.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
-        let (connections, graceful) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), GracefulShutdown::new());
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
+        let (stopping, stops) = watch::channel(false);
         let (hub, _telling) = (self.app.parts.hub.clone(), ws::start(&self.app.parts));
         tokio::pin!(stop);
         loop {
@@ -125,11 +126,12 @@ impl Server {
                 () = &mut stop => break,
             };
             let Some((stream, permit)) = next else { continue };
-            serve(stream, permit, &self.router, &graceful);
+            serve(stream, permit, &self.router, stops.clone());
         }
         drop(self.listener);
         hub.close();
-        let ended = async { tokio::join!(graceful.shutdown(), hub.emptied()) };
+        stopping.send_replace(true);
+        let ended = async { tokio::join!(connections.acquire_many(MAX_CONNECTIONS), hub.emptied()) };
         if tokio::time::timeout(self.stop_grace, ended).await.is_err() {
             tracing::info!("connections that did not end in time are closed");
         }
@@ -161,16 +163,29 @@ async fn accept(
     }
 }
 
-fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, router: &Router, graceful: &GracefulShutdown) {
+/// Answers what comes over a connection, HTTP/1.1 alone: what is bounded and timed here would be neither in HTTP/2.
+fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, router: &Router, mut stops: watch::Receiver<bool>) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
     let service = TowerToHyperService::new(router.clone());
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        tokio::pin!(connection);
+        let stop = async { drop(stops.wait_for(|&stops| stops).await) };
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = stop => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke off");
         }
         drop(permit);
@@ -189,5 +204,7 @@ fn router(app: App) -> Router {
             axum::response::IntoResponse::into_response(Problem::internal(&"a route panicked"))
         }))
         .layer(from_fn_with_state(app.clone(), guard))
+        .layer(compress::layer())
+        .layer(map_response(compress::settle))
         .with_state(app)
 }

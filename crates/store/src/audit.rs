@@ -4,7 +4,9 @@
 //! row was changed, put between or taken out; its end alone can be cut off unseen, so keep the last hash elsewhere
 //! ([`Store::acts_after`] gives it, `orchestrate audit export` writes it).
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+mod search;
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -25,7 +27,7 @@ const AUDIT: Table = Table { what: "act", name: "audit", command: "audit" };
 /// Something that somebody does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAct {
-    /// Who: `command`, `interface:trade`, at most 200 bytes.
+    /// Who: `command`, `interface:trade`, `trader:signal`, at most 200 bytes.
     pub actor: String,
     /// What, in words that stay the same (`model.approve`), at most 200 bytes.
     pub act: String,
@@ -35,6 +37,21 @@ pub struct NewAct {
     pub reason: String,
     /// More about it, an object of at most [`MAX_JSON_BYTES`](crate::MAX_JSON_BYTES). Never a secret.
     pub details: Value,
+}
+
+impl NewAct {
+    /// Refuses an act that can't be kept.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let names =
+            [("actor", &self.actor, false), ("act", &self.act, false), ("subject", &self.subject, true)];
+        for (name, text, may_be_empty) in names {
+            if text.len() > MAX_NAME_BYTES || (text.is_empty() && !may_be_empty) {
+                let problem = format!("its {name} has {} bytes: expected 1 to {MAX_NAME_BYTES}", text.len());
+                return Err(AUDIT.refuse(&self.act, problem));
+            }
+        }
+        AUDIT.object(&self.act, "details", &self.details).map(drop)
+    }
 }
 
 /// An act as it is kept.
@@ -87,46 +104,9 @@ impl Store {
     /// # Errors
     /// Actor or act is empty, a name is too long, or the details are no object or too long.
     pub fn record_act(&self, new: &NewAct) -> Result<Act, StoreError> {
-        let names = [("actor", &new.actor, false), ("act", &new.act, false), ("subject", &new.subject, true)];
-        for (name, text, may_be_empty) in names {
-            if text.len() > MAX_NAME_BYTES || (text.is_empty() && !may_be_empty) {
-                let problem = format!("its {name} has {} bytes: expected 1 to {MAX_NAME_BYTES}", text.len());
-                return Err(AUDIT.refuse(&new.act, problem));
-            }
-        }
-        let text = AUDIT.object(&new.act, "details", &new.details)?;
+        new.check()?;
         let time = self.now();
-        self.database.write("write an act down in", |tx| {
-            let last = last(tx)?;
-            let mut act = Act {
-                seq: last.as_ref().map_or(0, |(seq, _)| *seq) + 1,
-                time,
-                actor: new.actor.clone(),
-                act: new.act.clone(),
-                subject: new.subject.clone(),
-                reason: bounded(new.reason.trim()).to_owned(),
-                details: new.details.clone(),
-                previous: last.map_or_else(|| NOTHING_BEFORE.to_owned(), |(_, hash)| hash),
-                hash: String::new(),
-            };
-            act.hash = act.expected_hash();
-            tx.execute(
-                "INSERT INTO audit (seq, time, actor, act, subject, reason, details, previous, hash) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    act.seq,
-                    act.time.to_string(),
-                    act.actor,
-                    act.act,
-                    act.subject,
-                    act.reason,
-                    text,
-                    act.previous,
-                    act.hash
-                ],
-            )?;
-            Ok(act)
-        })
+        self.database.write("write an act down in", |tx| append(tx, time, new))
     }
 
     /// At most `limit` acts behind number `seq`, in order; at most [`MAX_LISTED_ROWS`](crate::MAX_LISTED_ROWS).
@@ -168,6 +148,30 @@ impl Store {
 }
 
 const SELECT: &str = "SELECT seq, time, actor, act, subject, reason, details, previous, hash FROM audit";
+
+/// Adds a checked act behind the last one, in the transaction of what it is about.
+pub(crate) fn append(tx: &Transaction<'_>, time: Timestamp, new: &NewAct) -> rusqlite::Result<Act> {
+    let last = last(tx)?;
+    let mut act = Act {
+        seq: last.as_ref().map_or(0, |(seq, _)| *seq) + 1,
+        time,
+        actor: new.actor.clone(),
+        act: new.act.clone(),
+        subject: new.subject.clone(),
+        reason: bounded(new.reason.trim()).to_owned(),
+        details: new.details.clone(),
+        previous: last.map_or_else(|| NOTHING_BEFORE.to_owned(), |(_, hash)| hash),
+        hash: String::new(),
+    };
+    act.hash = act.expected_hash();
+    let Act { seq, time, actor, act: what, subject, reason, details, previous, hash } = &act;
+    tx.execute(
+        "INSERT INTO audit (seq, time, actor, act, subject, reason, details, previous, hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![seq, time.to_string(), actor, what, subject, reason, details.to_string(), previous, hash],
+    )?;
+    Ok(act)
+}
 
 fn last(db: &Connection) -> rusqlite::Result<Option<(i64, String)>> {
     let mut query = db.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;

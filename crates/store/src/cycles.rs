@@ -1,7 +1,7 @@
 //! Cycles: the history of schedules, and what a run learns on its way.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
+use serde_json::{Value, json};
 use walkforward_core::{ModelId, RunId, Timestamp, Verdict, Window};
 
 use crate::database::Refusal;
@@ -133,6 +133,26 @@ impl Store {
         })
     }
 
+    /// As [`cycles`](Self::cycles), each with what its experiment measured, by name; null where it has no experiment.
+    ///
+    /// # Errors
+    /// There is no such schedule.
+    pub fn measured_cycles(
+        &self,
+        id: &ScheduleId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(CycleRecord, Value)>, StoreError> {
+        self.database.read_checked(|db| {
+            SCHEDULES.require(db, id.as_str())?;
+            let mut query = db.prepare_cached(MEASURED_CYCLES)?;
+            let before = before.map_or(i64::MAX, to_sql);
+            let measured = |row: &Row<'_>| Ok((cycle_row(row)?, json_column(row, 16)?));
+            let rows = query.query_map(params![id.as_str(), before, limit.min(MAX_LISTED_ROWS)], measured)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The cycles that wait or run, of all schedules, by schedule and number.
     pub fn open_cycles(&self) -> Result<Vec<CycleRecord>, StoreError> {
         self.database.read(|db| db.prepare_cached(OPEN_CYCLES)?.query_map([], cycle_row)?.collect())
@@ -174,10 +194,14 @@ pub(crate) fn refuse_cycle(id: &ScheduleId, number: u64, reason: String) -> Refu
 
 macro_rules! select_cycle {
     ($rest:literal) => {
+        select_cycle!("", $rest)
+    };
+    ($more:literal, $rest:literal) => {
         concat!(
             "SELECT schedule_id, number, due_at, trigger, status, reason, window_start, window_end, ",
-            "experiment_id, run_id, parent_id, model_id, deployed_model_id, verdict, started_at, finished_at ",
-            "FROM cycles ",
+            "experiment_id, run_id, parent_id, model_id, deployed_model_id, verdict, started_at, finished_at",
+            $more,
+            " FROM cycles ",
             $rest
         )
     };
@@ -186,6 +210,10 @@ macro_rules! select_cycle {
 const ONE_CYCLE: &str = select_cycle!("WHERE schedule_id = ?1 AND number = ?2");
 const CYCLES_OF_A_SCHEDULE: &str =
     select_cycle!("WHERE schedule_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3");
+const MEASURED_CYCLES: &str = select_cycle!(
+    ", (SELECT final_metrics FROM experiments WHERE experiments.id = cycles.experiment_id)",
+    "WHERE schedule_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3"
+);
 const OPEN_CYCLES: &str = select_cycle!("WHERE finished_at IS NULL ORDER BY schedule_id, number");
 const OPEN_CYCLE_OF_A_SCHEDULE: &str = "SELECT number, status FROM cycles \
      WHERE schedule_id = ?1 AND finished_at IS NULL ORDER BY number LIMIT 1";
@@ -239,6 +267,8 @@ mod tests {
         let cases = [
             (ONE_CYCLE, "sqlite_autoindex_cycles_1 (schedule_id=? AND number=?)"),
             (CYCLES_OF_A_SCHEDULE, "sqlite_autoindex_cycles_1 (schedule_id=? AND number<?)"),
+            (MEASURED_CYCLES, "sqlite_autoindex_cycles_1 (schedule_id=? AND number<?)"),
+            (MEASURED_CYCLES, "sqlite_autoindex_experiments_1 (id=?)"),
             (OPEN_CYCLES, "SCAN cycles USING INDEX open_cycles"),
             (OPEN_CYCLE_OF_A_SCHEDULE, "open_cycles (schedule_id=?)"),
             (CYCLE_OF_A_MODEL, "cycles_by_model (model_id=?)"),

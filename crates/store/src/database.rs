@@ -1,5 +1,7 @@
 //! The SQLite file: opening, migrations, transactions.
 
+mod readers;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 use walkforward_durable::{Error, Files, Step};
 
+use self::readers::Readers;
 use crate::StoreError;
 
 /// How long a statement waits for another process before it fails.
@@ -38,14 +41,17 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/010_live_sessions.sql")),
     M::up(include_str!("schema/011_tests_of_a_reign.sql")),
     M::up(include_str!("schema/012_audit.sql")),
+    M::up(include_str!("schema/013_what_pages_show.sql")),
 ];
 
 /// The schema version of this program.
 const SUPPORTED_VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The database. One connection, used by one thread at a time.
+/// The database: one connection that writes, used by one thread at a time, and a few that read beside it.
 #[derive(Debug)]
 pub(crate) struct Database {
+    // They are closed first: who is last folds the log into the database.
+    readers: Readers,
     connection: Mutex<Connection>,
     path: PathBuf,
     files: Files,
@@ -61,7 +67,7 @@ impl Database {
         Migrations::from_slice(MIGRATIONS)
             .to_latest(&mut connection)
             .map_err(|error| migration_error(&path, error))?;
-        Ok(Self { connection: Mutex::new(connection), path, files })
+        Ok(Self { readers: Readers::default(), connection: Mutex::new(connection), path, files })
     }
 
     /// Opens a database that has the present schema, and changes nothing in it.
@@ -72,7 +78,7 @@ impl Database {
         if found < SUPPORTED_VERSION {
             return Err(StoreError::DatabaseOlder { path, found, supported: SUPPORTED_VERSION });
         }
-        Ok(Self { connection: Mutex::new(connection), path, files })
+        Ok(Self { readers: Readers::default(), connection: Mutex::new(connection), path, files })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -105,7 +111,7 @@ impl Database {
         run().map_err(|refusal| self.explain(refusal))
     }
 
-    /// Reads.
+    /// Reads, and waits for nobody who writes: it sees what is committed when it begins.
     pub(crate) fn read<T>(
         &self,
         action: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -118,7 +124,7 @@ impl Database {
         &self,
         action: impl FnOnce(&Connection) -> Result<T, Refusal>,
     ) -> Result<T, StoreError> {
-        action(&self.lock()).map_err(|refusal| self.explain(refusal))
+        self.readers.read(&self.path, action).map_err(|refusal| self.explain(refusal))
     }
 
     /// Copies the database to the new file `to` as it is at one moment, at which `frozen` reads it while nobody writes to

@@ -10,6 +10,7 @@ use serde_json::json;
 use walkforward_core::{LineName, ModelId, Timestamp};
 
 use crate::events::insert_event;
+use crate::listing::of_line;
 use crate::pins::MODELS;
 use crate::pointer::parse_pointer;
 use crate::rows::{bounded, parse};
@@ -61,6 +62,15 @@ pub(crate) const IS_HELD: &str = "models.status = 'evaluated' AND models.weights
      AND NOT EXISTS (SELECT 1 FROM promotions WHERE promotions.to_model = models.id \
                      AND promotions.state = 'committed')";
 
+/// The query of a list of models that wait, of `line` alone if one is given.
+pub(crate) fn held_query(line: Option<&LineName>) -> String {
+    let of_line = of_line(line);
+    format!(
+        "SELECT id, line FROM models WHERE {of_line} AND {IS_HELD} ORDER BY created_at DESC, id DESC \
+         LIMIT {MAX_LISTED_ROWS}"
+    )
+}
+
 impl Store {
     /// The models of `line`, or of all lines, that wait for approval, newest first, at most [`MAX_LISTED_ROWS`].
     ///
@@ -74,11 +84,7 @@ impl Store {
     /// The models of [`held_models`](Self::held_models) with their lines.
     pub(crate) fn held_rows(&self, line: Option<&LineName>) -> Result<Vec<(ModelId, LineName)>, StoreError> {
         self.database.read(|db| {
-            let sql = format!(
-                "SELECT id, line FROM models WHERE (?1 IS NULL OR line = ?1) AND {IS_HELD} \
-                 ORDER BY created_at DESC, id DESC LIMIT {MAX_LISTED_ROWS}"
-            );
-            let mut query = db.prepare_cached(&sql)?;
+            let mut query = db.prepare_cached(&held_query(line))?;
             let row = |row: &Row<'_>| Ok((parse(row, 0)?, parse(row, 1)?));
             query.query_map([line.map(LineName::as_str)], row)?.collect()
         })

@@ -32,6 +32,7 @@ mod cycles;
 mod database;
 mod dataset_configs;
 mod error;
+mod etl_records;
 mod events;
 mod evidence;
 mod experiments;
@@ -73,6 +74,7 @@ pub use confirmation::{Confirmation, ConfirmationReader, confirmation_path};
 pub use cycles::CycleUpdate;
 pub use dataset_configs::{DatasetConfigRecord, MAX_DATASET_CONFIGS, NewDatasetConfig};
 pub use error::{PointerProblem, RunLockHeld, StoreError};
+pub use etl_records::EtlOverview;
 pub use events::{Event, MAX_EVENTS};
 pub use evidence::{
     Anchor, AnytimePair, AnytimeTest, Arm, Enrolment, ErrorSpent, HorizonRequest, MAX_REPLAY_CYCLES,
@@ -89,11 +91,11 @@ pub use iterations::{IterationRecord, MAX_ITERATION_BATCH, MAX_ITERATIONS};
 pub use layout::{EVALUATION_FILE, METADATA_FILE, OPTIMIZER_FILE, POINTER_FILE, POLICY_FILE, pointer_path};
 pub use listing::ModelSummary;
 pub use live::{
-    JOURNAL_GAP, JournalPosition, LiveBar, LiveEvent, LiveFill, LiveModel, LiveRecord, LiveRow, LiveSession,
-    LiveSwap, MAX_LIVE_BARS, MAX_LIVE_BATCH, MAX_LIVE_EVENTS, MAX_LIVE_FILLS, MAX_RECORD_FILLS,
-    NewLiveSession, Numbered,
+    JOURNAL_GAP, JournalPosition, LiveBar, LiveCandle, LiveChallenger, LiveEvent, LiveFill, LiveModel,
+    LiveRecord, LiveRow, LiveRule, LiveSession, LiveSwap, LiveWatch, MAX_LIVE_BARS, MAX_LIVE_BATCH,
+    MAX_LIVE_EVENTS, MAX_LIVE_FILLS, MAX_RECORD_FILLS, NewLiveSession, Numbered,
 };
-pub use models::{read_evaluation, read_model};
+pub use models::{read_evaluation, read_model, read_trades};
 pub use owner::ModelsOwner;
 pub use packs::{MAX_PACKS, NewPack, PackRecord};
 pub use pins::{MAX_PINS, ModelPin};

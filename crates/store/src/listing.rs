@@ -40,12 +40,29 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ModelSummary>, StoreError> {
         self.database.read(|db| {
-            let sql = format!(
-                "SELECT {} FROM models WHERE ?1 IS NULL OR line = ?1 ORDER BY created_at DESC, id DESC LIMIT ?2",
-                summary_columns()
-            );
+            let sql = newest_models(line);
             let values = params![line.map(LineName::as_str), limit.min(MAX_LISTED_ROWS)];
             db.prepare_cached(&sql)?.query_map(values, summary_row)?.collect()
+        })
+    }
+
+    /// As [`model_summaries`](Self::model_summaries), those that are older than `before`.
+    ///
+    /// # Errors
+    /// There is no model `before`.
+    pub fn model_summaries_before(
+        &self,
+        line: Option<&LineName>,
+        before: &ModelId,
+        limit: u32,
+    ) -> Result<Vec<ModelSummary>, StoreError> {
+        self.database.read_checked(|db| {
+            MODELS.require(db, before.as_str())?;
+            let sql = older_models(line);
+            let limit = limit.min(MAX_LISTED_ROWS);
+            let values = params![line.map(LineName::as_str), limit, before.as_str()];
+            let rows = db.prepare_cached(&sql)?.query_map(values, summary_row)?.collect::<Result<_, _>>()?;
+            Ok(rows)
         })
     }
 
@@ -60,6 +77,31 @@ impl Store {
     /// Lines that have a pointer or a history, by name.
     pub fn lines(&self) -> Result<Vec<LineName>, StoreError> {
         Ok(self.known_lines()?.into_iter().collect())
+    }
+}
+
+/// The query of a list of models. Each has an index of its own, in the list's order.
+fn newest_models(line: Option<&LineName>) -> String {
+    let (columns, filter) = (summary_columns(), of_line(line));
+    format!("SELECT {columns} FROM models WHERE {filter} ORDER BY created_at DESC, id DESC LIMIT ?2")
+}
+
+/// As [`newest_models`], of those that are older than the model ?3.
+fn older_models(line: Option<&LineName>) -> String {
+    let (columns, filter) = (summary_columns(), of_line(line));
+    format!(
+        "SELECT {columns} FROM models WHERE {filter} \
+         AND (created_at, id) < (SELECT created_at, id FROM models WHERE id = ?3) \
+         ORDER BY created_at DESC, id DESC LIMIT ?2"
+    )
+}
+
+/// The condition that a row is of `line`, which is ?1, if one is given. With both in one condition SQLite would look at
+/// every row.
+pub(crate) fn of_line(line: Option<&LineName>) -> &'static str {
+    match line {
+        Some(_) => "line = ?1",
+        None => "?1 IS NULL",
     }
 }
 
@@ -89,4 +131,30 @@ fn summary_row(row: &Row<'_>) -> rusqlite::Result<ModelSummary> {
 pub(crate) fn removed_columns(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<WeightsRemoved>> {
     let (at, by) = (parse_optional(row, first)?, parse_optional(row, first + 1)?);
     Ok(at.zip(by).map(|(at, by)| WeightsRemoved { at, by }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use walkforward_core::ManualClock;
+
+    use super::*;
+    use crate::held::held_query;
+
+    #[test]
+    fn every_list_of_models_is_read_along_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::EPOCH));
+        let store = Store::open(&dir.path().join("data"), &dir.path().join("models"), clock).unwrap();
+        let line = LineName::default();
+        for sql in [newest_models(Some(&line)), older_models(Some(&line)), held_query(Some(&line))] {
+            let plan = store.database.plan(&sql);
+            assert!(plan.contains("models_of_a_line (line=?") && !plan.contains("SCAN"), "{plan}");
+        }
+        for sql in [newest_models(None), older_models(None)] {
+            let plan = store.database.plan(&sql);
+            assert!(plan.contains("models_by_time") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod check;
 mod project;
 mod read;
 mod thin;
+mod watch;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,9 +18,11 @@ use walkforward_core::{
     TradingMode,
 };
 
+use crate::NewAct;
 use crate::rows::Table;
 
 pub use thin::MAX_LIVE_BARS;
+pub use watch::{LiveChallenger, LiveRule, LiveWatch};
 
 /// Most records of one batch.
 pub const MAX_LIVE_BATCH: usize = 1_000;
@@ -107,6 +110,13 @@ pub enum LiveRow {
     Swap(LiveSwap),
     /// Something else that people should see.
     Event(LiveEvent),
+    /// Somebody did something to the session: an event, and a row among the acts.
+    Act {
+        /// The event.
+        event: LiveEvent,
+        /// The act, which nobody has written down yet.
+        act: Box<NewAct>,
+    },
     /// The session went on after an end.
     Resumed,
     /// The session ended.
@@ -127,6 +137,8 @@ pub struct LiveBar {
     pub open_time: Timestamp,
     /// Close price.
     pub close: Price,
+    /// The rest of the bar; none where it was carried over by a version that kept closes alone.
+    pub candle: Option<LiveCandle>,
     /// Whether it was too late to be decided.
     pub missed: bool,
     /// What the model decided; none where it did not.
@@ -141,6 +153,19 @@ pub struct LiveBar {
     pub position: Quantity,
     /// What the session may do from then on.
     pub mode: TradingMode,
+}
+
+/// What a bar was besides its close.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LiveCandle {
+    /// First price.
+    pub open: Price,
+    /// Highest price.
+    pub high: Price,
+    /// Lowest price.
+    pub low: Price,
+    /// Traded amount of the asset, zero or more.
+    pub volume: f64,
 }
 
 /// A fill of a session.

@@ -1,11 +1,12 @@
 //! Models: from a finished attempt to a directory that never changes, with a record that does.
 
 use std::fs;
+use std::io::{BufReader, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use walkforward_core::{LineName, ModelId, ModelRef, Timestamp};
+use walkforward_core::{LineName, ModelId, ModelRef, Timestamp, TradeRecord};
 use walkforward_durable::{Error, Step, read_bounded};
 
 use crate::held::settle_declined;
@@ -222,6 +223,34 @@ pub fn read_evaluation(models_dir: &Path, id: &ModelId) -> Result<Option<Evaluat
     };
     let record = serde_json::from_slice(&bytes);
     record.map(Some).map_err(|error| StoreError::bad_model(&path, error.to_string()))
+}
+
+/// The closed trades of a model's evaluation, and whether its series were left out; none when it has none. Nothing else of
+/// the evaluation is held in memory.
+///
+/// # Errors
+/// The file can't be read.
+pub fn read_trades(models_dir: &Path, id: &ModelId) -> Result<Option<(Vec<TradeRecord>, bool)>, StoreError> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Record {
+        candidate: Candidate,
+        #[serde(default)]
+        series_left_out: bool,
+    }
+    #[derive(serde::Deserialize)]
+    struct Candidate {
+        trades: Vec<TradeRecord>,
+    }
+    let path = models_dir.join(id.as_str()).join(EVALUATION_FILE);
+    let file = match fs::File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|source| Error::Io { step: Step::Open, path: path.clone(), source })?,
+    };
+    let reader = BufReader::new(file.take(MAX_EVALUATION_BYTES));
+    let record: Record =
+        serde_json::from_reader(reader).map_err(|error| StoreError::bad_model(&path, error.to_string()))?;
+    Ok(Some((record.candidate.trades, record.series_left_out)))
 }
 
 /// Reads and checks `metadata.json` of a model.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    EvaluationReport, Grade, LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId, SuppliedBy,
-    Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
+    Coverage, EvaluationReport, Grade, LineName, Metrics, ModelId, ModelRef, Outcome, QualityReport, RunId,
+    SuppliedBy, Symbol, Timeframe, Timestamp, TrainingOutcome, Verdict, Window,
 };
 
 use crate::{Declined, MadeFor, Recipe};
@@ -41,6 +41,9 @@ pub struct EtlRecord {
     pub as_of: Timestamp,
     /// Start of the hold-out.
     pub split: Timestamp,
+    /// Where bars are missing; none in a record of a version that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
 }
 
 /// How far a model has come.

@@ -116,6 +116,16 @@ impl Store {
         })
     }
 
+    /// How many schedules there are that are not removed, and the id of the first; none where there is none.
+    pub fn first_schedule(&self) -> Result<(u64, Option<ScheduleId>), StoreError> {
+        self.database.read(|db| {
+            let mut query = db.prepare_cached(
+                "SELECT count(*), min(id) FROM continuous_training_schedules WHERE status <> 'removed'",
+            )?;
+            query.query_row([], |row| Ok((count(row, 0)?, parse_optional(row, 1)?)))
+        })
+    }
+
     /// Gives a schedule other settings.
     ///
     /// # Errors

@@ -20,10 +20,14 @@
 #![expect(clippy::unwrap_used, reason = "a fake fails by panicking, like the test that uses it")]
 
 mod alpaca;
+mod mlflow;
 mod random;
+mod sink;
 
 pub use alpaca::{
     AuthSpelling, FakeAlpaca, FakeKind, FakeOrder, FillMode, Holdings, RestFault, Route, SeenRequest,
     StreamKind, StreamRecord,
 };
+pub use mlflow::{FakeMlflow, FakeRun, FakeVersion, MlflowFault};
 pub use random::Random;
+pub use sink::{FakeSink, SinkAnswer, SinkRequest};

@@ -53,6 +53,17 @@ export interface components {
              */
             next_before?: number | null;
         };
+        /** @description What there is. */
+        AllData: {
+            /** @description The newest window of each source, symbol and timeframe, newest first; at most 100. */
+            data: components["schemas"]["DataView"][];
+            /** @description Whether there are older ones that were not looked at. */
+            has_older: boolean;
+            /** @description Records of runs that were looked at, the newest. */
+            looked_at: number;
+            /** @description How many of them can't be read. */
+            unreadable: number;
+        };
         /** @description Bars of a session. */
         Bars: {
             /** @description In order. */
@@ -62,6 +73,57 @@ export interface components {
              * @description What `after` has to be for the next page; none when there is no more yet.
              */
             next_after?: number | null;
+        };
+        /** @description Whether the record of acts is as it was written. */
+        Chain: {
+            /**
+             * Format: int64
+             * @description Acts that were looked at: all of them.
+             */
+            acts: number;
+            /**
+             * Format: int64
+             * @description The first act that was changed, put between, or stands behind one that was taken out; none where all is well.
+             */
+            broken_at?: number | null;
+            /** @description The newest act's hash: kept elsewhere, it shows whether the end was cut off. */
+            last_hash: string;
+            /** @description Whether each has the hash of the one before it, and its own. */
+            whole: boolean;
+        };
+        /** @description A model of another arm, beside the one that trades. */
+        ChallengerView: {
+            /** @description Its arm: how far the evidence for it has come is under this id in `/api/lines/{line}/evidence`. */
+            arm: string;
+            /**
+             * Format: int64
+             * @description Bars that count: those on which the champion could be run too.
+             */
+            bars: number;
+            /**
+             * Format: double
+             * @description Return over the same bars of whoever was champion, in such a ledger.
+             */
+            champion_return: number;
+            /** @description The arm's newest model, which decides now. */
+            model_id: string;
+            /**
+             * Format: double
+             * @description Its position at the last close as a fraction of equity; below zero when short.
+             */
+            position?: number | null;
+            /** @description Why it gave no answer at the last close; none where it did, or was not asked. */
+            problem?: string | null;
+            /**
+             * Format: date-time
+             * @description Start of the first bar that counts; none before one does.
+             */
+            since?: string | null;
+            /**
+             * Format: double
+             * @description Return of its paper ledger over them, as a fraction. Newer models of its arm go on with it.
+             */
+            total_return: number;
         };
         /** @description A line's champion. */
         ChampionView: {
@@ -116,6 +178,15 @@ export interface components {
              * @description With what.
              */
             threshold: number;
+        };
+        /** @description Which bars of a window are there. */
+        CoverageView: {
+            /** @description All holes, those that are not listed too. */
+            hole_count: number;
+            /** @description The longest holes, at most 200, in order of time. */
+            holes: components["schemas"]["HoleView"][];
+            /** @description The window in at most 120 stretches, in order. */
+            stretches: components["schemas"]["StretchView"][];
         };
         /** @description Which cycle. */
         CycleNameView: {
@@ -193,6 +264,64 @@ export interface components {
              * @description What `before` has to be for the next page; none when there is no more.
              */
             next_before?: number | null;
+        };
+        /** @description All that is known of a window. */
+        DataDetailView: components["schemas"]["DataView"] & {
+            coverage?: components["schemas"]["CoverageView"] | null;
+            file?: components["schemas"]["FiguresView"] | null;
+            /** @description Rows of the file that are no bar, the first of them. */
+            rejected: components["schemas"]["RejectedView"][];
+        };
+        /** @description A window of bars that a run was made from. */
+        DataView: {
+            /** @description Bars that the market's calendar expects in the window. */
+            bars: number;
+            /**
+             * Format: date-time
+             * @description When they were read.
+             */
+            collected_at: string;
+            /** @description Figures about the window. */
+            figures: components["schemas"]["FiguresView"];
+            /**
+             * Format: date-time
+             * @description Start of the window's first bar.
+             */
+            from: string;
+            /** @description Bars before it that feed features. */
+            history_bars: number;
+            /**
+             * @description The run that it was read for; the id under which `/api/data/{id}` tells more.
+             * @example 2024-01-01T00-00-00-000Z
+             */
+            run_id: string;
+            /** @description SHA-256 of the dataset, lower-case hex. */
+            sha256: string;
+            /**
+             * @description What the bars were read from.
+             * @example synthetic, seed 7
+             */
+            source: string;
+            /**
+             * Format: date-time
+             * @description Start of the hold-out, on which the run's model was judged.
+             */
+            split: string;
+            /**
+             * @description What is traded.
+             * @example BTC/USD
+             */
+            symbol: string;
+            /**
+             * @description Length of the bars.
+             * @example 1h
+             */
+            timeframe: string;
+            /**
+             * Format: date-time
+             * @description Close of its last bar.
+             */
+            to: string;
         };
         /** @description What a dataset configuration is to be. */
         DatasetContent: {
@@ -351,6 +480,54 @@ export interface components {
             /** @description What `before` has to be for the next page; none when there is no more. */
             next_before?: string | null;
         };
+        /** @description Figures about a stretch of bars. */
+        FiguresView: {
+            /** @description Rows whose start stood in the file before. */
+            duplicates: number;
+            /** @description Shorter bars that are expected; 0 where they were not made of shorter ones. */
+            expected_base_bars: number;
+            /**
+             * Format: date-time
+             * @description Start of the first of them.
+             */
+            first_bar?: string | null;
+            /** @description Bars whose four prices are the same. */
+            flat: number;
+            /**
+             * Format: date-time
+             * @description Start of the last of them.
+             */
+            last_bar?: string | null;
+            /** @description Missing bars in the longest hole. */
+            longest_hole_bars: number;
+            /** @description Expected bars that are not there and should be. */
+            missing: number;
+            /** @description Shorter bars that are missing, also inside bars that are there; 0 where they were not made of shorter ones. */
+            missing_base_bars: number;
+            /**
+             * Format: double
+             * @description Share of the expected bars that are missing, 0 to 1; of bars made of shorter ones the share of those.
+             */
+            missing_share: number;
+            /** @description Expected bars that are not there because nothing traded. */
+            no_trade: number;
+            /** @description Rows that stand out of the file's order. */
+            out_of_order: number;
+            /** @description Bars left out because the market was closed. */
+            outside_session: number;
+            /** @description Rows that are no bar. */
+            rejected: number;
+            /** @description Bars that the source has changed since they were first learnt. */
+            revised: number;
+            /** @description Rows that the source gave. */
+            rows: number;
+            /** @description Bars left out because they had not closed. */
+            unfinished: number;
+            /** @description Whether the file's last line has no end, so that its last number may be cut short. */
+            unterminated_last_line: boolean;
+            /** @description Bars in which nothing traded although they are there. */
+            zero_volume: number;
+        };
         /** @description Fills of a session. */
         Fills: {
             /** @description In order. */
@@ -415,6 +592,21 @@ export interface components {
             next_before?: number | null;
             /** @description Id of the schedule. */
             schedule_id: string;
+        };
+        /** @description Missing bars in a row. */
+        HoleView: {
+            /** @description Missing bars. */
+            bars: number;
+            /**
+             * Format: date-time
+             * @description Start of the first missing bar.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Close of the last one.
+             */
+            to: string;
         };
         /** @description One iteration of a training. */
         IterationView: {
@@ -504,6 +696,16 @@ export interface components {
              * @description Cash and position at the close, quote currency.
              */
             equity: number;
+            /**
+             * Format: double
+             * @description Highest price; none where `open` is.
+             */
+            high?: number | null;
+            /**
+             * Format: double
+             * @description Lowest price; none where `open` is.
+             */
+            low?: number | null;
             /** @description Whether it was too late to be decided. */
             missed: boolean;
             /** @description What the session may do from then on: `active`, `reduce_only` or `halted`. */
@@ -519,6 +721,11 @@ export interface components {
              */
             number: number;
             /**
+             * Format: double
+             * @description First price; none in a row that was carried over by a version that kept closes alone.
+             */
+            open?: number | null;
+            /**
              * Format: date-time
              * @description Start of the bar.
              */
@@ -528,6 +735,11 @@ export interface components {
              * @description Amount of the asset held; below zero when short.
              */
             position: number;
+            /**
+             * Format: double
+             * @description Traded amount of the asset; none where `open` is.
+             */
+            volume?: number | null;
         };
         /** @description Something else that happened in a session. */
         LiveEventView: {
@@ -739,6 +951,8 @@ export interface components {
         Models: {
             /** @description Newest first. */
             models: components["schemas"]["ModelView"][];
+            /** @description What `before` has to be for the next page; none when there is no more. */
+            next_before?: string | null;
         };
         /**
          * @description A schedule that somebody wants: the fields of a start of continuous training, and how it is called. What is left out
@@ -950,6 +1164,16 @@ export interface components {
             /** @description Newest first. */
             promotions: components["schemas"]["PromotionView"][];
         };
+        /** @description A row of a file that is no bar. */
+        RejectedView: {
+            /**
+             * Format: int64
+             * @description Line in the file, from 1.
+             */
+            line: number;
+            /** @description What is wrong with it. */
+            reason: string;
+        };
         /** @description Why a session may do less than everything. */
         RestrictionView: {
             /** @description Whether it takes an acknowledgement to end it. */
@@ -966,6 +1190,26 @@ export interface components {
              * @description When it ends by itself; none until somebody ends it.
              */
             until?: string | null;
+        };
+        /** @description Where a rule stands. */
+        RuleView: {
+            /**
+             * Format: double
+             * @description What takes the champion back; none where the rule is off, because nothing is known from before.
+             */
+            limit?: number | null;
+            /**
+             * @description Which: `evidence` (the e-value against the champion, from bets on each bar's difference to the anchor), `drawdown` (the
+             *     fall from the peak since the watch began, a fraction), `turnover` (of a day, as a multiple of equity) or `errors`
+             *     (decisions in a row without an answer).
+             * @example evidence
+             */
+            rule: string;
+            /**
+             * Format: double
+             * @description What is measured now.
+             */
+            value: number;
         };
         /** @description What trains now. */
         Running: {
@@ -1194,6 +1438,10 @@ export interface components {
             /** @description On the first page those that run, by name; then the others, newest first. */
             sessions: components["schemas"]["SessionView"][];
         };
+        /** @description The models beside a session's. */
+        Shadows: {
+            watch?: components["schemas"]["WatchView"] | null;
+        };
         /** @description A trader on paper that somebody wants. What is left out is as the server's settings say. */
         StartPaper: {
             /**
@@ -1285,6 +1533,20 @@ export interface components {
              */
             position_value: number;
             restriction?: components["schemas"]["RestrictionView"] | null;
+        };
+        /** @description A part of a window. */
+        StretchView: {
+            /** @description Bars that are expected in it. */
+            bars: number;
+            /**
+             * Format: date-time
+             * @description Start of its first bar.
+             */
+            from: string;
+            /** @description How many of them are missing. */
+            missing: number;
+            /** @description How many are not there because nothing traded. */
+            no_trade: number;
         };
         /** @description Changes of the model of a session. */
         Swaps: {
@@ -1430,6 +1692,40 @@ export interface components {
             reason: string;
             /** @description An earlier champion of the line; default: the one before the present one. */
             to_model_id?: string | null;
+        };
+        /**
+         * @description The models that decide beside a session's on the same bars, with paper ledgers of their own, and the rules that take its
+         *     champion back.
+         */
+        WatchView: {
+            /** @description What the champion displaced, and is measured against; none is holding no position. */
+            anchor_model_id?: string | null;
+            /**
+             * Format: double
+             * @description That of the anchor.
+             */
+            anchor_return: number;
+            /**
+             * Format: int64
+             * @description Bars since the watch over this champion and the models of its arm before it began.
+             */
+            bars: number;
+            /** @description The newest models of the line's other arms, at most 8. */
+            challengers: components["schemas"]["ChallengerView"][];
+            /** @description The champion that is watched; none where there is none, or it can't be run in the shadow. */
+            champion_model_id?: string | null;
+            /**
+             * Format: double
+             * @description Return of the champion's paper ledger over them, as a fraction: without the session's limits.
+             */
+            champion_return: number;
+            /**
+             * Format: date-time
+             * @description Close of the last bar that they have taken.
+             */
+            close?: string | null;
+            /** @description Where the rules stand that take the champion back. */
+            rules: components["schemas"]["RuleView"][];
         };
         /** @description Which schedule. */
         Which: {

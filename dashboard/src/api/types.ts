@@ -26,14 +26,25 @@ export type NewTraining = Partial<Schemas["LaunchTraining"]>;
 export type Pack = With<Schemas["PackView"], "config">;
 export type DatasetConfig = With<Schemas["DatasetView"], "source_config" | "split_config">;
 
+export type Data = Schemas["DataView"];
+export type DataDetail = Schemas["DataDetailView"];
+export type DataFigures = Schemas["FiguresView"];
+export type AllData = Schemas["AllData"];
+
 export type Model = Schemas["ModelView"];
 export type ModelDetail = With<Schemas["ModelDetailView"], "hyperparameters">;
 export type Promotion = Schemas["PromotionView"];
 export type LineInfo = Schemas["LineView"];
+
+export type Act = With<Schemas["ActView"], "details">;
+export type Chain = Schemas["Chain"];
 
 export type Session = Schemas["SessionView"];
 export type LiveBar = Schemas["LiveBarView"];
 export type LiveFill = Schemas["LiveFillView"];
 export type LiveSwap = Schemas["LiveSwapView"];
 export type LiveEvent = With<Schemas["LiveEventView"], "details">;
+export type Watch = Schemas["WatchView"];
+export type Rule = Schemas["RuleView"];
+export type Challenger = Schemas["ChallengerView"];
 export type StartPaper = Schemas["StartPaper"];

@@ -1,7 +1,7 @@
 import { useCallback, useMemo } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { NONE } from "../lib/format";
+import { NONE, whole } from "../lib/format";
 import { colours } from "./colours";
 import { useCanvas } from "./useCanvas";
 
@@ -41,6 +41,15 @@ export function scaled(least: number | null, most: number | null): [number, numb
   return [least - margin, most + margin];
 }
 
+/** Where the pointer is: a moment or a number. */
+function place(value: number | null, isTime: boolean): string {
+  if (value === null || !isTime) return whole(value);
+  return new Date(value * 1000).toLocaleString(navigator.language, {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
+}
+
 interface Look {
   names: string[];
   isTime: boolean;
@@ -66,7 +75,7 @@ function options({ names, isTime, xName, format }: Look, width: number, height: 
       },
     ],
     series: [
-      { label: xName },
+      { label: xName, value: (_: uPlot, value: number | null) => place(value, isTime) },
       ...names.map((label, at) => ({
         label,
         stroke: series[at % series.length],

@@ -24,6 +24,11 @@ const PAGES: { label: string; href: string; icon: string }[] = [
     href: "/data",
     icon: "M4 6c0-4 16-4 16 0s-16 4-16 0v12c0 4 16 4 16 0V6M4 12c0 4 16 4 16 0",
   },
+  {
+    label: "Audit",
+    href: "/audit",
+    icon: "M6 3h9l4 4v14H6zM15 3v4h4M9 12h7M9 16h5",
+  },
 ];
 
 function Icon({ path }: { path: string }) {

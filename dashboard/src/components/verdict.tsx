@@ -51,7 +51,8 @@ export function VerdictBox({ verdict }: { verdict: Verdict }) {
   );
 }
 
-function OneGauge({ gauge }: { gauge: Gauge }) {
+/** A figure with its limits. */
+export function OneGauge({ gauge }: { gauge: Gauge }) {
   return (
     <div className="gauge">
       <div className="row">

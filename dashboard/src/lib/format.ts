@@ -62,6 +62,10 @@ const FRACTIONS = new Set([
   "volatility",
   "barWinRate",
   "meanReturnPerBar",
+  "cagr",
+  "var95",
+  "cvar95",
+  "downsideDeviation",
 ]);
 
 /** A metric by its name. */
@@ -69,10 +73,20 @@ export function metric(name: string, value: unknown): string {
   return FRACTIONS.has(name) ? percent(value, 2) : figure(value);
 }
 
+/** How abbreviations are written. */
+const WRITTEN: Record<string, string> = {
+  pnl: "PnL",
+  cagr: "CAGR",
+  var95: "VaR 95",
+  cvar95: "CVaR 95",
+  kl: "KL",
+};
+
 /** `maxDrawdown` or `approx_kl` as words. */
 export function words(name: string): string {
   const apart = name.replace(/_/g, " ").replace(/([a-z0-9])([A-Z])/g, "$1 $2");
-  return apart.charAt(0).toUpperCase() + apart.slice(1).toLowerCase();
+  const written = apart.toLowerCase().replace(/\w+/g, (word) => WRITTEN[word] ?? word);
+  return written.charAt(0).toUpperCase() + written.slice(1);
 }
 
 /** The beginning of a long id. */

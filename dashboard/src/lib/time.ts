@@ -47,6 +47,15 @@ export function span(ms: number): string {
   return rest > 0 && small ? `${count} ${large[1]} ${rest} ${small[1]}` : `${count} ${large[1]}`;
 }
 
+const UNITS: Record<string, number> = { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
+
+/** When something is due, as the server writes it: `every 0.5m` is `every 30 s`, a cron expression stays as it is. */
+export function recurrence(text: string | null | undefined): string {
+  const [, count, unit] = /^every ([\d.]+)([smhd])$/.exec(text ?? "") ?? [];
+  const ms = Number(count) * (UNITS[unit ?? ""] ?? Number.NaN);
+  return ms > 0 ? `every ${span(ms)}` : text || NONE;
+}
+
 /** How far `text` is from `now`: `in 5 min`, `3 h ago`. */
 export function distance(text: string | null | undefined, now: number): string {
   const at = moment(text);

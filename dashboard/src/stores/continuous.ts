@@ -111,7 +111,14 @@ export function heardContinuous(message: Message) {
 function progress(id: string, message: Message) {
   const cycle = numberOf(message, "cycle_number");
   if (cycle === null) return;
-  useSchedules.getState().patch(ALL, (all) =>
+  const { entries, load, patch } = useSchedules.getState();
+  const known = entries[ALL]?.data?.find((it) => it.schedule_id === id);
+  // Progress may come behind the end of its cycle: whether it runs is asked for.
+  if (known && known.running_cycle !== cycle) {
+    void load(ALL);
+    return;
+  }
+  patch(ALL, (all) =>
     all.map((it) => {
       if (it.schedule_id !== id) return it;
       const told = {
@@ -122,7 +129,7 @@ function progress(id: string, message: Message) {
         message: textOf(message, "message") ?? "",
         eta_seconds: numberOf(message, "eta_seconds"),
       };
-      return { ...it, running_cycle: cycle, progress: told };
+      return { ...it, progress: told };
     }),
   );
 }

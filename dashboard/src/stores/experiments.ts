@@ -2,6 +2,7 @@ import { get, post, query, remove } from "../api/client";
 import type { Experiment, Experiments, Iteration, NewTraining, Trade } from "../api/types";
 import type { Message } from "../ws/messages";
 import { textOf } from "../ws/messages";
+import { paged } from "./paged";
 import { resource } from "./resource";
 
 /** Experiments of a page. */
@@ -17,9 +18,14 @@ export const useCompleted = resource<{ id: string; name: string }[]>(async () =>
   return list.experiments.map(({ experiment_id: id, name }) => ({ id, name }));
 });
 
-/** The newest trainings, by status; all under the key "". */
-export const useExperiments = resource<Experiments>((status) =>
-  get<Experiments>(`/api/experiments${query({ status: status || undefined, limit: PAGE })}`),
+/** Trainings of a status, newest first; all under the key "". */
+export const { list: useExperiments, older: olderExperiments } = paged<Experiment>(
+  async (status, before) => {
+    const path = `/api/experiments${query({ status: status || undefined, limit: PAGE, before })}`;
+    const page = await get<Experiments>(path);
+    return { rows: page.experiments, next: page.next_before ?? null };
+  },
+  (experiment) => experiment.experiment_id,
 );
 
 /** One training. */

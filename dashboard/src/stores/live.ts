@@ -1,5 +1,5 @@
 import { get, post, query } from "../api/client";
-import type { LiveBar, LiveEvent, LiveFill, LiveSwap, Session, StartPaper } from "../api/types";
+import type { LiveBar, LiveEvent, LiveFill, LiveSwap, Session, StartPaper, Watch } from "../api/types";
 import { later } from "../lib/later";
 import type { Message } from "../ws/messages";
 import { textOf } from "../ws/messages";
@@ -40,6 +40,12 @@ export const useBook: Resource<Book> = resource(async (id: string): Promise<Book
     rows<LiveEvent>(`${path}/events`, "events", known?.events, session.events),
   ]);
   return { session, bars, fills, swaps, events };
+});
+
+/** Who decides beside a session's champion; none before its watch has told anything. */
+export const useShadows = resource<Watch | null>(async (id) => {
+  const path = `/api/live/sessions/${encodeURIComponent(id)}/shadows`;
+  return (await get<{ watch?: Watch | null }>(path)).watch ?? null;
 });
 
 /** The rows behind those that are known, or the newest ones. */
@@ -84,6 +90,7 @@ function soon(id: string): () => void {
   const made = later(() => {
     if (useSessions.getState().entries.all) void useSessions.getState().load("all");
     if (useBook.getState().entries[id]) void useBook.getState().load(id);
+    if (useShadows.getState().entries[id]) void useShadows.getState().load(id);
   }, TICK_MS);
   ticked.set(id, made);
   return made;

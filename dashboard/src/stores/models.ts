@@ -1,6 +1,7 @@
 import { get, post, query } from "../api/client";
 import type { LineInfo, Loose, Model, ModelDetail, Promotion } from "../api/types";
 import type { Message } from "../ws/messages";
+import { paged } from "./paged";
 import { resource } from "./resource";
 
 /** Models of a page. */
@@ -11,11 +12,15 @@ export const useLines = resource<LineInfo[]>(
   async () => (await get<{ lines: LineInfo[] }>("/api/lines")).lines,
 );
 
-/** The newest models of a line; of all lines under the key "". */
-export const useModels = resource<Model[]>(async (line) => {
-  const path = `/api/models${query({ line: line || undefined, limit: PAGE })}`;
-  return (await get<{ models: Model[] }>(path)).models;
-});
+/** Models of a line, newest first; of all lines under the key "". */
+export const { list: useModels, older: olderModels } = paged<Model>(
+  async (line, before) => {
+    const path = `/api/models${query({ line: line || undefined, limit: PAGE, before })}`;
+    const page = await get<{ models: Model[]; next_before?: string | null }>(path);
+    return { rows: page.models, next: page.next_before ?? null };
+  },
+  (model) => model.model_id,
+);
 
 /** One model. */
 export const useModel = resource<ModelDetail>((id) =>
@@ -45,6 +50,12 @@ export type Decision = "approve" | "reject" | "pin" | "unpin";
 
 export async function decide(id: string, decision: Decision, reason: string) {
   await post(`/api/models/${encodeURIComponent(id)}/${decision}`, { reason });
+  again();
+}
+
+/** Approves a model against its verdict. */
+export async function overrule(id: string, reason: string) {
+  await post(`/api/models/${encodeURIComponent(id)}/approve`, { reason, overrule: true });
   again();
 }
 

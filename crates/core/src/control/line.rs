@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ControlCommand, ControlError, NumberedEvent, SessionStatus};
+use super::{Asker, ControlCommand, ControlError, NumberedEvent, SessionStatus};
 use crate::ErrorKind;
 
 /// Longest line either way, bytes with its end: a hundred times the longest message there is.
@@ -15,6 +15,9 @@ pub struct ControlRequest {
     /// A number of the asker's choice, which the answer repeats; 0 where it is left out.
     #[serde(default)]
     pub id: u64,
+    /// Who asks, where they say so.
+    #[serde(default, skip_serializing_if = "Asker::is_unnamed")]
+    pub by: Asker,
     /// What.
     #[serde(flatten)]
     pub command: ControlCommand,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use walkforward_core::{
-    ControlCommand, ControlError, ControlReply, ControlRequest, MAX_CONTROL_LINE_BYTES, NumberedEvent,
+    Asker, ControlCommand, ControlError, ControlReply, ControlRequest, MAX_CONTROL_LINE_BYTES, NumberedEvent,
     SessionControl, SessionEvent, SessionEvents, SessionStatus,
 };
 
@@ -48,8 +48,12 @@ impl ControlClient {
         Ok(Conversation { lines: Lines::new(read), write })
     }
 
-    async fn request(&self, command: ControlCommand) -> Result<(SessionStatus, Conversation), ControlError> {
-        let line = ControlRequest { id: ID, command }.to_line()?;
+    async fn request(
+        &self,
+        by: Asker,
+        command: ControlCommand,
+    ) -> Result<(SessionStatus, Conversation), ControlError> {
+        let line = ControlRequest { id: ID, by, command }.to_line()?;
         let mut with = self.connect().await?;
         write_within(&mut with.write, &line, WRITE_WAIT).await.map_err(|error| self.gone(&error))?;
         let answer = tokio::time::timeout(ANSWER_WAIT, with.reply()).await;
@@ -76,14 +80,18 @@ fn said(error: &io::Error) -> String {
 #[async_trait]
 impl SessionControl for ControlClient {
     async fn ask(&self, command: ControlCommand) -> Result<SessionStatus, ControlError> {
-        Ok(self.request(command).await?.0)
+        self.ask_as(Asker::Program, command).await
+    }
+
+    async fn ask_as(&self, by: Asker, command: ControlCommand) -> Result<SessionStatus, ControlError> {
+        Ok(self.request(by, command).await?.0)
     }
 
     async fn subscribe(
         &self,
         after: Option<u64>,
     ) -> Result<(SessionStatus, Box<dyn SessionEvents>), ControlError> {
-        let (status, with) = self.request(ControlCommand::Subscribe { after }).await?;
+        let (status, with) = self.request(Asker::Program, ControlCommand::Subscribe { after }).await?;
         Ok((status, Box::new(SocketEvents { with, has_ended: false })))
     }
 }

@@ -67,6 +67,7 @@ fn event_of(event: &EventRecord) -> Option<SessionEvent> {
         }
         EventRecord::NotFetched { span, reason } => warning(&format!("no bars of {span}: {reason}")),
         EventRecord::Command { .. }
+        | EventRecord::Asked { .. }
         | EventRecord::Condition { .. }
         | EventRecord::Limit { .. }
         | EventRecord::Restricted { .. } => None,
@@ -90,7 +91,7 @@ impl Teller {
     pub(crate) fn note(&mut self, record: &JournalRecord) {
         let JournalRecord::Event(event) = record else { return };
         let reason = match &event.event {
-            EventRecord::Command { command } => command.reason(),
+            EventRecord::Command { command, .. } => command.reason(),
             EventRecord::Condition { reason, .. } => reason,
             EventRecord::Limit { restriction } | EventRecord::Restricted { restriction } => {
                 &restriction.reason

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use walkforward_core::{
-    ControlCommand, ControlError, ErrorKind, SessionControl, SessionEvents, SessionStatus,
+    Asker, ControlCommand, ControlError, ErrorKind, SessionControl, SessionEvents, SessionStatus,
 };
 
 use crate::{Command, CommandRefused, Notice, TraderHandle};
@@ -23,8 +23,8 @@ pub(crate) enum Told {
     Command(Command),
     /// What a watch did.
     Notice(Notice),
-    /// One of the port's, and where its answer goes.
-    Asked(ControlCommand, oneshot::Sender<Reply>),
+    /// One of the port's, who asks it, and where its answer goes.
+    Asked(ControlCommand, Asker, oneshot::Sender<Reply>),
 }
 
 fn gone(reason: &str) -> ControlError {
@@ -32,27 +32,35 @@ fn gone(reason: &str) -> ControlError {
 }
 
 impl TraderHandle {
-    /// Tells the session something and does not wait: the answer comes when the journal has the command on the disk, and
+    /// Tells the session something for `by` and does not wait: the answer comes when the journal has the command on the disk, and
     /// never where the session ends before.
     ///
     /// # Errors
     /// As [`command`](Self::command).
-    pub fn send(&self, command: ControlCommand) -> Result<oneshot::Receiver<Reply>, CommandRefused> {
+    pub fn send_as(
+        &self,
+        by: Asker,
+        command: ControlCommand,
+    ) -> Result<oneshot::Receiver<Reply>, CommandRefused> {
         let (sender, answer) = oneshot::channel();
-        self.tell(Told::Asked(command, sender)).map(|()| answer)
+        self.tell(Told::Asked(command, by, sender)).map(|()| answer)
     }
 }
 
 #[async_trait]
 impl SessionControl for TraderHandle {
     async fn ask(&self, command: ControlCommand) -> Result<SessionStatus, ControlError> {
+        self.ask_as(Asker::Program, command).await
+    }
+
+    async fn ask_as(&self, by: Asker, command: ControlCommand) -> Result<SessionStatus, ControlError> {
         if command == (ControlCommand::Reload {}) {
             let looked = tokio::time::timeout(ANSWER_WAIT, self.look_now.look()).await;
             if !matches!(looked, Ok(Some(_))) {
                 return Err(gone("nobody looks for models: it has ended, or loads one for long"));
             }
         }
-        let answer = self.send(command).map_err(|refused| ControlError::Refused {
+        let answer = self.send_as(by, command).map_err(|refused| ControlError::Refused {
             kind: ErrorKind::Retry,
             reason: refused.to_string(),
         })?;

@@ -174,7 +174,7 @@ impl Connection {
     }
 
     async fn answer(&mut self, line: &[u8]) -> bool {
-        let ControlRequest { id, command } = match ControlRequest::from_line(line) {
+        let ControlRequest { id, by, command } = match ControlRequest::from_line(line) {
             Ok(request) => request,
             Err(error) => return self.say(&refusal(0, &error)).await,
         };
@@ -185,7 +185,7 @@ impl Connection {
                     status
                 })
             }
-            command => self.session.ask(command).await,
+            command => self.session.ask_as(by, command).await,
         };
         let reply = match status {
             Ok(status) => status_reply(id, status),

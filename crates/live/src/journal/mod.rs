@@ -21,7 +21,7 @@ pub(crate) use reader::Records;
 pub(crate) use reader::segment_paths;
 pub use reader::{JournalReader, Segment, read_journal};
 pub use record::{
-    BarRecord, Checkpoint, EventRecord, Followed, JournalRecord, ModelStamp, PAPER, SegmentHeader,
+    Asked, BarRecord, Checkpoint, EventRecord, Followed, JournalRecord, ModelStamp, PAPER, SegmentHeader,
     SegmentStart, SessionCounts, SessionOrigin, StampedEvent,
 };
 pub use recovery::{Recovered, recover};

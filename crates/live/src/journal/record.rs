@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use walkforward_core::{
-    Action, Bar, BarError, Fill, Grade, IdError, LineName, ModelId, Order, Quantity, RunId, SessionId,
+    Action, Asker, Bar, BarError, Fill, Grade, IdError, LineName, ModelId, Order, Quantity, RunId, SessionId,
     Symbol, Target, Timeframe, Timestamp, Window,
 };
 use walkforward_engine::SessionConfig;
@@ -328,6 +328,16 @@ impl BarRecord {
     }
 }
 
+/// What somebody asked for besides what the session is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// The session's end.
+    Stop,
+    /// A look for a new model.
+    Reload,
+}
+
 /// Something that happened besides the bars.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -356,6 +366,17 @@ pub enum EventRecord {
     Command {
         /// What.
         command: Command,
+        /// Who, where they said so.
+        #[serde(default, skip_serializing_if = "Asker::is_unnamed")]
+        by: Asker,
+    },
+    /// Somebody asked for something that changes nothing of what the session is to do.
+    Asked {
+        /// What.
+        what: Asked,
+        /// Who, where they said so.
+        #[serde(default, skip_serializing_if = "Asker::is_unnamed")]
+        by: Asker,
     },
     /// Something about data, model or swap restricts the session from now on, or does no more.
     Condition {

@@ -1,10 +1,14 @@
 //! What the records of a journal are in the store's tables.
 
+mod acts;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use walkforward_core::{Bar, Cash, ClientOrderId, Fill, Price, Side, Timestamp, TradingMode, UnitError};
-use walkforward_store::{LiveBar, LiveEvent, LiveFill, LiveModel, LiveRow, LiveSwap, MAX_JSON_BYTES};
+use walkforward_store::{
+    LiveBar, LiveCandle, LiveEvent, LiveFill, LiveModel, LiveRow, LiveSwap, MAX_JSON_BYTES,
+};
 
 use crate::conditions::apply_to_risk;
 use crate::journal::{
@@ -95,6 +99,7 @@ impl Context {
         let bar = LiveBar {
             open_time: record.open_time,
             close: Price::new(record.close)?,
+            candle: Some(candle(record)?),
             missed: record.missed,
             action: record.action,
             model_version: self.model_version,
@@ -189,19 +194,32 @@ impl Context {
         let mut details = serde_json::to_value(event).unwrap_or(Value::Null);
         let kind = details.as_object_mut().and_then(|object| object.remove("event"));
         let kind = kind.as_ref().and_then(Value::as_str).unwrap_or("event").to_owned();
-        self.told(&kind, details, *at, mode)
+        let told = self.live_event(&kind, details, *at, mode);
+        match acts::act_of(&self.header, event, *at) {
+            Some(act) => LiveRow::Act { event: told, act: Box::new(act) },
+            None => LiveRow::Event(told),
+        }
     }
 
     fn told(&self, kind: &str, details: Value, at: Timestamp, mode: Option<TradingMode>) -> LiveRow {
+        LiveRow::Event(self.live_event(kind, details, at, mode))
+    }
+
+    fn live_event(&self, kind: &str, details: Value, at: Timestamp, mode: Option<TradingMode>) -> LiveEvent {
         let is_short = details.is_object() && details.to_string().len() <= MAX_JSON_BYTES;
         let details = if is_short { details } else { json!({ "left_out": "more than a row may hold" }) };
-        LiveRow::Event(LiveEvent { at, kind: kind.to_owned(), details, mode })
+        LiveEvent { at, kind: kind.to_owned(), details, mode }
     }
 
     fn end(&self, summary: &SessionSummary) -> LiveRow {
         let reason = serde_json::to_value(summary.stop).unwrap_or(Value::Null);
         LiveRow::Ended { at: self.now, reason: reason.as_str().unwrap_or("ended").to_owned() }
     }
+}
+
+fn candle(record: &BarRecord) -> Result<LiveCandle, UnitError> {
+    let (open, high) = (Price::new(record.open)?, Price::new(record.high)?);
+    Ok(LiveCandle { open, high, low: Price::new(record.low)?, volume: record.volume })
 }
 
 fn live_model(stamp: &ModelStamp) -> LiveModel {

@@ -150,13 +150,13 @@ fn ticks() -> Interval {
 fn asked_for(folder: &Path, early: &[Told]) -> Vec<Command> {
     let told = |told: &Told| match told {
         Told::Command(command) => Some(command.clone()),
-        Told::Asked(ControlCommand::Kill { reason, flatten }, _) => {
+        Told::Asked(ControlCommand::Kill { reason, flatten }, ..) => {
             Some(Command::Halt { reason: reason.clone().into(), flatten: *flatten })
         }
-        Told::Asked(ControlCommand::Pause { reason }, _) => {
+        Told::Asked(ControlCommand::Pause { reason }, ..) => {
             Some(Command::Pause { reason: reason.clone().into() })
         }
-        Told::Asked(ControlCommand::ReduceOnly { reason }, _) => {
+        Told::Asked(ControlCommand::ReduceOnly { reason }, ..) => {
             Some(Command::ReduceOnly { reason: reason.clone().into() })
         }
         Told::Notice(Notice::Stop { reason, .. }) => {

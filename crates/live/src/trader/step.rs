@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use walkforward_core::ModelId;
+use walkforward_core::{Asker, ModelId};
 use walkforward_store::JournalPosition;
 
 use super::run::Runner;
@@ -128,7 +128,7 @@ impl Runner {
             }
             None => {
                 let reason = format!("{reason}: the position is closed and the session halts");
-                self.on_command(Command::Halt { reason: reason.clone(), flatten: true })?;
+                self.on_command(Command::Halt { reason: reason.clone(), flatten: true }, Asker::Watch)?;
                 reason
             }
         };

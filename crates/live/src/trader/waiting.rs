@@ -129,8 +129,8 @@ impl Waiting<'_> {
 
     fn take(&mut self, told: Told) {
         let answer = match told {
-            Told::Asked(ControlCommand::Status {}, answer) => answer,
-            Told::Asked(ControlCommand::Stop {}, answer) => {
+            Told::Asked(ControlCommand::Status {}, _, answer) => answer,
+            Told::Asked(ControlCommand::Stop {}, _, answer) => {
                 self.cancel.cancel();
                 answer
             }
@@ -148,7 +148,7 @@ impl Waiting<'_> {
         for told in self.early {
             let (reason, flatten, answer) = match told {
                 Told::Command(Command::Halt { reason, flatten }) => (reason, flatten, None),
-                Told::Asked(ControlCommand::Kill { reason, flatten }, answer) => {
+                Told::Asked(ControlCommand::Kill { reason, flatten }, _, answer) => {
                     (String::from(reason), flatten, Some(answer))
                 }
                 _ => continue,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use walkforward_core::{ArmId, Bar, ModelId, SessionId, Timeframe, Timestamp};
 use walkforward_engine::SessionConfig;
-use walkforward_store::JournalPosition;
+use walkforward_store::{JournalPosition, LiveChallenger, LiveRule, LiveWatch};
 
 use super::WatchReport;
+use super::beside::Beside;
 use super::lookup::{Lookup, Models};
 use super::pending::Pending;
 use super::state::{WatchState, WatchedChampion};
@@ -33,6 +34,7 @@ pub(super) struct WatchedSession {
     champion: Option<WatchedChampion>,
     guard: Option<Guard>,
     challengers: BTreeMap<ArmId, ModelId>,
+    beside: BTreeMap<ArmId, Beside>,
     /// The UTC day of the last bar.
     day: Option<i64>,
     /// From when on a champion that could not be loaded is tried again; none is at once.
@@ -54,6 +56,7 @@ impl WatchedSession {
             champion: None,
             guard: None,
             challengers: BTreeMap::new(),
+            beside: BTreeMap::new(),
             day: None,
             retry_at: None,
         })
@@ -83,6 +86,8 @@ impl WatchedSession {
         let guard = guard.transpose().map_err(|error| error.to_string())?;
         let mut challengers = state.challengers.clone();
         challengers.retain(|_, model| !left_out.contains(model));
+        let mut beside = state.beside.clone();
+        beside.retain(|arm, _| challengers.contains_key(arm));
         let session = Self {
             id: state.session.clone(),
             timeframe,
@@ -93,6 +98,7 @@ impl WatchedSession {
             champion: state.champion.clone(),
             guard,
             challengers,
+            beside,
             day: state.day,
             retry_at: None,
         };
@@ -108,6 +114,7 @@ impl WatchedSession {
             champion: self.champion.clone(),
             taken_back: self.taken_back.clone(),
             challengers: self.challengers.clone(),
+            beside: self.beside.clone(),
             day: self.day,
             shadow: self.shadow.checkpoint(),
             guard: self.guard.as_ref().map(Guard::checkpoint),
@@ -246,6 +253,7 @@ impl WatchedSession {
         if let Some(arm) = &arm
             && let Some(challenger) = self.challengers.remove(arm)
         {
+            self.beside.remove(arm);
             self.shadow.remove_challenger(&challenger);
         }
         self.champion = Some(WatchedChampion { stamp: stamp.clone(), arm, is_run });
@@ -274,6 +282,7 @@ impl WatchedSession {
             let is_gone = |arm: &ArmId| !found.iter().any(|(other, _)| other == arm);
             let gone: Vec<ArmId> = self.challengers.keys().filter(|arm| is_gone(arm)).cloned().collect();
             for arm in gone {
+                self.beside.remove(&arm);
                 if let Some(model) = self.challengers.remove(&arm) {
                     self.shadow.remove_challenger(&model);
                 }
@@ -307,6 +316,7 @@ impl WatchedSession {
         present: bool,
     ) -> (Option<(ModelId, GuardVerdict)>, Option<String>) {
         self.shadow.on_bar(bar, present);
+        self.count_beside(bar);
         let Some(guard) = &mut self.guard else { return (None, None) };
         let Some(champion) = self.shadow.last_of(ShadowRole::Champion) else { return (None, None) };
         let anchor_return = match guard.watched().anchor {
@@ -340,6 +350,57 @@ impl WatchedSession {
             }
             Err(error) => Err(format!("{champion} is not watched: {error}")),
         })
+    }
+
+    /// Lets the bar count for each challenger beside the champion. One on which the champion could not be run does not.
+    fn count_beside(&mut self, bar: &Bar) {
+        let champion = match (self.shadow.last_of(ShadowRole::Champion), &self.champion) {
+            (Some(champion), _) => champion.net_return,
+            (None, None) => 0.0,
+            (None, Some(_)) => return,
+        };
+        for (arm, model) in &self.challengers {
+            if let Some(own) = self.shadow.last_of_challenger(model) {
+                let beside = self.beside.entry(arm.clone()).or_insert_with(|| Beside::new(bar.open_time()));
+                beside.take(own.net_return, champion);
+            }
+        }
+    }
+
+    /// What it has come to, for the store.
+    pub(super) fn told(&self) -> LiveWatch {
+        let guard = self.guard.as_ref();
+        let equities = guard.map(Guard::checkpoint).map(|it| (it.equity.now, it.anchor_equity.now));
+        let (equity, anchor_equity) = equities.unwrap_or((1.0, 1.0));
+        let rules = guard.into_iter().flat_map(Guard::standing).map(|standing| LiveRule {
+            rule: standing.rule.as_str().to_owned(),
+            value: standing.value,
+            limit: standing.limit,
+        });
+        LiveWatch {
+            close: self.shadow.last().first().map(|bar| bar.close),
+            champion: guard.map(|guard| guard.watched().champion.clone()),
+            anchor: guard.and_then(|guard| guard.watched().anchor.clone()),
+            bars: guard.map_or(0, Guard::bars),
+            champion_return: equity - 1.0,
+            anchor_return: anchor_equity - 1.0,
+            rules: rules.collect(),
+            challengers: self.challengers.iter().map(|(arm, model)| self.challenger(arm, model)).collect(),
+        }
+    }
+
+    fn challenger(&self, arm: &ArmId, model: &ModelId) -> LiveChallenger {
+        let (beside, last) = (self.beside.get(arm), self.shadow.last_of_challenger(model));
+        LiveChallenger {
+            arm: arm.clone(),
+            model: model.clone(),
+            since: beside.map(|beside| beside.since),
+            bars: beside.map_or(0, |beside| beside.bars),
+            total_return: beside.map_or(0.0, Beside::total_return),
+            champion_return: beside.map_or(0.0, Beside::champion_return),
+            position: last.map(|last| last.position),
+            problem: last.and_then(|last| last.problem.clone()),
+        }
     }
 
     pub(super) fn report(&self) -> WatchReport {

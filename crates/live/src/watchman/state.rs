@@ -9,6 +9,7 @@ use walkforward_durable::{Files, read_bounded};
 use walkforward_engine::SessionConfig;
 use walkforward_store::JournalPosition;
 
+use super::beside::Beside;
 use super::pending::Pending;
 use crate::follow::FollowError;
 use crate::journal::ModelStamp;
@@ -45,6 +46,9 @@ pub(super) struct WatchState {
     /// The champion that was taken back, until another one trades.
     pub(super) taken_back: Option<ModelId>,
     pub(super) challengers: BTreeMap<ArmId, ModelId>,
+    /// How each challenger has done beside whoever traded; none of them in the file of a version that did not count it.
+    #[serde(default)]
+    pub(super) beside: BTreeMap<ArmId, Beside>,
     /// The UTC day of the last bar, in days after 1970.
     pub(super) day: Option<i64>,
     pub(super) shadow: ShadowCheckpoint,

@@ -13,7 +13,7 @@ use super::{Session, eager, reason};
 use crate::common::Workplace;
 
 fn told(place: &Workplace) -> Vec<Command> {
-    let command = |event| if let EventRecord::Command { command } = event { Some(command) } else { None };
+    let command = |event| if let EventRecord::Command { command, .. } = event { Some(command) } else { None };
     place.events().into_iter().filter_map(command).collect()
 }
 

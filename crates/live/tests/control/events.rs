@@ -126,5 +126,5 @@ fn each_record_tells_what_it_says() {
     assert_eq!(of(EventRecord::Warning { reason: text() }), [SessionEvent::Warning { reason: why }]);
     assert!(matches!(&of(EventRecord::NoModel)[..], [SessionEvent::Warning { .. }]));
     let command = walkforward_live::Command::Pause { reason: reason().into() };
-    assert!(of(EventRecord::Command { command }).is_empty());
+    assert!(of(EventRecord::Command { command, by: Default::default() }).is_empty());
 }

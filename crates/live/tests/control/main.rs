@@ -1,4 +1,5 @@
-//! A running session, watched and steered: in its own process (`commands`, `events`), and through its socket (`socket`).
+//! A running session, watched and steered: in its own process (`commands`, `acts`, `events`), and through its socket
+//! (`socket`).
 
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
@@ -6,6 +7,7 @@
 #[allow(dead_code, reason = "what the tests of the live trader share is more than these need")]
 mod common;
 
+mod acts;
 mod commands;
 mod events;
 mod socket;

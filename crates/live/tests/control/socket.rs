@@ -248,7 +248,7 @@ proptest! {
                 stream.write_all(&bytes).await.unwrap();
                 stream.write_all(b"\n").await.unwrap();
             }
-            let line = (ControlRequest { id: 99, command: ControlCommand::Status {} }).to_line().unwrap();
+            let line = (ControlRequest { id: 99, by: Default::default(), command: ControlCommand::Status {} }).to_line().unwrap();
             let mut reply = converse(&mut stream, &line).await.unwrap();
             while matches!(reply, ControlReply::Refused { id: 0, .. }) || !matches!(reply, ControlReply::Status { id: 99, .. }) {
                 reply = converse(&mut stream, b"").await.unwrap();

@@ -7,10 +7,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use walkforward_durable::{Files, PlannedFault};
 use walkforward_live::{
-    Advance, FollowError, FollowOptions, Follower, JournalTail, Patience, Projector, StoreAccess, Tailed,
-    follow,
+    Advance, FollowError, FollowOptions, Follower, JournalRecord, JournalTail, Patience, Projector,
+    StoreAccess, Tailed, follow,
 };
-use walkforward_store::{JOURNAL_GAP, JournalPosition, Store};
+use walkforward_store::{JOURNAL_GAP, JournalPosition, LiveBar, LiveCandle, Store};
 
 use crate::watched::{Habit, Tables, World, tables};
 
@@ -58,9 +58,32 @@ async fn the_tables_say_what_the_journal_says() {
     assert_eq!(found.swaps[1].row.from.as_ref(), Some(&world.models[0]));
     let versions: Vec<Option<u64>> = found.bars.iter().map(|bar| bar.row.model_version).collect();
     assert_eq!((versions[29], versions[30]), (Some(1), Some(2)));
+    assert_eq!(candles(&found), journalled_candles(&world));
     let fees: f64 = found.fills.iter().map(|fill| fill.row.fill.fee_in_quote()).sum();
     assert!(fees > 0.0 && (session.fees.get() - fees).abs() < 1e-9);
     assert_eq!(session.fills as usize, found.fills.len());
+}
+
+/// Open, high, low, close and volume of each bar in the tables.
+fn candles(tables: &Tables) -> Vec<[f64; 5]> {
+    let candle = |bar: &LiveBar| {
+        let LiveCandle { open, high, low, volume } = bar.candle.unwrap();
+        [open.get(), high.get(), low.get(), bar.close.get(), volume]
+    };
+    tables.bars.iter().map(|bar| candle(&bar.row)).collect()
+}
+
+/// As [`candles`], from the journal.
+fn journalled_candles(world: &World) -> Vec<[f64; 5]> {
+    let mut tail = JournalTail::new(&world.journal());
+    let mut found = Vec::new();
+    while let Some(Tailed::Record(_, record)) = tail.next(None).unwrap() {
+        if let JournalRecord::Bar(bar) = *record {
+            found.push([bar.open, bar.high, bar.low, bar.close, bar.volume]);
+        }
+    }
+    assert!(found.iter().any(|[open, high, low, ..]| high > open && low < open), "{found:?}");
+    found
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ fn stop_it(place: &Place, stop: Stop, at: Timestamp) {
         Stop::HaltFile => halt_session(&place.journal(), reason, false).unwrap(),
         Stop::FlattenFile => halt_session(&place.journal(), reason, true).unwrap(),
         Stop::Taken(command) => {
-            let event = EventRecord::Command { command: command() };
+            let event = EventRecord::Command { command: command(), by: Default::default() };
             append(&segment(place), &[JournalRecord::Event(StampedEvent { at, event })]);
         }
     }

@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::now_ns;
+use crate::clock::now_ns;
 use crate::process::process_cpu_seconds;
 use crate::world::READ;
 

@@ -12,6 +12,8 @@
 #![expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
 
 mod clients;
+#[path = "../shared/clock.rs"]
+mod clock;
 #[path = "../../../../benches/shared/process.rs"]
 mod process;
 #[path = "../../tests/ws/world.rs"]
@@ -20,13 +22,12 @@ mod world;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
-use walkforward_core::{Clock, Timestamp};
 use walkforward_server::HubOptions;
 
+use crate::clock::{WallClock, now_ns};
 use crate::process::{load1, process_cpu_seconds, rss_mib};
 use crate::world::{KIND, World};
 
@@ -72,14 +73,8 @@ fn main() {
     }
 }
 
-/// Nanoseconds since 1970: the one clock that two processes share.
-fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
 async fn measure(load: Load) -> Value {
-    let world = World::start(HubOptions::default(), true, Arc::new(WallClock(Instant::now()))).await;
+    let world = World::start(HubOptions::default(), true, Arc::new(WallClock::start())).await;
     let rss_before = rss_mib();
     let (mut child, mut lines) = spawn_clients(&world, load);
     let ready = next_line(&mut lines).await;
@@ -144,24 +139,4 @@ async fn publish(world: &World, load: Load) -> (u64, f64) {
         }
     }
     (changes, peak)
-}
-
-/// The machine's clocks.
-struct WallClock(Instant);
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        let millis = i64::try_from(now_ns() / 1_000_000).unwrap_or(i64::MAX);
-        Timestamp::from_millis(millis).unwrap_or(Timestamp::EPOCH)
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    async fn sleep_until(&self, deadline: Timestamp) {
-        let millis = u64::try_from(deadline.millis_since(self.now())).unwrap_or(0);
-        tokio::time::sleep(Duration::from_millis(millis)).await;
-    }
 }

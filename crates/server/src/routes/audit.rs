@@ -9,16 +9,19 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use walkforward_core::Timestamp;
-use walkforward_store::Act;
+use walkforward_store::{Act, Store};
 
 use super::query::{is_full, limit, tagged};
-use crate::app::{App, MayRead, Query};
+use crate::app::{App, Json, MayRead, Query};
 use crate::openapi::{ChangeProblems, Problems};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(check))
 }
+
+/// Longest words that acts are looked through for, bytes.
+const MAX_SEARCH_BYTES: usize = 200;
 
 /// Which acts.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -27,6 +30,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct ActsQuery {
     /// Only acts with a smaller number.
     before: Option<i64>,
+    /// Only acts with this in who acted, what, to what or why, whatever its case; 1 to 200 bytes.
+    #[param(min_length = 1, max_length = 200)]
+    search: Option<String>,
     /// Most acts, 1 to 1000; default 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -39,6 +45,19 @@ struct Acts {
     acts: Vec<ActView>,
     /// What `before` has to be for the next page; none when there is no more.
     next_before: Option<i64>,
+}
+
+/// Whether the record of acts is as it was written.
+#[derive(Serialize, ToSchema)]
+struct Chain {
+    /// Acts that were looked at: all of them.
+    acts: u64,
+    /// Whether each has the hash of the one before it, and its own.
+    whole: bool,
+    /// The first act that was changed, put between, or stands behind one that was taken out; none where all is well.
+    broken_at: Option<i64>,
+    /// The newest act's hash: kept elsewhere, it shows whether the end was cut off.
+    last_hash: String,
 }
 
 /// Something that somebody did, or asked for: an act is written down before it is done, and `refused` behind it when it was
@@ -98,8 +117,37 @@ async fn list(
     Query(query): Query<ActsQuery>,
 ) -> Result<Response, Problem> {
     let limit = limit(query.limit)?;
-    let acts = app.read(move |store| store.acts_before(query.before, limit)).await?;
+    let search = searched(query.search)?;
+    let read = move |store: &Store| match &search {
+        None => store.acts_before(query.before, limit),
+        Some(words) => store.acts_with(words, query.before, limit),
+    };
+    let acts = app.read(read).await?;
     let last = acts.last().map(|act| act.seq);
     let next_before = last.filter(|&seq| is_full(acts.len(), limit) && seq > 1);
     tagged(&headers, &Acts { acts: acts.into_iter().map(ActView::from).collect(), next_before })
+}
+
+fn searched(words: Option<String>) -> Result<Option<String>, Problem> {
+    match words {
+        Some(words) if words.is_empty() || words.len() > MAX_SEARCH_BYTES => {
+            let bytes = words.len();
+            Err(Problem::unusable(format!("search has {bytes} bytes: expected 1 to {MAX_SEARCH_BYTES}")))
+        }
+        words => Ok(words),
+    }
+}
+
+/// Follows the chain of hashes from the first act to the last.
+#[utoipa::path(
+    get,
+    path = "/api/audit/check",
+    tag = "audit",
+    responses((status = 200, body = Chain), Problems),
+    security(("token" = ["read"]))
+)]
+async fn check(State(app): State<App>, _may: MayRead) -> Result<Json<Chain>, Problem> {
+    let check = app.read(Store::check_acts).await?;
+    let (acts, broken_at, last_hash) = (check.acts, check.broken, check.last_hash);
+    Ok(Json(Chain { acts, whole: broken_at.is_none(), broken_at, last_hash }))
 }

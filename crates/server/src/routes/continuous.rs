@@ -194,14 +194,12 @@ async fn chosen(app: &App, named: Option<String>) -> Result<ScheduleId, Problem>
     if let Some(named) = named {
         return parsed("schedule_id", &named);
     }
-    let mut all = app.read(walkforward_store::Store::schedules).await?;
-    match (all.pop(), all.len()) {
-        (Some(only), 0) => Ok(only.id),
-        (None, _) => {
+    match app.read(walkforward_store::Store::first_schedule).await? {
+        (1, Some(only)) => Ok(only),
+        (_, None) => {
             Err(Problem::unknown("there is no schedule yet: POST /api/continuous/start makes and starts one"))
         }
-        (Some(_), more) => {
-            let count = more + 1;
+        (count, Some(_)) => {
             Err(Problem::conflict(format!("there are {count} schedules: name one with schedule_id")))
         }
     }

@@ -26,8 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 struct EventsQuery {
     /// Only events with a larger number; default: from the oldest that is kept.
-    #[param(minimum = 0)]
-    after: Option<i64>,
+    after: Option<u64>,
     /// Most events, 1 to 1000; default 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -85,10 +84,8 @@ async fn list(
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
-    let (after, limit) = (query.after.unwrap_or(0), limit(query.limit)?);
-    if after < 0 {
-        return Err(Problem::unusable(format!("after = {after}: expected 0 or more")));
-    }
+    let limit = limit(query.limit)?;
+    let after = i64::try_from(query.after.unwrap_or(0)).unwrap_or(i64::MAX);
     let events = app.read(move |store| store.events_after(after, limit)).await?;
     let next_after = events.last().filter(|_| is_full(events.len(), limit)).map(|last| last.seq);
     let events = events.into_iter().map(EventView::from).collect();

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use walkforward_core::{LineName, TradeRecord};
-use walkforward_store::{ExperimentFilter, ExperimentId, ExperimentStatus, Store, read_evaluation};
+use walkforward_store::{ExperimentFilter, ExperimentId, ExperimentStatus, Store, read_trades};
 
 use super::query::{AfterQuery, is_full, limit, parsed, parsed_if, tagged};
 use crate::app::{App, Json, MayRead, MayTrade, Path, Query};
@@ -219,8 +219,6 @@ async fn trades(
 /// The model of an experiment, its trades, and whether they were left out.
 fn trades_of(store: &Store, id: &ExperimentId) -> Result<(Option<String>, Vec<TradeRecord>, bool), Problem> {
     let Some(model) = store.experiment(id)?.model_id else { return Ok((None, Vec::new(), false)) };
-    let evaluation = read_evaluation(store.models_dir(), &model)?;
-    let (trades, left_out) =
-        evaluation.map(|it| (it.candidate.trades, it.series_left_out)).unwrap_or_default();
+    let (trades, left_out) = read_trades(store.models_dir(), &model)?.unwrap_or_default();
     Ok((Some(model.to_string()), trades, left_out))
 }

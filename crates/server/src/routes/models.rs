@@ -11,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use walkforward_core::{LineName, ModelId, Reason, SuppliedBy};
-use walkforward_store::{ModelRecord, PromotionState, Store, StoreError};
+use walkforward_store::{ModelRecord, ModelSummary, PromotionState, Store, StoreError};
 
-use super::query::{MAX_LIMIT, limit, parsed, parsed_if, tagged};
+use super::query::{MAX_LIMIT, is_full, limit, parsed, parsed_if, tagged};
 use crate::app::{App, Json, MayRead, MayTrade, Path, Query};
 use crate::openapi::{ChangeProblems, Problems};
 use crate::problem::Problem;
@@ -36,6 +36,8 @@ struct ModelsQuery {
     /// Most models, 1 to 1000; default 50.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+    /// Only those that are older than the model of this id.
+    before: Option<String>,
 }
 
 /// Models.
@@ -43,6 +45,8 @@ struct ModelsQuery {
 struct Models {
     /// Newest first.
     models: Vec<ModelView>,
+    /// What `before` has to be for the next page; none when there is no more.
+    next_before: Option<String>,
 }
 
 /// What can be decided about a model.
@@ -93,14 +97,20 @@ async fn list(
 ) -> Result<Response, Problem> {
     let limit = limit(query.limit)?;
     let line: Option<LineName> = parsed_if("line", query.line.as_deref())?;
+    let before: Option<ModelId> = parsed_if("before", query.before.as_deref())?;
     let read = move |store: &Store| {
         let champions = champions(store)?;
-        let summaries = store.model_summaries(line.as_ref(), limit)?.into_iter();
-        let view = |summary: walkforward_store::ModelSummary| {
+        let summaries = match &before {
+            None => store.model_summaries(line.as_ref(), limit)?,
+            Some(before) => store.model_summaries_before(line.as_ref(), before, limit)?,
+        };
+        let next_before =
+            summaries.last().filter(|_| is_full(summaries.len(), limit)).map(|last| last.model.to_string());
+        let view = |summary: ModelSummary| {
             let is_champion = champions.contains(&summary.model);
             ModelView::new(summary, is_champion)
         };
-        Ok(Models { models: summaries.map(view).collect() })
+        Ok(Models { models: summaries.into_iter().map(view).collect(), next_before })
     };
     tagged(&headers, &app.read(read).await?)
 }

@@ -262,14 +262,11 @@ pub(super) async fn cycles_of(
     limit: u32,
 ) -> Result<(Vec<CycleView>, Option<u64>), Problem> {
     app.read(move |store| {
-        let cycles = store.cycles(&id, before, limit)?;
-        let last = cycles.last().map(|cycle| cycle.number);
+        let cycles = store.measured_cycles(&id, before, limit)?;
+        let last = cycles.last().map(|(cycle, _)| cycle.number);
         let is_full = cycles.len() as u64 == u64::from(limit);
         let next = last.filter(|&number| is_full && number > 1);
-        let view = |cycle| {
-            let metrics = metrics_of(store, &cycle);
-            CycleView::new(cycle, metrics)
-        };
+        let view = |(cycle, metrics)| CycleView::new(cycle, told(metrics));
         Ok((cycles.into_iter().map(view).collect(), next))
     })
     .await
@@ -277,7 +274,10 @@ pub(super) async fn cycles_of(
 
 /// What a cycle's experiment measured; none where nothing was, or where its record is gone.
 fn metrics_of(store: &Store, cycle: &CycleRecord) -> Option<Value> {
-    let experiment = store.experiment(cycle.experiment_id.as_ref()?).ok()?;
-    Some(experiment.final_metrics)
-        .filter(|metrics| metrics.as_object().is_some_and(|object| !object.is_empty()))
+    told(store.experiment(cycle.experiment_id.as_ref()?).ok()?.final_metrics)
+}
+
+/// What was measured; none where nothing was.
+fn told(metrics: Value) -> Option<Value> {
+    Some(metrics).filter(|metrics| metrics.as_object().is_some_and(|object| !object.is_empty()))
 }

@@ -16,8 +16,16 @@ pub(crate) struct LiveBarView {
     /// Start of the bar.
     #[schema(value_type = String, format = DateTime)]
     open_time: Timestamp,
+    /// First price; none in a row that was carried over by a version that kept closes alone.
+    open: Option<f64>,
+    /// Highest price; none where `open` is.
+    high: Option<f64>,
+    /// Lowest price; none where `open` is.
+    low: Option<f64>,
     /// Close price.
     close: f64,
+    /// Traded amount of the asset; none where `open` is.
+    volume: Option<f64>,
     /// Whether it was too late to be decided.
     missed: bool,
     /// What the model decided, as its number; none where it did not.
@@ -39,7 +47,11 @@ impl From<Numbered<LiveBar>> for LiveBarView {
         Self {
             number,
             open_time: row.open_time,
+            open: row.candle.map(|candle| candle.open.get()),
+            high: row.candle.map(|candle| candle.high.get()),
+            low: row.candle.map(|candle| candle.low.get()),
             close: row.close.get(),
+            volume: row.candle.map(|candle| candle.volume),
             missed: row.missed,
             action: row.action.map(|action| action.0),
             model_version: row.model_version,

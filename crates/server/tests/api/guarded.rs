@@ -42,8 +42,11 @@ fn routes() -> Vec<Route> {
 
 /// The path with names that are well formed and that nobody has.
 fn filled(template: &str) -> String {
-    let is_of_models = template.starts_with("/api/models");
-    let id = if is_of_models { "model-2020-01-01T00-00-00-000Z" } else { "nobody" };
+    let id = match template {
+        _ if template.starts_with("/api/models") => "model-2020-01-01T00-00-00-000Z",
+        _ if template.starts_with("/api/data/") => "2020-01-01T00-00-00-000Z",
+        _ => "nobody",
+    };
     let verb = if template.starts_with("/api/live") { "stop" } else { "pause" };
     let fill =
         [("{id}", id), ("{line}", "nobody"), ("{number}", "1"), ("{verb}", verb), ("{decision}", "pin")];

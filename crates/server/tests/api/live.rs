@@ -1,9 +1,10 @@
 //! Sessions: told from the database and from those that run, and told what to do.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use walkforward_core::ControlCommand;
+use walkforward_store::{LiveChallenger, LiveRule, LiveWatch};
 
-use crate::made::session;
+use crate::made::{line, session, time};
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +59,9 @@ async fn what_a_journal_told_is_read_page_by_page() {
     assert_eq!((first["bars"][0]["number"].clone(), first["next_after"].clone()), (json!(1), json!(2)));
     let rest = world.json("/api/live/sessions/old/bars?limit=2&after=2");
     assert_eq!((rest["bars"][0]["close"].clone(), rest["next_after"].clone()), (json!(100.0), json!(null)));
+    let candle = |bar: &Value| ["open", "high", "low", "volume"].map(|key| bar[key].clone());
+    assert_eq!(candle(&first["bars"][0]), [(); 4].map(|()| json!(null)), "its version kept closes alone");
+    assert_eq!(candle(&first["bars"][1]), [99.0, 102.0, 98.5, 12.5].map(|value| json!(value)));
     let fills = world.json("/api/live/sessions/old/fills");
     assert_eq!((&fills["fills"][0]["side"], &fills["fills"][0]["quantity"]), (&json!("buy"), &json!(1.5)));
     let swaps = world.json("/api/live/sessions/old/swaps");
@@ -67,6 +71,44 @@ async fn what_a_journal_told_is_read_page_by_page() {
         (&events["events"][0]["kind"], &events["events"][0]["details"]),
         (&json!("warning"), &json!({ "n": 1 }))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_decides_beside_a_session_is_told_as_its_watch_told_it() {
+    let world = World::new().await;
+    session(&world.store, "old", "btc");
+    let path = "/api/live/sessions/old/shadows";
+    assert_eq!(world.json(path), json!({ "watch": null }));
+    let model = |number: u64| format!("model-2024-01-01T00-00-00-{number:03}Z").parse().unwrap();
+    let watch = LiveWatch {
+        close: Some(time("2024-01-01T03:00:00Z")),
+        champion: Some(model(0)),
+        anchor: None,
+        bars: 3,
+        champion_return: 0.01,
+        anchor_return: 0.0,
+        rules: vec![LiveRule { rule: "evidence".to_owned(), value: 0.9, limit: Some(20.0) }],
+        challengers: vec![LiveChallenger {
+            arm: world.store.register_arm(&line("btc"), &json!({ "arm": 1 })).unwrap(),
+            model: model(1),
+            since: Some(time("2024-01-01T01:00:00Z")),
+            bars: 2,
+            total_return: 0.03,
+            champion_return: 0.005,
+            position: Some(0.5),
+            problem: None,
+        }],
+    };
+    assert!(world.store.tell_live_watch(&"old".parse().unwrap(), &watch).unwrap());
+    assert!(!world.store.tell_live_watch(&"nobody".parse().unwrap(), &watch).unwrap());
+    let told = world.json(path)["watch"].clone();
+    assert_eq!((&told["bars"], &told["anchor_model_id"]), (&json!(3), &json!(null)));
+    assert_eq!(told["rules"], json!([{ "rule": "evidence", "value": 0.9, "limit": 20.0 }]));
+    let challenger = &told["challengers"][0];
+    assert_eq!((&challenger["bars"], &challenger["since"]), (&json!(2), &json!("2024-01-01T01:00:00.000Z")));
+    assert_eq!((&challenger["total_return"], &challenger["champion_return"]), (&json!(0.03), &json!(0.005)));
+    assert_eq!(world.get("/api/live/sessions/nobody/shadows").status, 404);
+    assert_eq!(world.get("/api/live/sessions/No%20name/shadows").status, 422);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,8 @@ use walkforward_core::{
     SuppliedBy, Timestamp, TradeRecord, TradingMode, TrainingOutcome, Verdict,
 };
 use walkforward_store::{
-    EvaluationRecord, JournalPosition, LiveBar, LiveEvent, LiveFill, LiveModel, LiveRecord, LiveRow,
-    LiveSwap, ModelRecord, ModelStatus, NewExperiment, NewLiveSession, POLICY_FILE, PromotionKind,
+    EvaluationRecord, JournalPosition, LiveBar, LiveCandle, LiveEvent, LiveFill, LiveModel, LiveRecord,
+    LiveRow, LiveSwap, ModelRecord, ModelStatus, NewExperiment, NewLiveSession, POLICY_FILE, PromotionKind,
     PromotionRequest, RunOutcome, Store,
 };
 
@@ -177,6 +177,13 @@ pub(crate) fn session(store: &Store, id: &str, of: &str) {
         bar: LiveBar {
             open_time: started_at.plus_millis(number * 3_600_000),
             close: Price::new(100.0).unwrap(),
+            // A row of a version that kept closes alone comes first.
+            candle: (number > 0).then(|| LiveCandle {
+                open: Price::new(99.0).unwrap(),
+                high: Price::new(102.0).unwrap(),
+                low: Price::new(98.5).unwrap(),
+                volume: 12.5,
+            }),
             missed: false,
             action: Some(Action(1)),
             model_version: Some(1),

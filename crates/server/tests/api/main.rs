@@ -4,13 +4,16 @@
 //! route, or an error without a problem document, fails whichever test got it.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod audit;
 mod client;
+mod data;
 mod described;
 mod guarded;
 mod lines;
 mod live;
 mod made;
 mod models;
+mod packed;
 mod recipes;
 mod rest;
 mod schedules;

@@ -17,6 +17,12 @@ async fn a_model_is_told_with_its_lineage_its_verdict_and_its_changes() {
     assert_eq!(all["models"].as_array().unwrap().len(), 3);
     let of_line = world.json("/api/models?line=btc&limit=1");
     assert_eq!(of_line["models"][0]["model_id"], second.as_str());
+    assert_eq!(of_line["next_before"], second.as_str());
+    let older = world.json(&format!("/api/models?line=btc&limit=2&before={second}"));
+    let older_ids: Vec<_> = older["models"].as_array().unwrap().iter().map(|it| &it["model_id"]).collect();
+    assert_eq!((older_ids, &older["next_before"]), (vec![&json!(first)], &json!(null)));
+    assert_eq!(world.get("/api/models?before=model-2020-01-01T00-00-00-000Z").status, 404);
+    assert_eq!(world.get("/api/models?before=yesterday").status, 422);
     assert_eq!(
         (&of_line["models"][0]["champion"], &of_line["models"][0]["status"]),
         (&json!(true), &json!("promoted"))

@@ -40,16 +40,35 @@ pub(crate) struct World {
     _dir: TempDir,
 }
 
+/// What a server stands on.
+pub(crate) struct Ground {
+    pub(crate) dir: TempDir,
+    pub(crate) store: Arc<Store>,
+    pub(crate) scheduler: Scheduler,
+}
+
 impl World {
-    /// A server that asks for tokens or does not.
+    /// A server with an empty store that asks for tokens or does not.
     pub(crate) async fn start(options: HubOptions, has_tokens: bool, clock: Arc<dyn Clock>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let store = Store::open(&dir.path().join("data"), &dir.path().join("models"), Arc::clone(&clock));
         let store = Arc::new(store.expect("a store"));
+        let scheduler = scheduler(&store, &clock);
+        Self::over(Ground { dir, store, scheduler }, options, has_tokens, clock).await
+    }
+
+    /// A server over what is there.
+    pub(crate) async fn over(
+        ground: Ground,
+        options: HubOptions,
+        has_tokens: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let Ground { dir, store, scheduler } = ground;
         let (hub, sessions) = (Hub::new(options), Arc::new(Sessions::default()));
         let parts = ServerParts {
             store: Arc::clone(&store),
-            scheduler: scheduler(&store, &clock),
+            scheduler,
             operator: Arc::new(Nobody),
             sessions: Arc::<Sessions>::clone(&sessions),
             clock,
@@ -108,7 +127,7 @@ fn scheduler(store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Scheduler {
 }
 
 /// Does nothing for anybody.
-struct Nobody;
+pub(crate) struct Nobody;
 
 fn refused() -> Refusal {
     Refusal::new(RefusalKind::Unavailable, "nobody is there")

@@ -51,6 +51,7 @@ fn row(id: &str, row: &LiveRow) -> Result<(), StoreError> {
         LiveRow::Fill(one) => fill(id, one),
         LiveRow::Swap(one) => swap(id, one),
         LiveRow::Event(one) => event(id, one),
+        LiveRow::Act { event: one, act } => event(id, one).and_then(|()| act.check()),
         LiveRow::Resumed | LiveRow::Ended { .. } | LiveRow::Nothing => Ok(()),
     }
 }

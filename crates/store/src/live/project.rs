@@ -9,6 +9,7 @@ use super::{
     JOURNAL_GAP, JournalPosition, LiveBar, LiveEvent, LiveFill, LiveRecord, LiveRow, LiveSession, LiveSwap,
     MAX_LIVE_EVENTS, MAX_LIVE_FILLS, MODEL_UPDATED, NewLiveSession, SESSIONS, check, thin,
 };
+use crate::audit;
 use crate::database::Refusal;
 use crate::events::insert_event;
 use crate::rows::{bounded, time, to_sql};
@@ -106,6 +107,10 @@ impl Projection<'_> {
             LiveRow::Fill(fill) => self.fill(fill)?,
             LiveRow::Swap(swap) => self.swap(swap)?,
             LiveRow::Event(event) => self.event(event)?,
+            LiveRow::Act { event, act } => {
+                self.event(event)?;
+                audit::append(self.tx, self.now, act)?;
+            }
             LiveRow::Resumed => (self.session.ended_at, self.session.end_reason) = (None, None),
             LiveRow::Ended { at, reason } => {
                 self.session.ended_at = Some(*at);
@@ -150,7 +155,8 @@ impl Projection<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO live_bars (session, number, open_ms, close, missed, action, model_version, \
-                 equity, cash, position_nanos, mode) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 equity, cash, position_nanos, mode, open, high, low, volume) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 to_sql(self.session.number),
@@ -164,6 +170,10 @@ impl Projection<'_> {
                 bar.cash.get(),
                 bar.position.nanos(),
                 bar.mode.as_str(),
+                bar.candle.map(|candle| candle.open.get()),
+                bar.candle.map(|candle| candle.high.get()),
+                bar.candle.map(|candle| candle.low.get()),
+                bar.candle.map(|candle| candle.volume),
             ])?;
         Ok(())
     }

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use walkforward_core::{Action, Fill, LineName, Price, Quantity, SessionId, Side, Timestamp};
 
 use super::{
-    JournalPosition, LiveBar, LiveEvent, LiveFill, LiveModel, LiveSession, LiveSwap, NewLiveSession,
-    Numbered, SESSIONS,
+    JournalPosition, LiveBar, LiveCandle, LiveEvent, LiveFill, LiveModel, LiveSession, LiveSwap,
+    NewLiveSession, Numbered, SESSIONS,
 };
 use crate::rows::{MAX_LISTED_ROWS, conversion, count, json_column, parse, parse_optional, to_sql};
 use crate::{Store, StoreError};
@@ -62,7 +62,8 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Vec<Numbered<LiveBar>>, StoreError> {
-        let columns = "open_ms, close, missed, action, model_version, equity, cash, position_nanos, mode";
+        let columns = "open_ms, close, missed, action, model_version, equity, cash, position_nanos, mode, \
+            open, high, low, volume";
         self.live_rows(id, "live_bars", columns, after, limit, bar_row)
     }
 
@@ -192,7 +193,17 @@ fn bar_row(row: &Row<'_>) -> rusqlite::Result<LiveBar> {
         cash: number(row, 7)?,
         position: Quantity::from_nanos(row.get(8)?),
         mode: parse(row, 9)?,
+        candle: candle_row(row, 10)?,
     })
+}
+
+/// The rest of a bar in four columns from `first` on.
+fn candle_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<LiveCandle>> {
+    if row.get::<_, Option<f64>>(first)?.is_none() {
+        return Ok(None);
+    }
+    let (open, high) = (number(row, first)?, number(row, first + 1)?);
+    Ok(Some(LiveCandle { open, high, low: number(row, first + 2)?, volume: row.get(first + 3)? }))
 }
 
 fn fill_row(row: &Row<'_>) -> rusqlite::Result<LiveFill> {

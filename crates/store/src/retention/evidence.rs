@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// Runs that have a record of ETL, oldest first.
-    fn recorded_runs(&self) -> Result<Vec<RunId>, StoreError> {
+    pub(crate) fn recorded_runs(&self) -> Result<Vec<RunId>, StoreError> {
         let dir = self.layout.etl_dir();
         let mut runs: Vec<RunId> = Vec::new();
         for entry in unless_gone(fs::read_dir(&dir), &dir)?.into_iter().flatten() {

@@ -39,6 +39,23 @@ fn acts_are_a_chain_that_outlasts_a_restart() {
 }
 
 #[test]
+fn acts_are_found_by_words_in_them_and_a_wildcard_is_a_letter() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    for (kind, reason) in [("schedule.stop", "a Holiday"), ("model.pin", "100 % sure"), ("model.pin", "")] {
+        store.record_act(&act(kind, reason)).unwrap();
+    }
+    let found = |words: &str, before, limit| -> Vec<i64> {
+        store.acts_with(words, before, limit).unwrap().iter().map(|act| act.seq).collect()
+    };
+    assert_eq!(found("holiday", None, 9), [1]);
+    assert_eq!(found("model", None, 9), [3, 2]);
+    assert_eq!(found("model", Some(3), 9), [2]);
+    assert_eq!(found("BTC", None, 1), [3]);
+    assert_eq!([found("%", None, 9), found("_", None, 9), found("\\", None, 9)], [vec![2], vec![], vec![]]);
+}
+
+#[test]
 fn an_exported_act_can_be_checked_by_whoever_has_it() {
     let fixture = Fixture::new();
     let written = fixture.open().record_act(&act("model.approve", "looks fine")).unwrap();

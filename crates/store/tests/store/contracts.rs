@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::fixture::{Fixture, line, make_model, promote, record, time, tree, try_make_model, verdict};
 use serde_json::Value;
-use walkforward_core::{Metrics, ModelId, Outcome, QualityFigures, QualityReport, Window};
+use walkforward_core::{Coverage, Metrics, ModelId, Outcome, QualityFigures, QualityReport, Window};
 use walkforward_store::{
     EtlRecord, ModelRecord, ModelStatus, OPTIMIZER_FILE, POLICY_FILE, PointerReader, PromotionGate,
 };
@@ -40,6 +40,7 @@ fn an_etl_record_lies_where_it_is_looked_for_and_has_its_keys() {
         hash: "h".to_owned(),
         as_of,
         split: time("2023-12-18"),
+        coverage: Some(Coverage::default()),
     };
     let path = store.write_etl(&etl).unwrap();
     assert_eq!(path, fixture.data_dir().join("etl/etl-2024-01-01T00-00-00-000Z.json"));
@@ -47,6 +48,7 @@ fn an_etl_record_lies_where_it_is_looked_for_and_has_its_keys() {
     let expected = [
         "asOf",
         "collectedAt",
+        "coverage",
         "hash",
         "historyRows",
         "quality",

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use walkforward_core::{
-    EvaluationReport, LineName, MechanicalCheck, Metrics, ModelId, RunId, SuppliedBy, Timestamp,
+    EvaluationReport, LineName, MechanicalCheck, Metrics, ModelId, RunId, SuppliedBy, Timestamp, TradeRecord,
 };
 use walkforward_store::{
-    EvaluationRecord, ModelRecord, PurgedEvidence, RetentionPolicy, Store, read_evaluation,
+    EvaluationRecord, ModelRecord, PurgedEvidence, RetentionPolicy, Store, StoreError, read_evaluation,
+    read_trades,
 };
 
 use crate::fixture::{Fixture, Switch, make_model, promote, time};
@@ -64,6 +65,29 @@ fn measured(fixture: &Fixture, store: &Store, bars: usize) -> ModelRecord {
 
 fn evaluation(fixture: &Fixture, id: &ModelId) -> EvaluationRecord {
     read_evaluation(&fixture.models_dir(), id).unwrap().unwrap()
+}
+
+#[test]
+fn trades_are_read_without_the_rest_of_an_evaluation() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let model = measured(&fixture, &store, BARS);
+    let trade = |number: i64| TradeRecord {
+        opened_at: Timestamp::EPOCH.plus_millis(number),
+        closed_at: Timestamp::EPOCH.plus_millis(number + 1),
+        entry_notional: 100.0,
+        pnl: 0.5,
+        return_on_entry: 0.005,
+    };
+    let mut record = evaluation(&fixture, &model.model_id);
+    record.candidate.trades = (0..3).map(trade).collect();
+    store.write_evaluation(&record).unwrap();
+    let read = |id: &ModelId| read_trades(&fixture.models_dir(), id);
+    assert_eq!(read(&model.model_id).unwrap(), Some((record.candidate.trades, false)));
+    let without = make_model(&store, &LineName::default());
+    assert_eq!(read(&without.model_id).unwrap(), None);
+    fs::write(store.model_dir(&model.model_id).join("evaluation.json"), "{\"candidate\":").unwrap();
+    assert!(matches!(read(&model.model_id), Err(StoreError::BadModel { .. })));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use walkforward_store::{
 };
 
 /// The schema version that this program makes.
-pub(crate) const SCHEMA_VERSION: i64 = 12;
+pub(crate) const SCHEMA_VERSION: i64 = 13;
 
 pub(crate) struct Fixture {
     pub(crate) dir: TempDir,

@@ -8,8 +8,9 @@ use rusqlite::types::Value as Sql;
 use serde_json::json;
 use walkforward_core::{Action, Cash, Fill, Price, Quantity, SessionId, Side, Timestamp, TradingMode};
 use walkforward_store::{
-    JOURNAL_GAP, JournalPosition, LiveBar, LiveEvent, LiveFill, LiveModel, LiveRecord, LiveRow, LiveSwap,
-    MAX_LIVE_BARS, MAX_LIVE_BATCH, MAX_LIVE_EVENTS, MAX_RECORD_FILLS, NewLiveSession, Store, StoreError,
+    JOURNAL_GAP, JournalPosition, LiveBar, LiveCandle, LiveEvent, LiveFill, LiveModel, LiveRecord, LiveRow,
+    LiveSwap, MAX_LIVE_BARS, MAX_LIVE_BATCH, MAX_LIVE_EVENTS, MAX_RECORD_FILLS, NewLiveSession, Store,
+    StoreError,
 };
 
 use crate::fixture::{Fixture, Switch, line, time};
@@ -59,6 +60,7 @@ fn bar(number: u64) -> LiveBar {
     LiveBar {
         open_time: at(number),
         close: Price::new(100.0 + (number % 13) as f64).unwrap(),
+        candle: (!number.is_multiple_of(7)).then(|| candle(number)),
         missed: number.is_multiple_of(11),
         action: number.is_multiple_of(2).then_some(Action((number % 3) as u8)),
         model_version: Some(number / 50),
@@ -67,6 +69,11 @@ fn bar(number: u64) -> LiveBar {
         position: Quantity::from_nanos(number as i64 - 5),
         mode: if number.is_multiple_of(17) { TradingMode::ReduceOnly } else { TradingMode::Active },
     }
+}
+
+fn candle(number: u64) -> LiveCandle {
+    let price = |value: f64| Price::new(100.0 + (number % 13) as f64 + value).unwrap();
+    LiveCandle { open: price(0.25), high: price(1.0), low: price(-1.0), volume: number as f64 / 7.0 }
 }
 
 fn swap(number: u64) -> LiveSwap {

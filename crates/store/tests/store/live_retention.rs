@@ -101,6 +101,7 @@ fn bar(store: &Store, number: usize, hour: i64, position: i64) {
         bar: LiveBar {
             open_time: time("2024-01-01T00:00:00Z").plus_millis(hour * 3_600_000),
             close: Price::new(40_000.0).unwrap(),
+            candle: None,
             missed: false,
             action: None,
             model_version: None,

@@ -19,6 +19,9 @@ const STEPS: [(&str, &str); 2] = [
 const LATER_THAN_8: &str =
     "DROP TABLE quarantine_releases; DROP TABLE guarded_rollbacks; DROP TABLE live_bars;
      DROP TABLE live_fills; DROP TABLE live_swaps; DROP TABLE live_events; DROP TABLE live_sessions; DROP TABLE audit;";
+const WITHOUT_13: &str = "ALTER TABLE live_bars DROP COLUMN open; ALTER TABLE live_bars DROP COLUMN high;
+     ALTER TABLE live_bars DROP COLUMN low; ALTER TABLE live_bars DROP COLUMN volume;
+     ALTER TABLE live_sessions DROP COLUMN watch;";
 const CHILD_DIR: &str = "WALKFORWARD_TEST_STORE";
 
 /// Turns the fixture's database into one of an earlier version with the same rows in its tables.
@@ -162,7 +165,7 @@ fn a_database_of_version_10_keeps_its_tests_in_the_reign_that_they_began_in() {
     let db = Connection::open(fixture.data_dir().join("walkforward.db")).unwrap();
     let later = "2024-02-01T00:00:00.000Z";
     db.execute_batch(&format!(
-        "DROP TABLE audit; DROP TABLE anytime_tests;
+        "DROP TABLE audit; DROP TABLE anytime_tests; {WITHOUT_13}
          CREATE TABLE anytime_tests (number INTEGER PRIMARY KEY, arm TEXT NOT NULL REFERENCES arms (id),
           reference TEXT NOT NULL, rules TEXT NOT NULL, after TEXT, level REAL NOT NULL,
           enrolled_at TEXT NOT NULL, crossed_at TEXT, UNIQUE (arm, reference, rules)) STRICT;

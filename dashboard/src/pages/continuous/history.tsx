@@ -100,7 +100,7 @@ function Row({ cycle }: { cycle: Cycle }) {
               href={`/experiments/${encodeURIComponent(cycle.experiment_id)}`}
               title={cycle.experiment_id}
             >
-              {short(cycle.experiment_id, 24)}
+              {short(cycle.experiment_id, 34)}
             </Link>
           ) : (
             "–"
@@ -134,6 +134,13 @@ function Row({ cycle }: { cycle: Cycle }) {
   );
 }
 
+/** Why a cycle ran, by the server's word for it. */
+const TRIGGERS: Record<string, string> = {
+  due: "At its due time",
+  manual: "Asked for by somebody",
+  catch_up: "Made up for those that were missed",
+};
+
 /** A reason in words; some are one word for programs. */
 function reason(text: string): string {
   return /^[a-z_]+$/.test(text) ? words(text) : text;
@@ -149,7 +156,7 @@ function Details({ cycle }: { cycle: Cycle }) {
         !cycle.reason && <p>No gate has judged it.</p>
       )}
       <p className="small soft">
-        {cycle.trigger.replace(/_/g, " ")}
+        {TRIGGERS[cycle.trigger] ?? words(cycle.trigger)}
         {cycle.window_start && (
           <>
             {" · bars from "}

@@ -76,7 +76,7 @@ function What({ setup, set }: PartProps) {
   const packs = useLoaded(usePacks, ALL).data;
   const datasets = useLoaded(useDatasets, ALL).data;
   const completed = useLoaded(useCompleted, ALL).data;
-  const none: [string, string] = ["", "As the server's settings say"];
+  const none: [string, string] = ["", "The server's settings"];
   return (
     <>
       <Choice
@@ -84,7 +84,7 @@ function What({ setup, set }: PartProps) {
         hint="The first cycle continues from its checkpoint"
         value={setup.base}
         change={set("base")}
-        options={[["", "None: the first cycle trains one"], ...named(completed)]}
+        options={[["", "None: from nothing"], ...named(completed)]}
       />
       <Choice
         label="Hyperparameter pack"

@@ -3,7 +3,7 @@ import { Action } from "../../components/actions";
 import { Badge, Figure, Panel, ProgressBar, Time } from "../../components/basics";
 import { short, whole } from "../../lib/format";
 import { useNow } from "../../lib/hooks";
-import { moment, span } from "../../lib/time";
+import { moment, recurrence, span } from "../../lib/time";
 import { command, take } from "../../stores/continuous";
 
 /** What a schedule does now, and what can be done with it. */
@@ -33,7 +33,7 @@ export function StatusPanel({ schedule }: { schedule: Schedule }) {
         <Figure name="Market">
           {schedule.symbol ?? "–"} {schedule.timeframe}
         </Figure>
-        <Figure name="Due">{schedule.recurrence ?? "–"}</Figure>
+        <Figure name="Due">{recurrence(schedule.recurrence)}</Figure>
         <Figure name="Line">{schedule.line}</Figure>
         <Figure name="Last cycle">
           <Time at={schedule.last_cycle_at} />

@@ -2,11 +2,12 @@ import { useState } from "react";
 import { Link } from "wouter";
 import type { Experiment } from "../../api/types";
 import { Badge, Panel, Time } from "../../components/basics";
+import { Older } from "../../components/older";
 import { Empty, Shown } from "../../components/states";
 import { short } from "../../lib/format";
 import { useLoaded, useTitle } from "../../lib/hooks";
 import { moment, span } from "../../lib/time";
-import { useExperiments } from "../../stores/experiments";
+import { olderExperiments, useExperiments } from "../../stores/experiments";
 import { LaunchPanel } from "./launch";
 
 const STATUSES = ["", "running", "completed", "failed", "cancelled", "interrupted"];
@@ -42,13 +43,16 @@ export default function ExperimentsPage() {
       {isNew && <LaunchPanel />}
       <Panel title="Trainings">
         <Shown entry={entry} lines={6} again={() => void useExperiments.getState().load(status)}>
-          {({ experiments }) =>
-            experiments.length === 0 ? (
+          {(page) =>
+            page.rows.length === 0 ? (
               <Empty title={status ? `No training is ${status}` : "No training yet"}>
                 Each cycle of a schedule is one, and so is a training that you start here.
               </Empty>
             ) : (
-              <List experiments={experiments} />
+              <>
+                <List experiments={page.rows} />
+                <Older page={page} more={() => olderExperiments(status)} />
+              </>
             )
           }
         </Shown>
@@ -103,7 +107,7 @@ function List({ experiments }: { experiments: Experiment[] }) {
                     href={`/models/${encodeURIComponent(it.model_id)}`}
                     title={it.model_id}
                   >
-                    {short(it.model_id, 24)}
+                    {short(it.model_id, 34)}
                   </Link>
                 ) : (
                   "–"

@@ -39,7 +39,7 @@ export function LaunchPanel() {
       setBusy(false);
     }
   };
-  const none: [string, string] = ["", "As the server's settings say"];
+  const none: [string, string] = ["", "The server's settings"];
   return (
     <Panel title="New training">
       <form className="form" onSubmit={(event) => void send(event)}>

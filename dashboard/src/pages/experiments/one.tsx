@@ -156,7 +156,7 @@ export function Metrics({ metrics, title = "Result" }: { metrics: Loose; title?:
       {list(first.length > 0 ? first : rest)}
       {first.length > 0 && rest.length > 0 && (
         <details>
-          <summary>All {whole(known.length)} figures</summary>
+          <summary>{whole(rest.length)} more figures</summary>
           {list(rest)}
         </details>
       )}

@@ -3,10 +3,11 @@ import { Link } from "wouter";
 import type { LineInfo, Model } from "../../api/types";
 import { Action } from "../../components/actions";
 import { Badge, Figure, Panel, Time } from "../../components/basics";
+import { Older } from "../../components/older";
 import { Empty, Shown } from "../../components/states";
-import { metric, short } from "../../lib/format";
+import { metric, short, words } from "../../lib/format";
 import { useLoaded, useTitle } from "../../lib/hooks";
-import { decide, rollBack, useLines, useModels } from "../../stores/models";
+import { decide, olderModels, overrule, rollBack, useLines, useModels } from "../../stores/models";
 
 /** Who trades, who waits, and every model. */
 export default function ModelsPage() {
@@ -47,11 +48,14 @@ export default function ModelsPage() {
         }
       >
         <Shown entry={models} lines={5}>
-          {(all) =>
-            all.length === 0 ? (
+          {(page) =>
+            page.rows.length === 0 ? (
               <Empty title="No model yet">A training makes one.</Empty>
             ) : (
-              <List models={all} />
+              <>
+                <List models={page.rows} />
+                <Older page={page} more={() => olderModels(line)} />
+              </>
             )
           }
         </Shown>
@@ -108,6 +112,7 @@ function LinePanel({ line }: { line: LineInfo }) {
             {!held.approvable && ", and the champion that it was compared with has gone: it is judged again"}
           </span>
           <Decisions id={held.model_id} />
+          {!held.approvable && <Overrule id={held.model_id} outcome={null} />}
         </div>
       ))}
       {champion && (
@@ -148,6 +153,27 @@ export function Decisions({ id }: { id: string }) {
         act={(reason) => decide(id, "reject", reason)}
       />
     </div>
+  );
+}
+
+/** What can be done with a model that the gate did not let through. */
+export function Overrule({ id, outcome }: { id: string; outcome: string | null | undefined }) {
+  return (
+    <Action
+      label="Overrule"
+      kind="danger"
+      reason
+      confirm={
+        <p>
+          {outcome
+            ? `The gate's verdict is ${words(outcome).toLowerCase()}.`
+            : "The gate has not let it through."}{" "}
+          {short(id, 40)} becomes the champion all the same, at the grade that its arm has earned, and traders
+          load it.
+        </p>
+      }
+      act={(reason) => overrule(id, reason)}
+    />
   );
 }
 

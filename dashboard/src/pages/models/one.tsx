@@ -4,11 +4,12 @@ import { Action } from "../../components/actions";
 import { Badge, Figure, Panel, Time } from "../../components/basics";
 import { Empty, Shown } from "../../components/states";
 import { Meter, VerdictBox } from "../../components/verdict";
+import { canOverrule } from "../../lib/decisions";
 import { short, whole } from "../../lib/format";
 import { useLoaded, useTitle } from "../../lib/hooks";
 import { decide, useModel } from "../../stores/models";
 import { Metrics } from "../experiments/one";
-import { Decisions, ModelLink } from ".";
+import { Decisions, ModelLink, Overrule } from ".";
 
 /** One model: where it comes from, what the gate said, and what became of it. */
 export default function ModelPage({ params }: { params: { id: string } }) {
@@ -67,6 +68,7 @@ function Head({ detail }: { detail: ModelDetail }) {
         <Badge status={model.status} />
         {model.champion && <Badge status="champion" />}
         {model.held && <Decisions id={id} />}
+        {canOverrule(detail) && <Overrule id={id} outcome={detail.verdict?.outcome} />}
         {pin ? (
           <Action
             label="Unpin"
@@ -130,7 +132,9 @@ function About({ detail }: { detail: ModelDetail }) {
         </Figure>
         <Figure name="Seed">{String(detail.seed)}</Figure>
         <Figure name="Weights">{whole(detail.weights_bytes)} B</Figure>
-        <Figure name="Code">{detail.code_version}</Figure>
+        <Figure name="Code">
+          <span className="mono small">{detail.code_version}</span>
+        </Figure>
         <Figure name="SHA-256" title={detail.sha256}>
           <span className="mono small">{short(detail.sha256, 17)}</span>
         </Figure>
@@ -192,7 +196,8 @@ function Ledger({ promotions, id }: { promotions: Promotion[]; id: string }) {
                       <Time at={it.committed_at ?? it.created_at} />
                     </td>
                     <td data-label="What">
-                      {it.kind}, {came ? "became champion" : "left"}
+                      {came ? "became champion" : "was replaced"}
+                      {it.kind !== "promote" && ` (${it.kind})`}
                       {it.state !== "committed" && ` (${it.state})`}
                     </td>
                     <td data-label="Other">

@@ -25,7 +25,7 @@ export function BookPanels({ book }: { book: Book }) {
         )}
       </Panel>
       <Panel title="Fills" wide>
-        <Fills fills={fills} />
+        <Fills fills={fills} symbol={book.session.symbol} />
       </Panel>
       <Panel title="Models">
         <Swaps swaps={swaps} />
@@ -50,7 +50,14 @@ function Equity({ book }: { book: Book }) {
 
 const newest = <T,>(rows: T[]): T[] => rows.slice(-ROWS).reverse();
 
-function Fills({ fills }: { fills: LiveFill[] }) {
+/** A fee with what it was taken in. */
+export function fee({ fee_quantity: taken, fee_cash: cash }: LiveFill, symbol: string): string {
+  const [asset, quote] = symbol.split("/");
+  const named = (amount: string, unit: string | undefined) => (unit ? `${amount} ${unit}` : amount);
+  return taken ? named(quantity(taken), asset) : named(money(cash), quote);
+}
+
+function Fills({ fills, symbol }: { fills: LiveFill[]; symbol: string }) {
   if (fills.length === 0) return <Empty title="No fill yet">Orders appear here when they are filled.</Empty>;
   return (
     <div className="scroll">
@@ -85,7 +92,7 @@ function Fills({ fills }: { fills: LiveFill[] }) {
                 {price(fill.expected_price)}
               </td>
               <td data-label="Fee" className="number">
-                {fill.fee_quantity ? quantity(fill.fee_quantity) : money(fill.fee_cash)}
+                {fee(fill, symbol)}
               </td>
               <td data-label="Model">{fill.model_version ? `v${fill.model_version}` : "–"}</td>
             </tr>

@@ -6,6 +6,7 @@ import { local } from "../../lib/time";
 import { useBook, useSessions } from "../../stores/live";
 import { BookPanels } from "./book";
 import { SessionPanel } from "./session";
+import { ShadowPanels } from "./shadows";
 import { StartPanel } from "./start";
 
 /** The traders: what each holds, how it has done, and what stops it. */
@@ -56,7 +57,12 @@ export default function PaperPage() {
             <div className="grid">
               <SessionPanel session={now} />
               <Shown entry={book} lines={5}>
-                {(data) => <BookPanels book={data} />}
+                {(data) => (
+                  <>
+                    <BookPanels book={data} />
+                    <ShadowPanels session={now.session_id} line={now.line} />
+                  </>
+                )}
               </Shown>
             </div>
           ) : (

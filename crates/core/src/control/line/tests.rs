@@ -24,6 +24,10 @@ fn command() -> impl Strategy<Value = ControlCommand> {
     ]
 }
 
+fn asker() -> impl Strategy<Value = Asker> {
+    prop_oneof![Just(Asker::Command), Just(Asker::Interface), Just(Asker::Program)]
+}
+
 fn time() -> impl Strategy<Value = Timestamp> {
     (0..4_000_000_000_000_i64).prop_map(|millis| Timestamp::from_millis(millis).unwrap())
 }
@@ -140,8 +144,8 @@ fn reply() -> impl Strategy<Value = ControlReply> {
 
 proptest! {
     #[test]
-    fn a_request_reads_back_as_written(id in any::<u64>(), command in command()) {
-        let request = ControlRequest { id, command };
+    fn a_request_reads_back_as_written(id in any::<u64>(), by in asker(), command in command()) {
+        let request = ControlRequest { id, by, command };
         let line = request.to_line().unwrap();
         prop_assert!(line.ends_with(b"\n") && !line[..line.len() - 1].contains(&b'\n'));
         prop_assert_eq!(ControlRequest::from_line(&line).unwrap(), request.clone());
@@ -166,7 +170,7 @@ proptest! {
 fn every_verb_has_its_word() {
     let check = |line: &str, expected: ControlCommand| {
         let read = ControlRequest::from_line(line.as_bytes()).unwrap();
-        assert_eq!(read, ControlRequest { id: 0, command: expected }, "{line}");
+        assert_eq!(read, ControlRequest { id: 0, by: Asker::Program, command: expected }, "{line}");
     };
     let reason = || Reason::cut("news");
     check(r#"{"command":"status"}"#, ControlCommand::Status {});

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use walkforward_core::{ControlCommand, Reason, SessionId};
+use walkforward_core::{Asker, ControlCommand, Reason, SessionId};
 
 use super::unknown;
 use crate::app::{App, Json, MayTrade, Path};
@@ -78,7 +78,7 @@ async fn command(
             None => unknown(&id),
         });
     };
-    let status = session.ask(command).await?;
+    let status = session.ask_as(Asker::Interface, command).await?;
     Ok(Json(StatusView::from(&status)))
 }
 

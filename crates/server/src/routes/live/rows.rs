@@ -15,7 +15,7 @@ use crate::app::{App, MayRead, Path, Query};
 use crate::openapi::{ChangeProblems, Problems};
 use crate::problem::Problem;
 use crate::routes::query::{AfterQuery, is_full, limit, parsed, tagged};
-use crate::views::{LiveBarView, LiveEventView, LiveFillView, LiveSwapView};
+use crate::views::{LiveBarView, LiveEventView, LiveFillView, LiveSwapView, WatchView};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -23,6 +23,14 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(fills))
         .routes(routes!(swaps))
         .routes(routes!(events))
+        .routes(routes!(shadows))
+}
+
+/// The models beside a session's.
+#[derive(Serialize, ToSchema)]
+struct Shadows {
+    /// What they have come to; none where nobody watches, or before the first word.
+    watch: Option<WatchView>,
 }
 
 /// Bars of a session.
@@ -159,6 +167,37 @@ async fn events(
 ) -> Result<Response, Problem> {
     let (events, next_after) = page(&app, &id, &query, Store::live_events).await?;
     tagged(&headers, &SessionEvents { events, next_after })
+}
+
+/// The models that decide beside a session's on the same bars: each challenger with its return beside the champion's, and
+/// where the rules stand that take the champion back.
+#[utoipa::path(
+    get,
+    path = "/api/live/sessions/{id}/shadows",
+    tag = "live",
+    params(("id" = String, Path, description = "Name of the session")),
+    responses(
+        (status = 200, body = Shadows),
+        (status = 304, description = "Nothing has changed since the answer with this tag"),
+        Problems,
+        ChangeProblems
+    ),
+    security(("token" = ["read"]))
+)]
+async fn shadows(
+    State(app): State<App>,
+    _may: MayRead,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = parsed::<SessionId>("id", &id)?;
+    let read = move |app: &App| {
+        let store = &app.parts.store;
+        store.find_live_session(&id)?.ok_or_else(|| unknown(&id))?;
+        Ok(store.live_watch(&id)?)
+    };
+    let watch = app.change(read).await?.map(WatchView::from);
+    tagged(&headers, &Shadows { watch })
 }
 
 type Rows<T> = Result<Vec<Numbered<T>>, StoreError>;

@@ -1,23 +1,21 @@
-import type { DatasetConfig, Loose, Pack } from "../api/types";
-import { Badge, Panel, Time } from "../components/basics";
-import { Empty, Shown } from "../components/states";
-import { flat, words } from "../lib/format";
-import { useLoaded, useTitle } from "../lib/hooks";
-import { useDatasets, usePacks } from "../stores/catalog";
+import type { DatasetConfig, Loose, Pack } from "../../api/types";
+import { Badge, Panel, Time } from "../../components/basics";
+import { Empty, Shown } from "../../components/states";
+import { flat, words } from "../../lib/format";
+import { useLoaded } from "../../lib/hooks";
+import { useDatasets, usePacks } from "../../stores/catalog";
 
-/** What trainings are made of: where bars come from, and hyperparameters. */
-export default function DataPage() {
-  useTitle("Data");
+/** What trainings can be made of: where bars come from, and hyperparameters. */
+export function Recipes() {
   const datasets = useLoaded(useDatasets, "all");
   const packs = useLoaded(usePacks, "all");
   return (
     <>
-      <h1>Data</h1>
-      <h2>Datasets</h2>
+      <h2>Dataset configurations</h2>
       <Shown entry={datasets} lines={5} again={() => void useDatasets.getState().load("all")}>
         {(all) =>
           all.length === 0 ? (
-            <Empty title="No dataset">
+            <Empty title="No dataset configuration">
               <code>orchestrate datasets add</code> makes one.
             </Empty>
           ) : (
@@ -30,14 +28,20 @@ export default function DataPage() {
         }
       </Shown>
       <h2>Hyperparameter packs</h2>
-      <Shown entry={packs} lines={5}>
-        {(all) => (
-          <div className="grid">
-            {all.map((pack) => (
-              <PackPanel key={pack.id} pack={pack} />
-            ))}
-          </div>
-        )}
+      <Shown entry={packs} lines={5} again={() => void usePacks.getState().load("all")}>
+        {(all) =>
+          all.length === 0 ? (
+            <Empty title="No pack">
+              <code>orchestrate packs add</code> makes one.
+            </Empty>
+          ) : (
+            <div className="grid">
+              {all.map((pack) => (
+                <PackPanel key={pack.id} pack={pack} />
+              ))}
+            </div>
+          )
+        }
       </Shown>
     </>
   );
