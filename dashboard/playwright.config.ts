@@ -3,11 +3,15 @@ import { defineConfig } from "@playwright/test";
 /** A machine that does other things meanwhile is slow; nothing here waits longer than it has to. */
 const PATIENCE_MS = 45_000;
 
+// Every process of the run calls its folders by the same name.
+process.env.WALKFORWARD_WALK ??= String(process.pid);
+
 // The walk through the page in Debian's chromium, against the real binaries.
 export default defineConfig({
   testDir: "e2e",
   testMatch: "*.spec.ts",
   outputDir: "e2e/results",
+  globalTeardown: "./e2e/support/teardown.ts",
   workers: 2,
   timeout: 4 * PATIENCE_MS,
   globalTimeout: 15 * 60_000,

@@ -145,6 +145,10 @@ fn a_bad_champion_is_rolled_back_within_the_declared_bars_of_a_replay() {
     assert_eq!(session[0].equity.get(), summary["equity"].as_f64().unwrap());
     let told = store.live_events(id, 0, 1_000).unwrap();
     assert_eq!(told.iter().filter(|event| event.row.kind == "guard").count(), 1);
+    let acts = store.acts_after(0, 100).unwrap();
+    let verdicts: Vec<&str> =
+        acts.iter().filter(|act| act.act == "session.verdict").map(|act| act.actor.as_str()).collect();
+    assert_eq!(verdicts, ["trader:watch"]);
     let verified = world.live_trader(&["verify", "--journal", "journal", "--json"]).expect_code(0).json();
     assert_eq!(verified["differences"], 0, "{verified}");
 }

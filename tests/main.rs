@@ -29,6 +29,7 @@ mod evaluate_command;
 mod evidence_command;
 mod experiments_command;
 mod gates_command;
+mod grafana;
 mod interface;
 mod interval_loop;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -41,6 +42,7 @@ mod live_tools;
 mod live_trader;
 mod live_venue;
 mod live_watch;
+mod mlflow;
 mod models_command;
 mod notify_command;
 mod parity;

@@ -1,5 +1,6 @@
 //! Who is told what happens: through the real binaries, to sinks that take, refuse and hang.
 
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ use crate::support::{SMALL, World};
 const WEBHOOK: &str = "WALKFORWARD_NOTIFY_WEBHOOK_URL";
 /// Twenty bars a second, on and on.
 const PACED: [&str; 7] = ["--speed", "72000", "--bars", "100000", "--journal", "journal", "--quiet"];
+/// Two schedules run side by side.
+const SERVE: [&str; 6] = ["serve", "--quiet", "--listen", "0", "--max-concurrent-trainings", "2"];
 /// A hanging sink may hold up an end by three seconds; the process ends itself by force after ten.
 const END_BOUND: Duration = Duration::from_secs(60);
 
@@ -30,9 +33,10 @@ impl Process {
 
     fn server(world: &World, sink: &FakeSink) -> Self {
         let url = sink.url("/hook");
-        let process =
-            Self::start(world, "orchestrate", &["serve", "--quiet", "--listen", "0"], &[(WEBHOOK, &url)]);
-        wait_until("the server's socket", || world.path("data/orchestrate.sock").exists());
+        let process = Self::start(world, "orchestrate", &SERVE, &[(WEBHOOK, &url)]);
+        // One that was killed leaves a socket on which nobody listens.
+        let socket = world.path("data/orchestrate.sock");
+        wait_until("the server listens", || UnixStream::connect(&socket).is_ok());
         process
     }
 
@@ -74,7 +78,7 @@ fn a_test_notice_says_for_each_place_whether_it_arrived() {
     ];
     let ran = world.orchestrate(&["notify", "test", "--json"], &env).expect_code(1);
     let said = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(!said.contains("hidden") && said.contains("1 of 3 places"), "{said}");
+    assert!(!said.contains("hidden-") && said.contains("1 of 3 places"), "{said}");
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let arrived: Vec<_> =
         lines.iter().map(|line| (line["sink"].as_str().unwrap(), &line["arrived"])).collect();
@@ -84,11 +88,11 @@ fn a_test_notice_says_for_each_place_whether_it_arrived() {
     assert!(fine.seen()[0].json()["text"].as_str().unwrap().contains("notices arrive here"));
     assert_eq!(world.read_json("taken")["kind"], "test");
     let given = std::fs::read_to_string(world.path("taken.env")).unwrap();
-    assert!(given.contains("PATH=") && !given.contains("hidden"), "{given}");
+    assert!(given.contains("PATH=") && !given.contains("hidden-"), "{given}");
     gone.answer(SinkAnswer::status(204));
     world.orchestrate(&["notify", "test"], &env).expect_code(0);
     let listed = world.orchestrate(&["config", "show", "--json"], &env).expect_code(0);
-    assert!(!listed.stdout.contains("hidden"));
+    assert!(!listed.stdout.contains("hidden-"));
 }
 
 #[test]

@@ -53,10 +53,9 @@ impl Notices {
         let cursor = service.cursor().cloned();
         let about =
             About { subject: format!("{} {}", config.line, config.symbol), link: notify.link("/paper") };
-        let freshness = is_live.then(|| Freshness::of(config));
         let reader = Reader::new(&config.journal, cursor, notifier, about, Arc::clone(clock))
-            .with_heartbeat(notify.heartbeat()?)
-            .with_freshness(freshness);
+            .with_heartbeat(notify.heartbeat()?);
+        let reader = if is_live { reader.on_live_bars(Freshness::of(config)) } else { reader };
         let reached = watch::Sender::new(None);
         let tell = Box::new(|words: &str| tracing::warn!("{words}"));
         let reading = follow(Box::new(reader), handle.synced(), reached, FollowOptions::default(), tell);

@@ -19,9 +19,10 @@ const BATCH: u32 = 500;
 /// Columns that a reason has in a table of 80.
 const REASON_COLUMNS: usize = 28;
 
-const ABOUT: &str = "What people did: approvals, rollbacks, pins, changes of schedules, packs and datasets, trainings. Each \
-row has the hash of the one before it, so that a row that was changed, put between or taken out is found. Acts are written \
-down before they are done; one that was refused is there too.";
+const ABOUT: &str = "What people did: approvals, rollbacks, pins, changes of schedules, packs and datasets, trainings, and what \
+traders were told. Each row has the hash of the one before it, so that a row that was changed, put between or taken out is \
+found. Acts are written down before they are done; one that was refused is there too. What a trader was told by its own \
+commands, signals and files comes from its journal.";
 
 /// The subcommand with its own subcommands.
 pub(crate) fn command() -> Command {

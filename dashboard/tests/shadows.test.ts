@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { evidenceOf, ruleGauge } from "../src/lib/shadows";
+import { evidenceOf, inOrder, ruleGauge } from "../src/lib/shadows";
 
 describe("a rule of the watch", () => {
   it("is drawn with its limit where one sees that it is passed", () => {
@@ -8,6 +8,11 @@ describe("a rule of the watch", () => {
     expect(gauge.fill).toBeCloseTo(1 / 3, 10);
     expect(gauge.limits).toEqual([1 / 1.5]);
     expect(ruleGauge({ rule: "evidence", value: 400, limit: 20 }).fill).toBe(1);
+  });
+
+  it("comes after the evidence, and one that nobody knows is the last", () => {
+    const rules = ["new", "errors", "evidence"].map((rule) => ({ rule, value: 0, limit: 1 }));
+    expect(inOrder(rules).map(({ rule }) => rule)).toEqual(["evidence", "errors", "new"]);
   });
 
   it("that is off has neither fill nor limit, and says so", () => {

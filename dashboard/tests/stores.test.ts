@@ -11,6 +11,7 @@ import {
   useHistory,
   useSchedules,
 } from "../src/stores/continuous";
+import { launch } from "../src/stores/experiments";
 import { resource } from "../src/stores/resource";
 
 interface Asked {
@@ -196,5 +197,21 @@ describe("a history", () => {
     expect(now?.cycles.map((it) => it.cycle_number)).toEqual([3, 2, 1]);
     await older("a");
     expect(asked.length).toBe(1);
+  });
+});
+
+describe("a training", () => {
+  it("is begun when its record is there", async () => {
+    answers["POST /api/training/launch"] = { body: { experiment_id: "new" } };
+    answers["GET /api/experiments?limit=50"] = { body: { experiments: [] } };
+    let isBegun = false;
+    const begun = launch({ tags: [] }).then((id) => {
+      isBegun = true;
+      return id;
+    });
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(2));
+    expect(isBegun).toBe(false);
+    answers["GET /api/experiments?limit=50"] = { body: { experiments: [{ experiment_id: "new" }] } };
+    expect(await begun).toBe("new");
   });
 });

@@ -32,6 +32,13 @@ impl Api {
         self.expect("GET", path, None, 200..300)
     }
 
+    /// What is at `path`, as it came.
+    pub(crate) fn text(&self, path: &str) -> String {
+        let (status, text) = self.exchange("GET", path, None);
+        assert_eq!(status, 200, "{path}: {text}");
+        text
+    }
+
     /// Sends `body` and gives the answer of what was done.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         self.expect("POST", path, Some(body), 200..300)

@@ -64,7 +64,10 @@ pub(super) struct Reader {
     notifier: Notifier,
     about: About,
     clock: Arc<dyn Clock>,
-    started_at: Timestamp,
+    /// The last record that was there when it began: what comes up to it is from before.
+    before: Option<JournalPosition>,
+    /// Whether the records' times are those of the clock: a replay's are not.
+    is_live: bool,
     heartbeat: Option<Heartbeat>,
     freshness: Option<Freshness>,
     batch: Vec<Notice>,
@@ -86,8 +89,9 @@ impl Reader {
             cursor: cursor.and_then(|cursor| serde_json::from_value(cursor).ok()),
             notifier,
             about,
-            started_at: clock.now(),
             clock,
+            before: None,
+            is_live: false,
             heartbeat: None,
             freshness: None,
             batch: Vec::new(),
@@ -99,8 +103,9 @@ impl Reader {
         Self { heartbeat, ..self }
     }
 
-    pub(super) fn with_freshness(self, freshness: Option<Freshness>) -> Self {
-        Self { freshness, ..self }
+    /// The session is one on live bars.
+    pub(super) fn on_live_bars(self, freshness: Freshness) -> Self {
+        Self { freshness: Some(freshness), is_live: true, ..self }
     }
 
     /// Behind the cursor; without one, or where the journal has begun anew, with the segment that is written now.
@@ -111,15 +116,17 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, record: &JournalRecord) {
+    fn take(&mut self, at: JournalPosition, record: &JournalRecord) {
         let now = self.clock.now();
-        let at = time_of(record).unwrap_or(now);
-        if let (JournalRecord::Bar(_), true) = (record, at >= self.started_at) {
+        let time = time_of(record).unwrap_or(now);
+        let is_from_before = self.before.is_some_and(|before| at <= before);
+        if matches!(record, JournalRecord::Bar(_)) && !is_from_before {
             self.heartbeat.iter().for_each(Heartbeat::ping);
         }
-        // Nobody needs to hear of it any more.
-        if u128::try_from(now.millis_since(at)).unwrap_or(0) < MAX_AGE.as_millis() {
-            self.batch.extend(notice_of(record, &self.about, at));
+        let age_ms = u128::try_from(now.millis_since(time)).unwrap_or(0);
+        // Nobody needs to hear any more of what is older.
+        if !(is_from_before && self.is_live && age_ms >= MAX_AGE.as_millis()) {
+            self.batch.extend(notice_of(record, &self.about, time));
         }
     }
 
@@ -143,7 +150,10 @@ impl Follower for Reader {
     fn advance(&mut self, until: JournalPosition) -> Result<Advance, FollowError> {
         let mut tail = match self.tail.take() {
             Some(tail) => tail,
-            None => self.begin(until),
+            None => {
+                self.before = Some(until);
+                self.begin(until)
+            }
         };
         let advanced = self.read(&mut tail, until);
         let at = tail.position();
@@ -164,9 +174,9 @@ impl Reader {
             match tail.next(Some(until))? {
                 None => return Ok(Advance::UpToDate),
                 Some(Tailed::Gap { .. }) => {}
-                Some(Tailed::Record(_, record)) => {
+                Some(Tailed::Record(at, record)) => {
                     self.since_kept += 1;
-                    self.take(&record);
+                    self.take(at, &record);
                 }
             }
         }

@@ -36,6 +36,16 @@ const OWNERS_FOLDER: u32 = 0o700;
 /// Where bars may come from.
 const SOURCES: [&str; 3] = ["synthetic", "replay", "alpaca"];
 
+/// Where traders on paper work, and with which settings where nothing else is wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) data_dir: PathBuf,
+    pub(super) models_dir: PathBuf,
+    pub(super) line: String,
+    /// The server's settings file.
+    pub(super) config: Option<PathBuf>,
+}
+
 /// A trader on paper that is wanted.
 pub(super) struct PaperTrader {
     journal: PathBuf,
@@ -45,13 +55,8 @@ pub(super) struct PaperTrader {
 
 impl PaperTrader {
     /// Checks what was asked for. Each line and symbol has a journal of its own.
-    pub(super) fn new(
-        data_dir: &Path,
-        models_dir: &Path,
-        line: &str,
-        wanted: &StartPaper,
-    ) -> Result<Self, Refusal> {
-        let line: LineName = read("line", wanted.line.as_deref().unwrap_or(line))?;
+    pub(super) fn new(place: &Place, wanted: &StartPaper) -> Result<Self, Refusal> {
+        let line: LineName = read("line", wanted.line.as_deref().unwrap_or(&place.line))?;
         let symbol: Option<Symbol> = wanted.symbol.as_deref().map(|text| read("symbol", text)).transpose()?;
         let timeframe: Option<Timeframe> =
             wanted.timeframe.as_deref().map(|text| read("timeframe", text)).transpose()?;
@@ -69,11 +74,12 @@ impl PaperTrader {
             |text: &String| text.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "");
         let of_symbol = symbol.as_ref().map(|symbol| format!("-{}", kept(symbol)));
         let name = format!("paper-{line}{}", of_symbol.unwrap_or_default());
-        let live = data_dir.join("live");
+        let live = place.data_dir.join("live");
         let (journal, log) = (live.join(&name), live.join(format!("{name}.log")));
-        let flags: [(&str, Option<&OsStr>); 8] = [
-            ("data-dir", Some(data_dir.as_os_str())),
-            ("models-dir", Some(models_dir.as_os_str())),
+        let flags: [(&str, Option<&OsStr>); 9] = [
+            ("config", place.config.as_deref().map(Path::as_os_str)),
+            ("data-dir", Some(place.data_dir.as_os_str())),
+            ("models-dir", Some(place.models_dir.as_os_str())),
             ("journal", Some(journal.as_os_str())),
             ("line", Some(line.as_str().as_ref())),
             ("symbol", symbol.as_deref().map(OsStr::new)),
@@ -197,8 +203,12 @@ mod tests {
     use super::*;
 
     fn trader(wanted: &StartPaper) -> Result<PaperTrader, String> {
-        let (data, models) = (Path::new("data"), Path::new("models"));
-        PaperTrader::new(data, models, "main", wanted).map_err(|refusal| refusal.detail)
+        PaperTrader::new(&place("data"), wanted).map_err(|refusal| refusal.detail)
+    }
+
+    fn place(data_dir: impl Into<PathBuf>) -> Place {
+        let (data_dir, models_dir) = (data_dir.into(), "models".into());
+        Place { data_dir, models_dir, line: "main".to_owned(), config: Some("own.toml".into()) }
     }
 
     #[test]
@@ -212,13 +222,13 @@ mod tests {
         assert!(trader.arguments.contains(&"--venue=paper".into()));
         assert!(trader.arguments.contains(&"--journal=data/live/paper-main-btcusd".into()));
         assert!(trader.arguments.contains(&"--source=alpaca".into()));
+        assert!(trader.arguments.contains(&"--config=own.toml".into()));
     }
 
     /// What becomes of a trader whose program is another one.
     async fn run(program: &str) -> Refusal {
         let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("data");
-        let trader = PaperTrader::new(&data, Path::new("models"), "main", &StartPaper::default()).unwrap();
+        let trader = PaperTrader::new(&place(dir.path().join("data")), &StartPaper::default()).unwrap();
         trader.run(Path::new(program)).await.unwrap_err()
     }
 
@@ -245,8 +255,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_is_nobody_s_fault_but_the_server_s() {
         let dir = tempfile::tempdir().unwrap();
-        let trader =
-            PaperTrader::new(dir.path(), Path::new("models"), "main", &StartPaper::default()).unwrap();
+        let trader = PaperTrader::new(&place(dir.path()), &StartPaper::default()).unwrap();
         let refusal = trader.run(&dir.path().join("nothing")).await.unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::Internal);
     }

@@ -10,7 +10,7 @@ use walkforward_core::{SessionControl, SessionId};
 use walkforward_live::{ControlClient, socket_path};
 use walkforward_server::{Refusal, RefusalKind, RunningSessions, StartPaper};
 
-use super::paper::PaperTrader;
+use super::paper::{PaperTrader, Place};
 use crate::home::Home;
 
 /// Most sockets that are looked at.
@@ -18,9 +18,7 @@ const MAX_SOCKETS: usize = 256;
 
 /// Sessions whose sockets lie in a data folder.
 pub(super) struct SocketSessions {
-    data_dir: PathBuf,
-    models_dir: PathBuf,
-    line: String,
+    place: Place,
     /// One trader is started after another: the second one finds the first.
     starting: Mutex<()>,
 }
@@ -29,7 +27,8 @@ impl SocketSessions {
     pub(super) fn new(home: &Home) -> Self {
         let line = home.settings.require("line.name").unwrap_or_else(|_| "default".to_owned());
         let (data_dir, models_dir) = (home.folders.data_dir.clone(), home.folders.models_dir.clone());
-        Self { data_dir, models_dir, line, starting: Mutex::default() }
+        let config = home.settings.file().map(Path::to_owned);
+        Self { place: Place { data_dir, models_dir, line, config }, starting: Mutex::default() }
     }
 
     /// The names of the sockets on which somebody listens. It blocks.
@@ -46,7 +45,7 @@ impl SocketSessions {
     }
 
     fn client(&self, id: &SessionId) -> Arc<dyn SessionControl> {
-        Arc::new(ControlClient::new(&socket_path(&self.data_dir, id)))
+        Arc::new(ControlClient::new(&socket_path(&self.place.data_dir, id)))
     }
 }
 
@@ -58,19 +57,19 @@ pub(super) fn answers(socket: &Path) -> bool {
 #[async_trait]
 impl RunningSessions for SocketSessions {
     async fn list(&self) -> Vec<(SessionId, Arc<dyn SessionControl>)> {
-        let data_dir = self.data_dir.clone();
+        let data_dir = self.place.data_dir.clone();
         let names = tokio::task::spawn_blocking(move || Self::names(&data_dir)).await.unwrap_or_default();
         names.into_iter().map(|id| (id.clone(), self.client(&id))).collect()
     }
 
     async fn find(&self, id: &SessionId) -> Option<Arc<dyn SessionControl>> {
-        let socket = socket_path(&self.data_dir, id);
+        let socket = socket_path(&self.place.data_dir, id);
         let is_there = tokio::task::spawn_blocking(move || answers(&socket)).await.unwrap_or(false);
         is_there.then(|| self.client(id))
     }
 
     async fn start(&self, wanted: StartPaper) -> Result<SessionId, Refusal> {
-        let trader = PaperTrader::new(&self.data_dir, &self.models_dir, &self.line, &wanted)?;
+        let trader = PaperTrader::new(&self.place, &wanted)?;
         let Ok(_alone) = self.starting.try_lock() else {
             return Err(Refusal::new(RefusalKind::Conflict, "a trader is being started: wait until it runs"));
         };

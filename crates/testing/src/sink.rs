@@ -5,11 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Longest body that is read, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
 /// Most requests that are kept.
 const MAX_KEPT: usize = 10_000;
+/// Longer than any machine needs until something comes.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How a [`FakeSink`] treats who comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,12 +123,15 @@ impl FakeSink {
         self.shared.lock().seen.clone()
     }
 
-    /// Waits until what came is as `is_so` says, and gives it. It waits for as long as that takes.
+    /// Waits until what came is as `is_so` says, and gives it.
+    ///
+    /// # Panics
+    /// It has not become so for two minutes.
     pub fn wait_until(&self, is_so: impl Fn(&[SinkRequest]) -> bool) -> Vec<SinkRequest> {
-        let mut state = self.shared.lock();
-        while !is_so(&state.seen) {
-            state = self.shared.came.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let waited =
+            self.shared.came.wait_timeout_while(self.shared.lock(), DEADLINE, |state| !is_so(&state.seen));
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "it never came: {:#?}", state.seen);
         state.seen.clone()
     }
 }

@@ -83,8 +83,11 @@ function processesIn(folder: string): number[] {
   });
 }
 
+/** Where a walk's folders are: in the system's folder for such, under a name of this run alone. */
+export const FOLDERS = join(tmpdir(), `walkforward-walk-${process.env.WALKFORWARD_WALK ?? process.pid}-`);
+
 /** Ends every process of a folder, and waits until they are gone. */
-async function clear(folder: string) {
+export async function clear(folder: string) {
   await until(`the end of the processes in ${folder}`, () => {
     const left = processesIn(folder);
     for (const pid of left) {
@@ -103,7 +106,7 @@ export class Server {
   #child: ChildProcess | null = null;
   #said = "";
   #port = 0;
-  readonly folder = mkdtempSync(join(tmpdir(), "walkforward-walk-"));
+  readonly folder = mkdtempSync(FOLDERS);
   /** The link that the first start printed, with its token. */
   link = "";
 

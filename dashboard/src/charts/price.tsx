@@ -39,16 +39,19 @@ export default function Price({ bars, fills, swaps, height = 320 }: PriceProps) 
       const sides = { upColor: good, downColor: bad, wickUpColor: good, wickDownColor: bad };
       const candles = chart.addSeries(CandlestickSeries, { ...sides, borderVisible: false });
       const marked = { candles: createSeriesMarkers(candles), closes: createSeriesMarkers(closes) };
-      let isFirst = true;
+      let known = 0;
       return {
         feed(rows: Rows) {
+          const seen = chart.timeScale().getVisibleLogicalRange();
+          const seesAll = known === 0 || (seen !== null && seen.from <= 0 && seen.to >= known - 1);
           const shown = drawn(rows, { good, bad, soft });
           closes.setData(shown.closes);
           candles.setData(shown.candles);
           marked.closes.setMarkers(shown.marks.closes);
           marked.candles.setMarkers(shown.marks.candles);
-          if (isFirst) chart.timeScale().setVisibleLogicalRange(allOf(rows.bars.length));
-          isFirst = false;
+          // Whoever looks at a part goes on looking at it.
+          if (seesAll) chart.timeScale().setVisibleLogicalRange(allOf(rows.bars.length));
+          known = rows.bars.length;
         },
         resize: (to: number) => chart.resize(to, height),
         destroy: () => chart.remove(),

@@ -11,7 +11,8 @@ export interface Defect {
 /** Above this share of missing bars a window is a poor one. */
 const MUCH_MISSING = 0.01;
 
-const bars = (count: number) => `${whole(count)} ${count === 1 ? "bar" : "bars"}`;
+/** A number of bars in words. */
+export const bars = (count: number) => `${whole(count)} ${count === 1 ? "bar" : "bars"}`;
 const rows = (count: number) => `${whole(count)} ${count === 1 ? "row" : "rows"}`;
 const is = (count: number) => (count === 1 ? "is" : "are");
 const has = (count: number) => (count === 1 ? "has" : "have");

@@ -1,6 +1,6 @@
 import type { Loose, Rule } from "../api/types";
 import type { Gauge } from "./evidence";
-import { figure, NONE, percent, whole } from "./format";
+import { figure, fixed, NONE, percent, whole } from "./format";
 
 /** A gauge goes on behind its limit, so that one sees by how much it is passed. */
 const BEYOND = 1.5;
@@ -16,8 +16,15 @@ function written(rule: string, value: number | null | undefined): string {
   if (value === null || value === undefined) return NONE;
   if (rule === "evidence") return `E = ${figure(value)}`;
   if (rule === "drawdown") return percent(value, 1);
-  if (rule === "turnover") return `${figure(value)} × equity`;
+  if (rule === "turnover") return `${fixed(value)} × equity`;
   return whole(value);
+}
+
+/** Rules in the order of their names. */
+export function inOrder(rules: Rule[]): Rule[] {
+  const places = Object.keys(NAMES);
+  const place = ({ rule }: Rule) => (places.includes(rule) ? places.indexOf(rule) : places.length);
+  return [...rules].sort((a, b) => place(a) - place(b));
 }
 
 /** Where a rule stands that takes the champion back: its limit is two thirds of the way. */

@@ -51,9 +51,19 @@ function again() {
   for (const key of Object.keys(useExperiments.getState().entries)) void useExperiments.getState().load(key);
 }
 
-/** Begins a training. */
+/** Between two looks for a training that begins, ms. */
+const LOOK_MS = 250;
+/** Looks for it: it begins when its first bars are read. */
+const MOST_LOOKS = 80;
+
+/** Begins a training, and answers when its record is there, or after {@link MOST_LOOKS}. */
 export async function launch(wanted: NewTraining): Promise<string> {
   const { experiment_id: id } = await post<{ experiment_id: string }>("/api/training/launch", wanted);
+  for (let look = 0; look < MOST_LOOKS; look += 1) {
+    const { experiments } = await get<Experiments>(`/api/experiments${query({ limit: PAGE })}`);
+    if (experiments.some((it) => it.experiment_id === id)) break;
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  }
   again();
   return id;
 }

@@ -1,8 +1,10 @@
 //! What the names and numbers in an address look like, said once for all routes.
 
+use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, Object, Schema, SchemaFormat, SchemaType, Type};
+use walkforward_store::ExperimentStatus;
 
 /// Name of a row: a schedule, an experiment, a pack, a dataset configuration.
 const ROW: &str = "^[a-z0-9][a-z0-9._-]{0,63}$";
@@ -31,9 +33,14 @@ pub(super) fn constrain(path: &str, parameter: &mut Parameter) {
     if schema.format == Some(SchemaFormat::KnownFormat(KnownFormat::Int64)) && schema.minimum.is_some() {
         // A number that is never negative may be twice as large.
         schema.format = Some(SchemaFormat::Custom("uint64".to_owned()));
+        schema.maximum = schema.maximum.take().or(Some(u64::MAX.into()));
     }
     if takes_text(schema) && schema.pattern.is_none() {
         schema.pattern = pattern.map(str::to_owned);
+    }
+    if path == "/api/experiments" && parameter.name == "status" {
+        let words = ExperimentStatus::ALL.iter().map(|status| Value::from(status.to_string()));
+        schema.enum_values = Some(words.collect());
     }
 }
 
@@ -44,6 +51,8 @@ fn pattern(path: &str, name: &str, is_in_path: bool) -> Option<&'static str> {
         "line" => Some(LINE),
         "schedule_id" => Some(ROW),
         "before" if is_below("/api/experiments") => Some(ROW),
+        "before" if is_below("/api/models") => Some(MODEL),
+        "before" if is_below("/api/models") => Some(MODEL),
         "id" if !is_in_path => None,
         "id" if is_below("/api/live/") => Some(SESSION),
         "id" if is_below("/api/models/") => Some(MODEL),
@@ -81,8 +90,11 @@ mod tests {
 
     #[test]
     fn every_name_in_an_address_says_what_it_looks_like() {
-        let named: Vec<_> =
-            parameters().into_iter().filter(|(_, it)| it["name"] == "id" || it["name"] == "line").collect();
+        // Where a list goes on behind a name, it is a name as well.
+        let is_text = |it: &Value| it["schema"]["type"].to_string().contains("string");
+        let is_name =
+            |it: &Value| it["name"] == "id" || it["name"] == "line" || it["name"] == "before" && is_text(it);
+        let named: Vec<_> = parameters().into_iter().filter(|(_, it)| is_name(it)).collect();
         assert!(named.len() > 20, "{}", named.len());
         for (path, parameter) in named {
             assert!(parameter["schema"]["pattern"].is_string(), "{path}: {parameter}");
@@ -91,13 +103,19 @@ mod tests {
 
     #[test]
     fn a_count_may_be_as_large_as_it_is_read() {
-        let counts: Vec<_> = parameters()
-            .into_iter()
-            .filter(|(_, it)| it["name"] == "after" && it["schema"]["minimum"] == 0)
-            .collect();
-        assert!(!counts.is_empty());
+        let counts: Vec<_> = parameters().into_iter().filter(|(_, it)| it["name"] == "after").collect();
+        assert!(counts.len() > 5, "{}", counts.len());
         for (path, count) in counts {
-            assert_ne!(count["schema"]["format"], "int32", "{path}: {count}");
+            assert_eq!(count["schema"]["maximum"], u64::MAX, "{path}: {count}");
         }
+    }
+
+    #[test]
+    fn the_words_of_a_filter_are_named() {
+        let mut all = parameters().into_iter();
+        let (_, status) =
+            all.find(|(path, it)| path == "/api/experiments" && it["name"] == "status").unwrap();
+        let words = status["schema"]["enum"].as_array().unwrap();
+        assert!(words.contains(&"interrupted".into()) && words.len() == 7, "{status}");
     }
 }

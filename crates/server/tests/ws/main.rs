@@ -1,6 +1,7 @@
 //! `/ws` as a client sees it: a real server, a real socket.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod connections;
 mod joining;
 mod listener;
 mod many;

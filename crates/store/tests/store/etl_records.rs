@@ -1,14 +1,15 @@
 //! What runs were made from, read back.
 
-use walkforward_core::{Coverage, QualityFigures, QualityReport, Window};
-use walkforward_store::{EtlRecord, Store};
+use walkforward_core::{Coverage, QualityFigures, QualityReport, RunId, Window};
+use walkforward_store::EtlRecord;
 
 use crate::fixture::{Fixture, time};
 
-fn write(store: &Store, source: usize) -> EtlRecord {
+/// The record of run `number`, from this source.
+fn write(fixture: &Fixture, number: i64, source: i64) -> EtlRecord {
     let (start, end) = (time("2023-01-01T00:00:00Z"), time("2024-01-01T00:00:00Z"));
     let record = EtlRecord {
-        run_id: store.allocate_run_id().unwrap(),
+        run_id: RunId::at(end.plus_millis(number)),
         collected_at: end,
         source: format!("source {source}"),
         symbol: "BTC/USD".parse().unwrap(),
@@ -22,7 +23,9 @@ fn write(store: &Store, source: usize) -> EtlRecord {
         split: end,
         coverage: Some(Coverage::default()),
     };
-    store.write_etl(&record).unwrap();
+    // As the store writes it, but for the waits for the disk.
+    let path = fixture.data_dir().join(format!("etl/etl-{}.json", record.run_id));
+    std::fs::write(path, serde_json::to_string(&record).unwrap()).unwrap();
     record
 }
 
@@ -30,14 +33,12 @@ fn write(store: &Store, source: usize) -> EtlRecord {
 fn a_bounded_number_of_records_is_looked_at_and_what_was_not_is_said() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    let lonely = write(&store, 0);
-    for _ in 0..511 {
-        write(&store, 1);
-    }
+    let lonely = write(&fixture, 0, 0);
+    (1..512).for_each(|number| drop(write(&fixture, number, 1)));
     let all = store.etl_overview().unwrap();
     assert_eq!((all.looked_at, all.newest.len(), all.has_older), (512, 2, false));
     assert_eq!(all.newest[1], lonely);
-    write(&store, 1);
+    write(&fixture, 512, 1);
     let newest = store.etl_overview().unwrap();
     assert_eq!((newest.looked_at, newest.newest.len(), newest.has_older), (512, 1, true));
 }
@@ -46,7 +47,7 @@ fn a_bounded_number_of_records_is_looked_at_and_what_was_not_is_said() {
 fn a_bounded_number_of_markets_is_told() {
     let fixture = Fixture::new();
     let store = fixture.open();
-    (0..101).for_each(|source| drop(write(&store, source)));
+    (0..101).for_each(|source| drop(write(&fixture, source, source)));
     let overview = store.etl_overview().unwrap();
     assert_eq!((overview.newest.len(), overview.has_older), (100, true));
 }

@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use walkforward_core::{ErrorKind, ModelId, Outcome, RunId, Timestamp, Window};
 use walkforward_store::{
-    CycleRecord, CycleStatus, CycleTrigger, CycleUpdate, MAX_SCHEDULE_CHANGES, NewCycle, NewSchedule,
-    ScheduleChange, ScheduleId, ScheduleState, ScheduleStatus, Store, StoreError,
+    CycleRecord, CycleStatus, CycleTrigger, CycleUpdate, ExperimentEnd, ExperimentStatus,
+    MAX_SCHEDULE_CHANGES, NewCycle, NewSchedule, ScheduleChange, ScheduleId, ScheduleState, ScheduleStatus,
+    Store, StoreError,
 };
 
 pub(crate) fn new_schedule(id: &str) -> NewSchedule {
@@ -271,6 +272,44 @@ fn failures_in_a_row_are_counted_until_a_cycle_comes_to_a_verdict() {
         commit(&store, &[queued(&id, number), status(&id, number, end)]).unwrap();
         assert_eq!(store.schedule(&id).unwrap().consecutive_failures, failures, "{number}");
     }
+}
+
+#[test]
+fn a_page_of_cycles_has_what_their_experiments_measured() {
+    let (_fixture, store, id) = with_schedule();
+    let experiment = new_experiment("measured");
+    store.create_experiment(&experiment).unwrap();
+    store.begin_experiment(&experiment.id, None).unwrap();
+    let end = ExperimentEnd {
+        status: ExperimentStatus::Completed,
+        final_metrics: json!({ "sharpe": 1.5 }),
+        model_id: None,
+        error: None,
+    };
+    store.finish_experiment(&experiment.id, &end).unwrap();
+    let cycles = [queued(&id, 1), status(&id, 1, CycleStatus::Running), queued(&id, 2), queued(&id, 3)];
+    commit(&store, &cycles).unwrap();
+    let mut learned = CycleUpdate::of(id.clone(), 1);
+    learned.experiment_id = Some(experiment.id);
+    store.update_cycle(&learned).unwrap();
+    let page = store.measured_cycles(&id, Some(3), 10).unwrap();
+    let seen: Vec<_> = page.iter().map(|(cycle, metrics)| (cycle.number, metrics.clone())).collect();
+    assert_eq!(seen, [(2, json!(null)), (1, json!({ "sharpe": 1.5 }))]);
+    let alone: Vec<_> = page.into_iter().map(|(cycle, _)| cycle).collect();
+    assert_eq!(alone, store.cycles(&id, Some(3), 10).unwrap());
+    store.measured_cycles(&"eth".parse().unwrap(), None, 10).unwrap_err();
+}
+
+#[test]
+fn the_first_schedule_is_told_with_how_many_there_are() {
+    let (_fixture, store, id) = with_schedule();
+    assert_eq!(store.first_schedule().unwrap(), (1, Some(id.clone())));
+    store.create_schedule(&new_schedule("alpha")).unwrap();
+    assert_eq!(store.first_schedule().unwrap(), (2, Some("alpha".parse().unwrap())));
+    commit(&store, &[state(&"alpha".parse().unwrap(), ScheduleStatus::Removed)]).unwrap();
+    assert_eq!(store.first_schedule().unwrap(), (1, Some(id.clone())));
+    store.delete_schedule(&id).unwrap();
+    assert_eq!(store.first_schedule().unwrap(), (0, None));
 }
 
 #[test]

@@ -165,8 +165,8 @@ function Row({ act }: { act: Act }) {
           <span className="mono small">{act.act}</span>
         )}
       </td>
-      <td data-label="To what" className="mono small" title={act.subject}>
-        {short(act.subject, 48)}
+      <td data-label="To what" title={act.subject}>
+        <span className="mono small">{short(act.subject, 48)}</span>
       </td>
       <td data-label="Why" data-empty={act.reason === ""}>
         {act.reason}

@@ -1,10 +1,11 @@
 import { useState } from "react";
 import type { DataDetail, DataFigures } from "../../api/types";
 import { Figure, Panel, Time } from "../../components/basics";
+import { Scroll } from "../../components/scroll";
 import { Empty, Shown } from "../../components/states";
 import { percent, short, whole } from "../../lib/format";
 import { useLoaded } from "../../lib/hooks";
-import { blocks, type Defect, defects } from "../../lib/quality";
+import { bars, blocks, type Defect, defects } from "../../lib/quality";
 import { local } from "../../lib/time";
 import { useWindow } from "../../stores/catalog";
 
@@ -36,8 +37,8 @@ function CoveragePanel({ detail }: { detail: DataDetail }) {
       <dl className="figures">
         <Figure name="Expected bars">{whole(detail.bars)}</Figure>
         <Figure name="There">{percent(1 - figures.missing_share, 2)}</Figure>
-        <Figure name="Longest hole">{whole(figures.longest_hole_bars)} bars</Figure>
-        <Figure name="History before it">{whole(detail.history_bars)} bars</Figure>
+        <Figure name="Longest hole">{bars(figures.longest_hole_bars)}</Figure>
+        <Figure name="History before it">{bars(detail.history_bars)}</Figure>
         <Figure name="Hold-out from">
           <Time at={detail.split} />
         </Figure>
@@ -99,8 +100,8 @@ function Holes({ detail }: { detail: DataDetail }) {
             : "The next run keeps where bars are missing."}
         </Empty>
       ) : (
-        <div className="scroll">
-          <table>
+        <Scroll label="Holes">
+          <table className="stack">
             <thead>
               <tr>
                 <th>From</th>
@@ -111,18 +112,20 @@ function Holes({ detail }: { detail: DataDetail }) {
             <tbody>
               {(isAll ? listed : listed.slice(0, FEW_HOLES)).map((hole) => (
                 <tr key={hole.from}>
-                  <td>
+                  <td data-label="From">
                     <Time at={hole.from} />
                   </td>
-                  <td>
+                  <td data-label="To">
                     <Time at={hole.to} />
                   </td>
-                  <td className="number">{whole(hole.bars)}</td>
+                  <td className="number" data-label="Bars">
+                    {whole(hole.bars)}
+                  </td>
                 </tr>
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {listed.length > FEW_HOLES && (
         <div className="row">

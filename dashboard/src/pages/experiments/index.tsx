@@ -93,9 +93,7 @@ function List({ experiments }: { experiments: Experiment[] }) {
                 <Badge status={it.status} />
               </td>
               <td data-label="Line">{it.line}</td>
-              <td data-label="From">
-                {it.cycle_number ? `${it.schedule_id}, cycle ${it.cycle_number}` : it.script}
-              </td>
+              <td data-label="From">{it.schedule_id ?? it.script}</td>
               <td data-label="Made">
                 <Time at={it.created_at} />
               </td>

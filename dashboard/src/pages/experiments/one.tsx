@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { Link, useLocation } from "wouter";
 import type { Experiment, Iteration, Loose, Trade } from "../../api/types";
 import { LineChart } from "../../charts";
@@ -22,7 +22,7 @@ export default function ExperimentPage({ params }: { params: { id: string } }) {
           <div className="grid">
             <Summary experiment={experiment} />
             <Metrics metrics={experiment.final_metrics} />
-            <Curves id={id} />
+            <Curves id={id} isUnderWay={isUnderWay(experiment)} />
             {experiment.model_id && <Trades id={id} />}
             <Panel title="Made with" wide>
               <details>
@@ -39,10 +39,11 @@ export default function ExperimentPage({ params }: { params: { id: string } }) {
   );
 }
 
+const isUnderWay = ({ status }: Experiment) => status === "running" || status === "pending";
+
 function Head({ experiment }: { experiment: Experiment }) {
   const [, go] = useLocation();
   const id = experiment.experiment_id;
-  const isUnderWay = experiment.status === "running" || experiment.status === "pending";
   return (
     <div className="head">
       <div>
@@ -53,7 +54,7 @@ function Head({ experiment }: { experiment: Experiment }) {
       </div>
       <div className="row">
         <Badge status={experiment.status} />
-        {isUnderWay && !experiment.schedule_id && (
+        {isUnderWay(experiment) && !experiment.schedule_id && (
           <Action
             label="Cancel"
             kind="danger"
@@ -61,7 +62,7 @@ function Head({ experiment }: { experiment: Experiment }) {
             act={() => cancel(id)}
           />
         )}
-        {!isUnderWay && (
+        {!isUnderWay(experiment) && (
           <Action
             label="Delete"
             kind="danger"
@@ -164,8 +165,16 @@ export function Metrics({ metrics, title = "Result" }: { metrics: Loose; title?:
   );
 }
 
-function Curves({ id }: { id: string }) {
+/** How often the curves of a training that runs are asked for, ms: no message tells of its iterations. */
+const CURVES_MS = 2_000;
+
+function Curves({ id, isUnderWay }: { id: string; isUnderWay: boolean }) {
   const entry = useLoaded(useIterations, id);
+  useEffect(() => {
+    if (!isUnderWay) return;
+    const timer = setInterval(() => void useIterations.getState().load(id), CURVES_MS);
+    return () => clearInterval(timer);
+  }, [id, isUnderWay]);
   const [name, setName] = useState("");
   const names = useMemo(() => namesOf(entry.data ?? []), [entry.data]);
   const chosen = names.includes(name) ? name : (PREFERRED.find((it) => names.includes(it)) ?? names[0] ?? "");

@@ -47,7 +47,7 @@ export default function ModelsPage() {
           )
         }
       >
-        <Shown entry={models} lines={5}>
+        <Shown entry={models} lines={5} again={() => void useModels.getState().load(line)}>
           {(page) =>
             page.rows.length === 0 ? (
               <Empty title="No model yet">A training makes one.</Empty>

@@ -9,9 +9,9 @@ import type { Book } from "../../stores/live";
 /** Newest rows of a table. */
 const ROWS = 50;
 
-/** What the journal tells: price, equity, trades, models, events. */
-export function BookPanels({ book }: { book: Book }) {
-  const { bars, fills, swaps, events } = book;
+/** What the journal tells as charts: equity and price, with trades and models. */
+export function ChartPanels({ book }: { book: Book }) {
+  const { bars, fills, swaps } = book;
   return (
     <>
       <Panel title="Equity">
@@ -24,6 +24,15 @@ export function BookPanels({ book }: { book: Book }) {
           <PriceChart bars={bars} fills={fills} swaps={swaps} />
         )}
       </Panel>
+    </>
+  );
+}
+
+/** What the journal tells row by row: trades, models, events. */
+export function RowPanels({ book }: { book: Book }) {
+  const { fills, swaps, events } = book;
+  return (
+    <>
       <Panel title="Fills" wide>
         <Fills fills={fills} symbol={book.session.symbol} />
       </Panel>

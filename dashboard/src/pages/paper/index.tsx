@@ -4,7 +4,7 @@ import { Empty, Shown } from "../../components/states";
 import { useLoaded, useTitle } from "../../lib/hooks";
 import { local } from "../../lib/time";
 import { useBook, useSessions } from "../../stores/live";
-import { BookPanels } from "./book";
+import { ChartPanels, RowPanels } from "./book";
 import { SessionPanel } from "./session";
 import { ShadowPanels } from "./shadows";
 import { StartPanel } from "./start";
@@ -59,8 +59,9 @@ export default function PaperPage() {
               <Shown entry={book} lines={5}>
                 {(data) => (
                   <>
-                    <BookPanels book={data} />
+                    <ChartPanels book={data} />
                     <ShadowPanels session={now.session_id} line={now.line} />
+                    <RowPanels book={data} />
                   </>
                 )}
               </Shown>

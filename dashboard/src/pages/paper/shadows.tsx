@@ -4,7 +4,7 @@ import { Empty, Shown } from "../../components/states";
 import { Meter, OneGauge } from "../../components/verdict";
 import { percent, short, whole } from "../../lib/format";
 import { useLoaded } from "../../lib/hooks";
-import { evidenceOf, ruleGauge } from "../../lib/shadows";
+import { evidenceOf, inOrder, ruleGauge } from "../../lib/shadows";
 import { useShadows } from "../../stores/live";
 import { useEvidence } from "../../stores/models";
 import { ModelLink } from "../models";
@@ -47,6 +47,7 @@ function NobodyWatched({ watch }: { watch: Watch | null }) {
   ) : (
     <Empty title="Nothing told yet">
       A trader with a guard tells here, bar by bar, how its champion does beside the model that it displaced.
+      On made-up bars the guard is off unless <code>live.guard</code> is set.
     </Empty>
   );
 }
@@ -69,7 +70,7 @@ function Rules({ watch }: { watch: Watch }) {
         )}
       </dl>
       <div className="list">
-        {watch.rules.map((rule) => (
+        {inOrder(watch.rules).map((rule) => (
           <OneGauge key={rule.rule} gauge={ruleGauge(rule)} />
         ))}
       </div>
