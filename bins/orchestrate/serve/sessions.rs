@@ -1,7 +1,7 @@
 //! The traders of this machine, found by their sockets.
 
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
