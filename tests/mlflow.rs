@@ -6,7 +6,7 @@ use crate::support::World;
 use crate::support::server::Server;
 
 fn serve(world: &World, uri: &str) -> Server {
-    let file = world.file("own.toml", &format!("[mlflow]\ntracking_uri = \"{uri}\"\nexperiment = \"lab\"\n"));
+    let file = world.file("own.toml", format!("[mlflow]\ntracking_uri = \"{uri}\"\nexperiment = \"lab\"\n"));
     Server::start(world, &["--listen", "127.0.0.1:0", "--config", &file])
 }
 
