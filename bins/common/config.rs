@@ -234,8 +234,8 @@ fn dataset(settings: &Settings, source: &SourceConfig) -> Result<DatasetRequest,
 
 fn features(settings: &Settings) -> Result<FeatureSpec, Failure> {
     let Some(listed) = settings.features() else { return Ok(FeatureSpec::default()) };
-    let file = settings.file().unwrap_or_else(|| Path::new("")).display();
-    let refuse = |error: &dyn fmt::Display| Failure::input(format!("{file}: [[features]]: {error}"));
+    let file = settings.file().map(|path| format!("{}: ", path.display())).unwrap_or_default();
+    let refuse = |error: &dyn fmt::Display| Failure::input(format!("{file}[[features]]: {error}"));
     let json = serde_json::to_value(listed).map_err(|error| refuse(&error))?;
     serde_json::from_value(json).map_err(|error| refuse(&error))
 }

@@ -131,10 +131,12 @@ fn unknown(name: &str, key: &str) -> Failure {
 fn pack(layers: &Layers<'_>) -> Result<toml::Table, Failure> {
     let mut pack = layers.pack.and_then(|record| record.config.as_object().cloned()).unwrap_or_default();
     pack.extend(layers.frozen.pack.clone().unwrap_or_default());
-    match toml_value(layers.name, "pack", Value::Object(pack))? {
-        toml::Value::Table(table) => Ok(table),
-        _ => Err(Failure::input(format!("{}: its pack is no table", layers.name))),
-    }
+    let set = pack.into_iter().filter(|(_, value)| !value.is_null());
+    set.map(|(key, value)| {
+        let value = toml_value(layers.name, &format!("pack.{key}"), value)?;
+        Ok((key, value))
+    })
+    .collect()
 }
 
 fn features(layers: &Layers<'_>) -> Result<Option<toml::Value>, Failure> {

@@ -1343,7 +1343,8 @@ export interface components {
             end_reason?: string | null;
             /**
              * Format: date-time
-             * @description When it ended; none while it runs, or when nobody saw its end.
+             * @description When it ended, by the time of its bars: of made-up bars or of a file, one of the past. None while it runs, or when
+             *     nobody saw its end.
              */
             ended_at?: string | null;
             /**

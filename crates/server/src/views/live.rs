@@ -27,7 +27,8 @@ pub(crate) struct SessionView {
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    /// When it ended; none while it runs, or when nobody saw its end.
+    /// When it ended, by the time of its bars: of made-up bars or of a file, one of the past. None while it runs, or when
+    /// nobody saw its end.
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
     /// Why it ended.

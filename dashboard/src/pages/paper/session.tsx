@@ -83,11 +83,17 @@ function Notes({ session }: { session: Session }) {
       {!session.running && (
         <p className="soft">
           Ended <Time at={session.ended_at} />
+          {isOfThePast(session) && " by the time of its bars"}
           {session.end_reason && `: ${session.end_reason}`}
         </p>
       )}
     </>
   );
+}
+
+/** Whether it traded bars of a time before it began: made-up ones, or those of a file. */
+function isOfThePast({ started_at, ended_at }: Session): boolean {
+  return ended_at != null && ended_at < started_at;
 }
 
 function Commands({ session }: { session: Session }) {
