@@ -165,8 +165,8 @@ function Row({ act }: { act: Act }) {
           <span className="mono small">{act.act}</span>
         )}
       </td>
-      <td data-label="To what" title={act.subject}>
-        <span className="mono small">{short(act.subject, 48)}</span>
+      <td data-label="To what">
+        <span className="mono small">{act.subject}</span>
       </td>
       <td data-label="Why" data-empty={act.reason === ""}>
         {act.reason}
