@@ -17,7 +17,7 @@ use walkforward_core::{
 use walkforward_durable::read_bounded;
 use walkforward_live::{
     ACKNOWLEDGE_FILE, ControlClient, FLATTEN_FILE, HALT_FILE, LiveError, SessionProcess, acknowledge_session,
-    halt_session, recover, session_process, socket_note,
+    halt_session, read_journal, recover, session_process, socket_note,
 };
 
 pub(crate) use listen::Listening;
@@ -27,6 +27,8 @@ use say::{Through, Told};
 
 /// Longest path in a journal's note of its socket.
 const MAX_NOTE_BYTES: u64 = 4_096;
+/// Most entries of a folder that are looked at for a journal.
+const MAX_NEIGHBOURS: usize = 64;
 /// How long a kill waits for the session's answer before it goes through the session's folder too.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 /// Names of the subcommands.
@@ -74,12 +76,24 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
+/// The journals beside one that is not there, in words.
+fn neighbours(journal: &Path) -> String {
+    let Some(folder) = journal.parent() else { return String::new() };
+    let is_journal = |path: &PathBuf| read_journal(path).is_ok();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_NEIGHBOURS);
+    let mut found: Vec<String> =
+        entries.map(|entry| entry.path()).filter(is_journal).map(|path| path.display().to_string()).collect();
+    found.sort();
+    if found.is_empty() { String::new() } else { format!(", such as {}", found.join(", ")) }
+}
+
 /// Does what `verb` says with the session of `journal`.
 pub(crate) fn run(verb: &str, flags: &ArgMatches, journal: &Path, output: Output) -> Result<(), Failure> {
     if !journal.is_dir() {
         return Err(Failure::input(format!(
-            "there is no journal {}: name the session's with --journal",
-            journal.display()
+            "there is no journal {}: name the session's with --journal{}",
+            journal.display(),
+            neighbours(journal)
         )));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -160,6 +160,7 @@ fn sentence(kind: &str, data: &Value) -> Option<String> {
             true => text("status"),
             false => format!("{}, next due {}", text("status"), time(data, "next_cycle_at")),
         },
+        "live_model_updated" => format!("session {} trades {}", text("session_id"), text("model_id")),
         "model_promoted" => format!("champion is {}", text("to")),
         "model_rolled_back" => format!("champion is {} again{}", text("to"), because(text("reason"))),
         "model_declined" => format!("{} is declined{}", text("model"), because(text("reason"))),
@@ -193,6 +194,11 @@ mod tests {
                 "continuous_cycle_start",
                 json!({ "cycle_number": 3, "trigger": "due", "due_at": "2024-01-01T06:00:00.000Z" }),
                 "cycle 3 starts (due, 2024-01-01 06:00)",
+            ),
+            (
+                "live_model_updated",
+                json!({ "session_id": "s-1", "model_id": "m-2", "model_version": 2 }),
+                "session s-1 trades m-2",
             ),
             (
                 "continuous_cycle_complete",
