@@ -15,7 +15,8 @@ pub fn tracking_server(settings: &Settings) -> Result<Option<TrackingServer>, Fa
     let Some(uri) = settings.get::<String>("mlflow.tracking_uri")? else { return Ok(None) };
     let prefix: String = settings.require("mlflow.experiment")?;
     let server = TrackingServer::new(uri.trim(), prefix.trim(), credentials(settings)?);
-    server.map(Some).map_err(|error| Failure::input(error.to_string()))
+    let proxy = settings.secrets().proxy();
+    server.map(|server| Some(server.behind(proxy))).map_err(|error| Failure::input(error.to_string()))
 }
 
 /// As MLflow's own clients choose: a user with a password, else the token.

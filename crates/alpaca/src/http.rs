@@ -9,7 +9,6 @@ use std::time::Duration;
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use walkforward_core::Clock;
 
-pub(crate) use build::ensure_tls;
 pub(crate) use post::{PostAnswer, PostFailure};
 
 use crate::limiter::RateLimiter;
@@ -284,20 +283,7 @@ impl Http {
 
 /// An error and its causes in one line, without the address.
 fn reason(error: reqwest::Error) -> String {
-    let kind = match &error {
-        error if error.is_timeout() => "timed out: ",
-        error if error.is_connect() => "no connection: ",
-        _ => "",
-    };
-    let error = error.without_url();
-    let mut text = format!("{kind}{error}");
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    refusal::one_line(&text)
+    refusal::one_line(&walkforward_http::reason(error))
 }
 
 /// The question as an error shows it. It holds no key: those travel in headers.

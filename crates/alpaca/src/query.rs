@@ -2,6 +2,7 @@
 
 use reqwest::Url;
 use walkforward_core::{Symbol, Timeframe, Timestamp};
+use walkforward_http::is_local;
 
 use crate::{AlpacaConfig, AlpacaError, Market, timeframes};
 
@@ -115,12 +116,6 @@ pub(crate) fn base_url(config: &AlpacaConfig) -> Result<Url, AlpacaError> {
 
 fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_matches(['[', ']'])
-}
-
-/// Whether `url` is on this machine.
-pub(crate) fn is_local(url: &Url) -> bool {
-    let host = host(url);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
-use rustls::crypto::{CryptoProvider, ring};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use walkforward_http::{client_for, reason};
 
 use crate::{Credentials, MlflowError, TrackingServer};
 
@@ -28,22 +28,9 @@ pub(crate) struct Client {
 impl Client {
     /// A client; nothing is asked yet.
     pub(crate) fn new(server: &TrackingServer) -> Result<Self, MlflowError> {
-        if CryptoProvider::get_default().is_none() {
-            drop(ring::default_provider().install_default());
-        }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("walkforward/", env!("CARGO_PKG_VERSION")))
-            // Credentials go where they were meant to go.
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT_WAIT)
-            .timeout(ANSWER_WAIT);
-        if server.uri.scheme() == "http" {
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|error| unavailable(&error))?;
+        let builder = client_for(&server.uri, server.proxy.as_ref()).map_err(|_| MlflowError::Proxy)?;
+        let built = builder.connect_timeout(CONNECT_WAIT).timeout(ANSWER_WAIT).build();
+        let http = built.map_err(unavailable)?;
         Ok(Self { http, base: server.uri.clone(), credentials: server.credentials.clone() })
     }
 
@@ -98,7 +85,7 @@ impl Client {
                 request.basic_auth(username, Some(password.expose_secret()))
             }
         };
-        let response = request.send().await.map_err(|error| unavailable(&error))?;
+        let response = request.send().await.map_err(unavailable)?;
         let status = response.status();
         let body = body(response).await?;
         if status.is_success() {
@@ -116,7 +103,7 @@ fn with_body(request: RequestBuilder, body: &Value) -> RequestBuilder {
 
 async fn body(mut response: Response) -> Result<Vec<u8>, MlflowError> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
         if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
             let reason = format!("its answer is longer than {MAX_ANSWER_BYTES} bytes");
             return Err(MlflowError::Unavailable { reason });
@@ -144,18 +131,6 @@ fn refusal(what: &'static str, status: StatusCode, body: &[u8]) -> MlflowError {
     }
 }
 
-fn unavailable(error: &reqwest::Error) -> MlflowError {
-    let kind = match error {
-        error if error.is_timeout() => "no answer came in time",
-        error if error.is_connect() => "nobody takes the connection",
-        error if error.is_body() || error.is_decode() => "the answer broke off",
-        _ => "the request could not be made",
-    };
-    let mut reason = kind.to_owned();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    MlflowError::Unavailable { reason: reason.chars().take(MAX_MESSAGE_CHARS).collect() }
+fn unavailable(error: reqwest::Error) -> MlflowError {
+    MlflowError::Unavailable { reason: reason(error).chars().take(MAX_MESSAGE_CHARS).collect() }
 }

@@ -35,6 +35,7 @@ pub struct TrackingServer {
     pub(crate) uri: Url,
     pub(crate) prefix: String,
     pub(crate) credentials: Credentials,
+    pub(crate) proxy: Option<SecretString>,
 }
 
 impl TrackingServer {
@@ -75,7 +76,13 @@ impl TrackingServer {
                 expected: "1 to 100 letters, digits, '-', '_' and '.', not beginning with '.'",
             });
         }
-        Ok(Self { uri: parsed, prefix: prefix.to_owned(), credentials })
+        Ok(Self { uri: parsed, prefix: prefix.to_owned(), credentials, proxy: None })
+    }
+
+    /// Reached through `proxy` where it is an `https` server on another machine.
+    #[must_use]
+    pub fn behind(self, proxy: Option<SecretString>) -> Self {
+        Self { proxy, ..self }
     }
 }
 

@@ -17,6 +17,9 @@ pub enum MlflowError {
         /// What it should be.
         expected: &'static str,
     },
+    /// The proxy's address can't be used; it may hold a password.
+    #[error("the proxy of HTTPS_PROXY can't be used: expected an address such as http://proxy:3128")]
+    Proxy,
     /// The server can't be reached, or answers that it can't work now.
     #[error("the MLflow server does not answer as it should: {reason}")]
     Unavailable {

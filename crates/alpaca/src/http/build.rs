@@ -4,49 +4,26 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
-use rustls::crypto::{CryptoProvider, ring};
 use secrecy::{ExposeSecret, SecretString};
+use walkforward_http::client_for;
 
-use crate::query::is_local;
 use crate::{AlpacaConfig, AlpacaError, Keys};
 
 /// Longest rest of a connection that is used again. Services close theirs after a minute or so, and an order that meets
 /// a closing connection is one of which nobody knows whether it arrived.
 const POOL_IDLE: Duration = Duration::from_secs(20);
 
-/// Gives the process a TLS provider where it has none; whoever comes second finds it there.
-pub(crate) fn ensure_tls() {
-    if CryptoProvider::get_default().is_none() {
-        drop(ring::default_provider().install_default());
-    }
-}
-
-/// A client that sends keys, follows no redirect and counts no attempt by itself.
+/// A client that sends keys. Attempts are counted here.
 pub(super) fn client(config: &AlpacaConfig, base_url: &Url) -> Result<Client, AlpacaError> {
-    ensure_tls();
-    let mut builder = Client::builder()
-        .user_agent(concat!("walkforward/", env!("CARGO_PKG_VERSION")))
+    let expected = "an address such as http://proxy:3128";
+    client_for(base_url, config.proxy.as_ref())
+        .map_err(|_| AlpacaError::setting("proxy", "no address", expected))?
         .default_headers(key_headers(config.keys.as_ref())?)
-        .redirect(reqwest::redirect::Policy::none())
-        // Attempts are counted here.
-        .retry(reqwest::retry::never())
-        .referer(false)
         .pool_idle_timeout(POOL_IDLE)
-        .no_proxy()
         .connect_timeout(config.timeouts.connect)
-        .read_timeout(config.timeouts.read);
-    if base_url.scheme() == "http" {
-        // Redirects are not followed, so nothing is encrypted and no certificates are needed.
-        builder = builder.tls_certs_only([]);
-    }
-    if let Some(proxy) = config.proxy.as_ref().filter(|_| !is_local(base_url)) {
-        let expected = "an address such as http://proxy:3128";
-        // Not of http: the proxy would read the keys.
-        let proxy = reqwest::Proxy::https(proxy.expose_secret())
-            .map_err(|_| AlpacaError::setting("proxy", "no address", expected))?;
-        builder = builder.proxy(proxy);
-    }
-    builder.build().map_err(|error| AlpacaError::Client { reason: super::reason(error) })
+        .read_timeout(config.timeouts.read)
+        .build()
+        .map_err(|error| AlpacaError::Client { reason: super::reason(error) })
 }
 
 fn key_headers(keys: Option<&Keys>) -> Result<HeaderMap, AlpacaError> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use reqwest::Url;
+use walkforward_http::is_local;
 
-use crate::query::is_local;
 use crate::{AlpacaError, RetryPolicy};
 
 /// Times of a stream.

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use walkforward_http::ensure_tls;
 
 use super::watch::{Due, Watch};
 use super::{Act, Protocol, StreamCounters, StreamSettings, count};
-use crate::http::ensure_tls;
 use crate::refusal::one_line;
 use crate::retry::Backoff;
 

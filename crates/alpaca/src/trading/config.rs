@@ -5,8 +5,9 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::SecretString;
 use walkforward_core::Symbol;
+use walkforward_http::is_local;
 
-use crate::query::{base_url, is_local};
+use crate::query::base_url;
 use crate::stream::stream_url;
 use crate::{AlpacaConfig, AlpacaError, Keys, Limits, Market, RetryPolicy, StreamSettings, Timeouts};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::DateTime;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
-use rustls::crypto::{CryptoProvider, ring};
 use secrecy::{ExposeSecret, SecretString};
+use walkforward_http::{client_for, reason};
 
 use super::format::Written;
 use super::{Retry, SinkFailure};
@@ -96,7 +96,8 @@ impl HttpTarget {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         };
-        let response = request.send().await.map_err(|error| Refused::Unreached(self.reason(error)))?;
+        let response =
+            request.send().await.map_err(|error| Refused::Unreached(self.hide(&one_line(&reason(error)))))?;
         let (status, told) = (response.status(), told_wait(response.headers()));
         let body = body_of(response).await;
         if status.is_success() {
@@ -125,23 +126,6 @@ impl HttpTarget {
         }
     }
 
-    /// An error and its causes in one line, without the address.
-    fn reason(&self, error: reqwest::Error) -> String {
-        let kind = match &error {
-            error if error.is_timeout() => "it takes too long: ",
-            error if error.is_connect() => "no connection: ",
-            _ => "",
-        };
-        let error = error.without_url();
-        let mut text = format!("{kind}{error}");
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            text.push_str(&format!(": {inner}"));
-            cause = inner.source();
-        }
-        self.hide(&one_line(&text))
-    }
-
     /// `text` without secrets, should the other side send them back.
     fn hide(&self, text: &str) -> String {
         let secrets = self.hidden.iter().map(ExposeSecret::expose_secret);
@@ -158,37 +142,10 @@ pub(crate) enum Refused {
     Answered { status: StatusCode, told: Option<Duration>, body: Vec<u8> },
 }
 
-/// A client that follows no redirect, which would take the secret elsewhere, and counts no attempt by itself.
 fn client(name: &str, url: &Url, options: &HttpOptions) -> Result<Client, NotifyError> {
-    if CryptoProvider::get_default().is_none() {
-        // Whoever comes second finds one there.
-        drop(ring::default_provider().install_default());
-    }
-    let mut builder = Client::builder()
-        .user_agent(concat!("walkforward/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .timeout(options.timeout);
-    if url.scheme() == "http" {
-        // Nothing is encrypted and no certificates are needed.
-        builder = builder.tls_certs_only([]);
-    }
-    if let Some(proxy) = options.proxy.as_ref().filter(|_| !is_local(url)) {
-        let proxy = reqwest::Proxy::https(proxy.expose_secret()).map_err(|_| NotifyError::Proxy)?;
-        builder = builder.proxy(proxy);
-    }
-    builder.build().map_err(|error| NotifyError::Client {
-        what: name.to_owned(),
-        reason: error.without_url().to_string(),
-    })
-}
-
-fn is_local(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    let builder = client_for(url, options.proxy.as_ref()).map_err(|_| NotifyError::Proxy)?;
+    let built = builder.pool_max_idle_per_host(0).timeout(options.timeout).build();
+    built.map_err(|error| NotifyError::Client { what: name.to_owned(), reason: reason(error) })
 }
 
 async fn body_of(mut response: Response) -> Vec<u8> {
